@@ -1,0 +1,18 @@
+package cloud
+
+// Document is what the store keeps; see store.Document, the same type.
+type Document = interface {
+	Table() string
+	Key() string
+	Labels() []string
+}
+
+// Documents returns a zero value of every type that the store keeps.
+func Documents() []Document {
+	return []Document{
+		Account{}, AccessKey{}, ClientToken{}, Host{},
+		Instance{}, Volume{}, Image{}, KeyPair{},
+		VPC{}, Subnet{}, RouteTable{}, InternetGateway{},
+		NetworkInterface{}, Address{}, SecurityGroup{},
+	}
+}

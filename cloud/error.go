@@ -1,0 +1,29 @@
+package cloud
+
+import "fmt"
+
+// Error is what a caller of the cloud sees: a code of the protocol's own (for
+// EC2, https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html),
+// and a sentence that names the remedy. Any other error reaches the caller as
+// InternalError, and the operator as a log line with the request ID.
+type Error struct {
+	Code    string
+	Message string
+	Status  int // HTTP status; 0 means 400
+}
+
+// Error returns the code and the message.
+func (e *Error) Error() string { return e.Code + ": " + e.Message }
+
+// HTTPStatus returns the status to answer with.
+func (e *Error) HTTPStatus() int {
+	if e.Status == 0 {
+		return 400
+	}
+	return e.Status
+}
+
+// Errorf returns an Error with the given code and HTTP status 400.
+func Errorf(code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,90 @@
+package cloud
+
+import (
+	"net/netip"
+	"time"
+)
+
+// NetworkInterface is a port: (MAC, addresses, groups, host). The service
+// writes it; control/instance removes attachments and addresses that ended.
+type NetworkInterface struct {
+	Meta
+	VPC             string
+	Subnet          string
+	Zone            string
+	Description     string           `json:",omitempty"`
+	MAC             string           // "02:…", lower case
+	Addresses       []PrivateAddress // the first is the primary one
+	Groups          []string         // security group IDs, in the order given
+	SourceDestCheck bool
+	Attachment      *InterfaceAttachment `json:",omitempty"`
+}
+
+// PrivateAddress is an address of an interface, with the public one that is
+// mapped to it, if any.
+type PrivateAddress struct {
+	Private netip.Addr
+	Public  *PublicAddress `json:",omitempty"`
+}
+
+// PublicAddress is a public address in use.
+type PublicAddress struct {
+	Address     netip.Addr
+	Allocation  string `json:",omitempty"` // "eipalloc-…"; empty for one assigned at launch, which lives until the instance stops
+	Association string `json:",omitempty"` // "eipassoc-…"
+}
+
+// InterfaceAttachment ties an interface to an instance.
+type InterfaceAttachment struct {
+	ID                  string // "eni-attach-…"
+	Instance            string
+	DeviceIndex         int
+	DeleteOnTermination bool
+	Attached            time.Time
+}
+
+// Primary is the interface's first private address.
+func (n NetworkInterface) Primary() netip.Addr {
+	if len(n.Addresses) == 0 {
+		return netip.Addr{}
+	}
+	return n.Addresses[0].Private
+}
+
+// Table is "networkinterface".
+func (NetworkInterface) Table() string { return "networkinterface" }
+
+// Labels finds the interfaces of an account, a VPC, a subnet, an instance and
+// each of their groups.
+func (n NetworkInterface) Labels() []string {
+	l := []string{AccountLabel(n.Account), "vpc/" + n.VPC, "subnet/" + n.Subnet}
+	if n.Attachment != nil {
+		l = append(l, "instance/"+n.Attachment.Instance)
+	}
+	for _, g := range n.Groups {
+		l = append(l, "group/"+g)
+	}
+	return l
+}
+
+// Address is an elastic public address that an account holds.
+type Address struct {
+	Meta        // ID is "eipalloc-…"
+	Address     netip.Addr
+	Association string     `json:",omitempty"` // "eipassoc-…"
+	Interface   string     `json:",omitempty"`
+	Private     netip.Addr `json:",omitzero"`
+	Instance    string     `json:",omitempty"`
+}
+
+// Table is "address".
+func (Address) Table() string { return "address" }
+
+// Labels finds the addresses of an account and of an interface.
+func (a Address) Labels() []string {
+	l := []string{AccountLabel(a.Account)}
+	if a.Interface != "" {
+		l = append(l, "interface/"+a.Interface)
+	}
+	return l
+}

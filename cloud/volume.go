@@ -1,0 +1,102 @@
+package cloud
+
+import "time"
+
+// VolumeState is the state that the API shows, derived by Volume.State.
+type VolumeState string
+
+// The states of a volume.
+const (
+	VolumeCreating  VolumeState = "creating"
+	VolumeAvailable VolumeState = "available"
+	VolumeInUse     VolumeState = "in-use"
+	VolumeDeleting  VolumeState = "deleting"
+	VolumeFailed    VolumeState = "error"
+)
+
+// Volume is a disk. Written by the service, but for Seen (the node agent) and
+// the removal of a finished attachment (control/volume).
+type Volume struct {
+	Meta
+
+	Zone       string
+	SizeGiB    int
+	Type       string // "gp3", "gp2", "io1", "io2", "st1", "sc1", "standard"
+	IOPS       int    `json:",omitempty"`
+	Throughput int    `json:",omitempty"` // MiB/s
+	Image      string `json:",omitempty"` // the image whose bytes it starts with
+	Snapshot   string `json:",omitempty"`
+	Encrypted  bool   `json:",omitempty"`
+	Host       string // the host that holds it
+
+	Delete     bool        `json:",omitempty"` // wanted gone
+	Attachment *Attachment `json:",omitempty"`
+
+	Seen VolumeSeen // written by the node agent alone
+}
+
+// Attachment ties a volume to an instance.
+type Attachment struct {
+	Instance            string
+	Device              string // as the tenant named it, e.g. "/dev/sdf"
+	DeleteOnTermination bool
+	Attached            time.Time
+	Detach              bool `json:",omitempty"` // wanted undone
+	Force               bool `json:",omitempty"`
+}
+
+// VolumeSeen is what the host reports of a volume.
+type VolumeSeen struct {
+	Ready bool   `json:",omitempty"` // its bytes exist
+	Gone  bool   `json:",omitempty"` // its bytes exist no more
+	Guest string `json:",omitempty"` // the instance that it is plugged into
+	Error string `json:",omitempty"` // why it could not be made
+}
+
+// State derives what the API shows.
+func (v Volume) State() VolumeState {
+	switch {
+	case v.Delete:
+		return VolumeDeleting
+	case v.Seen.Error != "":
+		return VolumeFailed
+	case v.Attachment != nil:
+		return VolumeInUse
+	case !v.Seen.Ready:
+		return VolumeCreating
+	default:
+		return VolumeAvailable
+	}
+}
+
+// AttachmentState is "attaching", "attached", "detaching" or "detached".
+// running says whether the instance's guest runs: a stopped instance's volume
+// counts as attached at once.
+func (v Volume) AttachmentState(running bool) string {
+	a := v.Attachment
+	switch {
+	case a == nil:
+		return "detached"
+	case a.Detach:
+		return "detaching"
+	case v.Seen.Guest == a.Instance, !running && v.Seen.Ready:
+		return "attached"
+	default:
+		return "attaching"
+	}
+}
+
+// Table is "volume".
+func (Volume) Table() string { return "volume" }
+
+// Labels finds the volumes of an account, a host and an instance.
+func (v Volume) Labels() []string {
+	l := []string{AccountLabel(v.Account)}
+	if v.Host != "" {
+		l = append(l, "host/"+v.Host)
+	}
+	if v.Attachment != nil {
+		l = append(l, "instance/"+v.Attachment.Instance)
+	}
+	return l
+}

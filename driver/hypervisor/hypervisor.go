@@ -1,0 +1,114 @@
+// Package hypervisor is the narrow interface to the engine that runs guests on
+// one host. Drivers: qemu (real) and fake (simulated); both pass hypervisortest.
+package hypervisor
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// ErrNoGuest says that the host knows no guest of that ID.
+var ErrNoGuest = errors.New("no such guest")
+
+// ErrNoRoom says that the host lacks memory or processes to start the guest.
+var ErrNoRoom = errors.New("host has no room")
+
+// Driver runs guests. All methods are idempotent and safe for concurrent use;
+// calls for one guest are serialised by the driver. Guests outlive the process
+// that started them: a new Driver on the same folder finds them by List.
+// The caller retries.
+type Driver interface {
+	// Start runs the guest. One that runs already is left alone, and so is one
+	// that has halted: Kill it first. taps are the open devices of spec.NICs, in
+	// order; Start takes them over and closes them, whatever it returns.
+	Start(ctx context.Context, spec Spec, taps []*os.File) error
+	// Power asks for a change of a guest's power; it returns when the request
+	// was made (Kill, Reset: when done).
+	Power(ctx context.Context, id string, action Action) error
+	// Plug attaches a disk to a running guest; it is nil when the disk is there.
+	Plug(ctx context.Context, id string, disk Disk) error
+	// Unplug asks the guest to let go of a disk, and returns when it has and the
+	// file is closed, or when ctx ends. It is nil when the disk is not there.
+	Unplug(ctx context.Context, id, disk string) error
+	// List returns every guest of this host, running or not, as the engine sees it.
+	List(ctx context.Context) ([]Guest, error)
+	// Remove kills the guest if it runs, and removes all that the driver keeps
+	// of it (not its disks).
+	Remove(ctx context.Context, id string) error
+}
+
+// Console is what a driver offers beside running guests.
+type Console interface {
+	// Console returns the last 64 KiB of what the guest wrote to its serial port,
+	// over all its boots. ErrNoGuest if it never ran here.
+	Console(ctx context.Context, id string) ([]byte, error)
+	// Changed yields the ID of a guest whose power or disks changed by
+	// themselves. It is a hint: events may be lost or repeated.
+	Changed() <-chan string
+	// Probe reports the engine's version and accelerator ("kvm" or "tcg"), or
+	// why it cannot run guests.
+	Probe(ctx context.Context) (version, accel string, err error)
+}
+
+// Action is a change of power.
+type Action int
+
+// The actions. Shutdown presses the power button. Reset restarts the processor
+// at once. Kill ends the guest's process; afterwards List shows it as Absent.
+const (
+	Shutdown Action = iota
+	Reset
+	Kill
+)
+
+// State is what the engine sees of a guest.
+type State int
+
+// The states. Halted: the guest shut itself down and its process waits to be
+// killed or reset. Absent: it is known (a console log is kept), but has no process.
+const (
+	Absent State = iota
+	Running
+	Halted
+)
+
+// Guest is one guest as the engine sees it.
+type Guest struct {
+	ID     string
+	State  State
+	Starts int      // Spec.Starts of the process; 0 when Absent
+	Disks  []string // IDs of the disks plugged in
+	PID    int      // 0 when Absent
+}
+
+// Spec is all that is needed to start a guest.
+type Spec struct {
+	ID        string // the instance ID; every outside name derives from it
+	Starts    int    // the number of this start, kept with the process
+	VCPUs     int
+	MemoryMiB int
+	UID       int    // the unprivileged user (and group) that it runs as; unique on the host
+	Disks     []Disk // the first is the boot disk
+	NICs      []NIC
+	Kernel    string // direct boot if not empty: paths on the host
+	Initrd    string
+	Append    string // kernel arguments of a direct boot
+	Cgroup    string // name of its control group below the driver's; empty for the ID
+}
+
+// Disk is a file to plug in.
+type Disk struct {
+	ID     string // volume ID; the guest sees it, without its dash, as the serial number
+	Path   string
+	Format string // "qcow2" or "raw"
+	IOPS   int    // limit, 0 for none
+	MiBps  int    // limit, 0 for none
+}
+
+// NIC is a network card on a tap.
+type NIC struct {
+	ID  string // network interface ID
+	MAC string
+	MTU int
+}

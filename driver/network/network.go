@@ -1,0 +1,92 @@
+// Package network is the narrow interface to the engine that carries packets on
+// one host. Drivers: linux (the kernel's own: a namespace a VPC, routed ports,
+// nftables) and fake; both pass networktest.
+//
+// There is no layer 2: a port is (MAC, addresses, groups), and everything
+// between ports is routed.
+package network
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+)
+
+// Driver makes the host's network be as planned. All methods are idempotent and
+// safe for concurrent use; nothing needs to survive a reboot of the host. The
+// caller retries.
+type Driver interface {
+	// Apply makes the VPC on this host exactly as planned: router, ports, groups,
+	// public addresses. What is right already is not touched; a changed rule
+	// takes effect at once, without a moment in which none holds.
+	Apply(ctx context.Context, vpc VPC) error
+	// Remove takes the VPC off this host; nil if it is not there.
+	Remove(ctx context.Context, vpcID string) error
+	// List returns the IDs of the VPCs that this driver has on the host.
+	List(ctx context.Context) ([]string, error)
+	// Tap opens the device of a port that was applied, for a guest. The device
+	// lives as long as somebody holds it open.
+	Tap(ctx context.Context, vpcID, portID string) (*os.File, error)
+	// Listen and ListenPacket open sockets inside the VPC: addresses are the
+	// VPC's, such as "169.254.169.254:80". Only the VPC's guests reach them.
+	Listen(ctx context.Context, vpcID, network, address string) (net.Listener, error)
+	ListenPacket(ctx context.Context, vpcID, network, address string) (net.PacketConn, error)
+}
+
+// MTU of every port.
+const MTU = 1500
+
+// VPC is the plan of one VPC on this host.
+type VPC struct {
+	ID      string
+	CIDRs   []netip.Prefix
+	Subnets []Subnet
+	Ports   []Port
+	Groups  []Group
+}
+
+// Subnet is a range with its router's address.
+type Subnet struct {
+	ID       string
+	Prefix   netip.Prefix
+	Router   netip.Addr
+	Internet bool // its route table leads to an attached internet gateway
+}
+
+// Port is a guest's way into the network.
+type Port struct {
+	ID        string // network interface ID
+	Subnet    string
+	MAC       net.HardwareAddr
+	Addresses []Address
+	Groups    []string
+	// AnySource lets the port send from, and receive for, addresses that are
+	// not its own (source/destination check off).
+	AnySource bool
+}
+
+// Address is a private address of a port, and the public one mapped to it 1:1
+// (zero if none).
+type Address struct {
+	Private netip.Addr
+	Public  netip.Addr
+}
+
+// Group is a stateful firewall; a packet passes a port if any rule of any of
+// the port's groups lets it.
+type Group struct {
+	ID      string
+	Ingress []Rule
+	Egress  []Rule
+}
+
+// Rule lets packets pass. Protocol is an IP protocol number, -1 for all. From
+// and To are ports for TCP and UDP, type and code for ICMP; -1 for all. Exactly
+// one of Prefix and Group is set.
+type Rule struct {
+	Protocol int
+	From, To int
+	Prefix   netip.Prefix
+	Group    string
+}

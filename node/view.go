@@ -1,0 +1,39 @@
+package node
+
+import (
+	"context"
+
+	"github.com/vauban-cloud/vauban/cloud"
+)
+
+// View is the host's window on the store: what it should run, and where it
+// reports what it sees. In one process it is the store itself; across machines
+// it is a connection. Methods may be called again with the same arguments.
+type View interface {
+	// Assigned returns all that concerns the host, at one revision.
+	Assigned(ctx context.Context) (*Assignment, error)
+	// Changed yields when Assigned may return something new.
+	Changed() <-chan struct{}
+	// ReportHost records the host's capacity and heartbeat.
+	ReportHost(ctx context.Context, h cloud.Host) error
+	// ReportInstance and ReportVolume record what was seen. A report about a
+	// document that is no more is dropped.
+	ReportInstance(ctx context.Context, id string, seen cloud.InstanceSeen) error
+	ReportVolume(ctx context.Context, id string, seen cloud.VolumeSeen) error
+}
+
+// Assignment is all that concerns one host.
+type Assignment struct {
+	Revision   int64
+	Place      cloud.Place
+	Instances  []cloud.Instance         // placed on this host, not yet released
+	Volumes    []cloud.Volume           // held by this host
+	Interfaces []cloud.NetworkInterface // all of the VPCs below
+	VPCs       []cloud.VPC              // with an instance of this host in them
+	Subnets    []cloud.Subnet
+	Routes     []cloud.RouteTable
+	Gateways   []cloud.InternetGateway
+	Groups     []cloud.SecurityGroup
+	Images     map[string]cloud.Image   // by ID: those of the instances
+	Keys       map[string]cloud.KeyPair // by account/name: those of the instances
+}
