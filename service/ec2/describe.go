@@ -1,0 +1,101 @@
+package ec2
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/vauban-cloud/vauban/awsapi/ec2"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// resource is a document that belongs to an account and carries tags.
+type resource interface {
+	store.Document
+	ResourceMeta() cloud.Meta
+}
+
+// listing is what the Describe operations on an account's resources have in
+// common: explicit IDs, filters, pages.
+type listing[T resource] struct {
+	operation string
+	table     store.Table[T]
+	prefix    string // of the IDs
+	ids       []string
+	filters   []ec2.Filter
+	fields    fields[T]
+	max       *int32 // MaxResults, within 5..most
+	most      int32
+	token     *string
+}
+
+// of returns the page of the caller's resources that was asked for, in the
+// order of their IDs, and the token of the next page.
+func (l listing[T]) of(s *Service, r store.Reader, c cloud.Caller) ([]T, *string, error) {
+	if l.max != nil && len(l.ids) > 0 {
+		return nil, nil, cloud.Errorf("InvalidParameterCombination",
+			"The parameter %s cannot be used with the parameter maxResults", kindOf(l.prefix).ids)
+	}
+	p, err := s.page(c, l.operation, l.max, l.token, 5, l.most)
+	if err != nil {
+		return nil, nil, err
+	}
+	keep, err := match(l.filters, l.fields, func(v T) map[string]string { return v.ResourceMeta().Tags })
+	if err != nil {
+		return nil, nil, err
+	}
+	seq := l.table.From(r, cloud.AccountLabel(c.Account), p.after)
+	if len(l.ids) > 0 {
+		named, err := find(r, c, l.table, l.prefix, l.ids)
+		if err != nil {
+			return nil, nil, err
+		}
+		seq = slices.Values(named)
+	}
+	items, next := cut(p, where(seq, keep), T.Key)
+	return items, next, nil
+}
+
+// find returns the caller's resources of the given IDs, in the order of the
+// IDs, each once. Malformed and unknown IDs are errors.
+func find[T resource](r store.Reader, c cloud.Caller, table store.Table[T], prefix string, ids []string) ([]T, error) {
+	if err := checkIDs(prefix, ids...); err != nil {
+		return nil, err
+	}
+	found := make(map[string]T, len(ids))
+	var unknown []string
+	for _, id := range ids {
+		if v, ok := table.Get(r, id); ok && v.ResourceMeta().Account == c.Account {
+			found[id] = v
+		} else if !slices.Contains(unknown, id) {
+			unknown = append(unknown, id)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, notFound(prefix, unknown...)
+	}
+	items := make([]T, 0, len(found))
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		items = append(items, found[id])
+	}
+	return items, nil
+}
+
+// get returns the caller's resource of that ID. A malformed or unknown ID is an error.
+func get[T resource](r store.Reader, c cloud.Caller, table store.Table[T], prefix, id string) (T, error) {
+	found, err := find(r, c, table, prefix, []string{id})
+	if err != nil {
+		var none T
+		return none, err
+	}
+	return found[0], nil
+}
+
+// each converts a list.
+func each[T, U any](list []T, convert func(T) U) []U {
+	out := make([]U, len(list))
+	for i, v := range list {
+		out[i] = convert(v)
+	}
+	return out
+}

@@ -1,0 +1,101 @@
+package ec2
+
+import (
+	"strings"
+
+	"github.com/vauban-cloud/vauban/cloud"
+)
+
+// kind is how the API speaks of one kind of resource: clients compare these
+// codes and words to the letter, and no rule derives one from another.
+type kind struct {
+	prefix    string // of its IDs
+	name      string // as a resource type: in ARNs, tag specifications, DescribeTags
+	malformed string // code for an ID that cannot be one
+	notFound  string // code for an ID that names nothing
+	one, many string // the sentences of notFound; "%" stands for the ID or IDs
+	ids       string // the parameter that lists IDs, as an error calls it
+}
+
+// kinds are all kinds of resources, by the prefix of their IDs.
+var kinds = []kind{
+	{"i", "instance", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound",
+		"The instance ID '%' does not exist", "The instance IDs '%' do not exist", "instancesSet"},
+	{"vol", "volume", "InvalidVolumeID.Malformed", "InvalidVolume.NotFound",
+		"The volume '%' does not exist.", "The volumes '%' do not exist.", "volumeIds"},
+	{"ami", "image", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound",
+		"The image id '[%]' does not exist", "The image ids '[%]' do not exist", "imageIdsSet"},
+	{"key", "key-pair", "InvalidKeyPairId.Malformed", "InvalidKeyPair.NotFound",
+		"The key pair ID '%' does not exist", "The key pair IDs '%' do not exist", "KeyPairIds"},
+	{"vpc", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound",
+		"The vpc ID '%' does not exist", "The vpc IDs '%' do not exist", "VpcIds"},
+	{"subnet", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound",
+		"The subnet ID '%' does not exist", "The subnet IDs '%' do not exist", "SubnetIds"},
+	{"rtb", "route-table", "InvalidRouteTableId.Malformed", "InvalidRouteTableID.NotFound",
+		"The routeTable ID '%' does not exist", "The routeTable IDs '%' do not exist", "RouteTableIds"},
+	{"igw", "internet-gateway", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound",
+		"The internetGateway ID '%' does not exist", "The internetGateway IDs '%' do not exist", "InternetGatewayIds"},
+	{"eni", "network-interface", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound",
+		"The networkInterface ID '%' does not exist", "The networkInterface IDs '%' do not exist", "NetworkInterfaceIds"},
+	{"sg", "security-group", "InvalidGroupId.Malformed", "InvalidGroup.NotFound",
+		"The security group '%' does not exist", "The security groups '%' do not exist", "GroupIds"},
+	{"sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound",
+		"The security group rule ID '%' does not exist", "The security group rule IDs '%' do not exist", "SecurityGroupRuleIds"},
+	{"eipalloc", "elastic-ip", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound",
+		"The allocation ID '%' does not exist", "The allocation IDs '%' do not exist", "AllocationIds"},
+	{"eipassoc", "", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound",
+		"The association ID '%' does not exist", "The association IDs '%' do not exist", ""},
+	{"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",
+		"The reservation ID '%' does not exist", "The reservation IDs '%' do not exist", ""},
+}
+
+// kindOf returns the kind whose IDs begin with prefix (without the dash). An
+// unknown prefix is a mistake in this package.
+func kindOf(prefix string) kind {
+	for _, k := range kinds {
+		if k.prefix == prefix {
+			return k
+		}
+	}
+	panic("ec2: no kind of resource has IDs " + prefix + "-…")
+}
+
+// malformed is the error for an ID that cannot name a resource of the kind.
+func malformed(prefix, id string) error {
+	words := `Invalid id: "` + id + `"`
+	if !strings.HasPrefix(id, prefix+"-") {
+		words += ` (expecting "` + prefix + `-...")`
+	}
+	return &cloud.Error{Code: kindOf(prefix).malformed, Message: words}
+}
+
+// notFound is the error for IDs of a kind that name nothing the caller can see.
+func notFound(prefix string, ids ...string) error {
+	k := kindOf(prefix)
+	sentence := k.one
+	if len(ids) > 1 {
+		sentence = k.many
+	}
+	return &cloud.Error{Code: k.notFound, Message: strings.Replace(sentence, "%", strings.Join(ids, ", "), 1)}
+}
+
+// checkIDs returns the malformed error for the first ID that is no ID of the kind.
+func checkIDs(prefix string, ids ...string) error {
+	for _, id := range ids {
+		if !cloud.ValidID(prefix, id) {
+			return malformed(prefix, id)
+		}
+	}
+	return nil
+}
+
+// missing is the error for a required parameter that is absent or empty.
+func missing(parameter string) error {
+	return cloud.Errorf("MissingParameter", "The request must contain the parameter %s", parameter)
+}
+
+// invalid is the error for a parameter whose value cannot be used; why is a
+// sentence that names the remedy.
+func invalid(parameter, value, why string) error {
+	return cloud.Errorf("InvalidParameterValue", "Value (%s) for parameter %s is invalid. %s", value, parameter, why)
+}

@@ -1,0 +1,105 @@
+// Package ec2 implements the EC2 API on the store.
+//
+// A method authorises, validates, writes the whole intent in one transaction
+// and answers; it never touches a host and never waits for one. It guarantees
+// that a request either took effect whole or not at all, that a caller reads its
+// own writes, and that another account's resources answer exactly as if they did
+// not exist. It does not carry anything out: control and node do, from the
+// documents that it wrote.
+//
+// Codes and words of errors are those of
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html.
+package ec2
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/policy"
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// Service is the EC2 API. Its exported methods are exactly the operations that
+// it supports. Fields are set once, before the first call.
+type Service struct {
+	DB         *store.Store
+	Authz      policy.Authorizer
+	Place      cloud.Place
+	Now        func() time.Time
+	NewID      func(prefix string) string
+	PublicPool netip.Prefix // the addresses that the outside reaches guests by, e.g. 100.64.0.0/24
+	Consoles   Consoles
+	// PageKey seals page tokens. Servers that share a store share it, or a
+	// token of one is refused by the other.
+	PageKey []byte
+}
+
+// Consoles reads what guests print on their serial lines.
+type Consoles interface {
+	// Console returns the newest output of an instance on a host, and when it
+	// was read.
+	Console(ctx context.Context, host, instance string) ([]byte, time.Time, error)
+}
+
+// The tables that the operations work on.
+var (
+	accountTable   store.Table[cloud.Account]
+	tokenTable     store.Table[cloud.ClientToken]
+	hostTable      store.Table[cloud.Host]
+	instanceTable  store.Table[cloud.Instance]
+	volumeTable    store.Table[cloud.Volume]
+	imageTable     store.Table[cloud.Image]
+	keyPairTable   store.Table[cloud.KeyPair]
+	vpcTable       store.Table[cloud.VPC]
+	subnetTable    store.Table[cloud.Subnet]
+	routeTable     store.Table[cloud.RouteTable]
+	gatewayTable   store.Table[cloud.InternetGateway]
+	interfaceTable store.Table[cloud.NetworkInterface]
+	addressTable   store.Table[cloud.Address]
+	groupTable     store.Table[cloud.SecurityGroup]
+)
+
+// allow is the one authorisation of every operation: it returns the caller if
+// it may do action (e.g. "RunInstances") with the resources (ARNs; none means
+// all). A dry run ends here, with DryRunOperation.
+func (s *Service) allow(ctx context.Context, action string, dryRun *bool, resources ...string) (cloud.Caller, error) {
+	caller := cloud.CallerFrom(ctx)
+	if caller.Account == "" {
+		return caller, &cloud.Error{Code: "AuthFailure", Status: 401,
+			Message: "AWS was not able to validate the provided access credentials"}
+	}
+	err := s.Authz.Authorize(ctx, policy.Request{Caller: caller, Action: "ec2:" + action, Resources: resources})
+	if err != nil {
+		return caller, err
+	}
+	if dryRun != nil && *dryRun {
+		return caller, &cloud.Error{Code: "DryRunOperation", Status: 412,
+			Message: "Request would have succeeded, but DryRun flag is set."}
+	}
+	return caller, nil
+}
+
+// arn names a resource of the caller, e.g. kind "instance", id "i-…".
+func (s *Service) arn(c cloud.Caller, kind, id string) string {
+	return s.Place.ARN("ec2", c.Account, kind+"/"+id)
+}
+
+// val returns what p points to, the zero value for nil: an absent parameter.
+func val[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// opt returns a pointer to v, nil for the zero value: an absent member.
+func opt[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}
