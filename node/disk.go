@@ -1,0 +1,131 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/driver/hypervisor"
+)
+
+type diskStep int
+
+const (
+	diskNothing diskStep = iota
+	diskCreate
+	diskDelete
+	diskPlug
+	diskUnplug
+)
+
+// seenVolume is what is to be reported of where a volume is plugged in. That
+// its bytes were made or removed is reported by the step that did it.
+func (w *World) seenVolume(v *cloud.Volume) cloud.VolumeSeen {
+	s := v.Seen
+	s.Guest = w.pluggedIn[v.ID]
+	return s
+}
+
+// diskStep decides what a volume needs.
+func (w *World) diskStep(v *cloud.Volume) diskStep {
+	in := w.pluggedIn[v.ID]
+	switch a := v.Attachment; {
+	case in != "" && (a == nil || a.Detach || a.Instance != in || v.Delete):
+		return diskUnplug
+	case v.Delete && !v.Seen.Gone && a == nil:
+		return diskDelete
+	case !v.Seen.Ready && v.Seen.Error == "" && !v.Delete:
+		return diskCreate
+	case a != nil && !a.Detach && in == "" && v.Seen.Ready && w.running(a.Instance):
+		return diskPlug
+	}
+	return diskNothing
+}
+
+// running reports whether the guest of the instance's present start runs and is
+// meant to go on.
+func (w *World) running(instance string) bool {
+	i, g := w.instances[instance], w.guests[instance]
+	return i != nil && i.Host == w.Host && i.Want == cloud.PowerRunning && g.State == hypervisor.Running && g.Starts == i.Starts
+}
+
+// disk takes the next step for a volume: the reconciler of the disk loop.
+func (a *Agent) disk(ctx context.Context, id string) (time.Duration, error) {
+	w := a.world.Load()
+	if a.draining.Load() || w == nil || w.volumes[id] == nil {
+		return 0, nil
+	}
+	v := w.volumes[id]
+	step := w.diskStep(v)
+	if step == diskNothing {
+		return 0, nil
+	}
+	defer a.again()
+	switch step {
+	case diskCreate:
+		return 0, a.createDisk(ctx, v)
+	case diskDelete:
+		if err := a.cfg.Blocks.Delete(ctx, id); err != nil {
+			return 0, fmt.Errorf("delete %s: %w", id, err)
+		}
+		s := v.Seen
+		s.Ready, s.Gone = false, true
+		return 0, a.cfg.View.ReportVolume(ctx, id, s)
+	case diskPlug:
+		return 0, a.plug(ctx, w, v)
+	default:
+		return 0, a.unplug(ctx, w, v)
+	}
+}
+
+const gib = 1 << 30
+
+func (a *Agent) createDisk(ctx context.Context, v *cloud.Volume) error {
+	err := a.cfg.Blocks.Create(ctx, block.Volume{ID: v.ID, Bytes: int64(v.SizeGiB) * gib, Image: v.Image})
+	s := v.Seen
+	switch {
+	case errors.Is(err, block.ErrNoSpace), errors.Is(err, block.ErrNoImage):
+		s.Error = err.Error()
+	case err != nil:
+		return fmt.Errorf("create %s: %w", v.ID, err)
+	default:
+		s.Ready = true
+	}
+	return a.cfg.View.ReportVolume(ctx, v.ID, s)
+}
+
+// open gives the guest's user the volume.
+func (a *Agent) open(ctx context.Context, v *cloud.Volume, uid int) (hypervisor.Disk, error) {
+	path, format, err := a.cfg.Blocks.Open(ctx, v.ID, uid)
+	if err != nil {
+		return hypervisor.Disk{}, fmt.Errorf("open %s: %w", v.ID, err)
+	}
+	return hypervisor.Disk{ID: v.ID, Path: path, Format: format, IOPS: v.IOPS, MiBps: v.Throughput}, nil
+}
+
+func (a *Agent) plug(ctx context.Context, w *World, v *cloud.Volume) error {
+	i := w.instances[v.Attachment.Instance]
+	d, err := a.open(ctx, v, a.cfg.UIDBase+i.Slot)
+	if err != nil {
+		return err
+	}
+	if err := a.cfg.Hypervisor.Plug(ctx, i.ID, d); err != nil {
+		return fmt.Errorf("plug %s into %s: %w", v.ID, i.ID, err)
+	}
+	return nil
+}
+
+// unplug waits for the guest's consent, but not for ever: the back-off of the
+// loop asks again.
+func (a *Agent) unplug(ctx context.Context, w *World, v *cloud.Volume) error {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	guest := w.pluggedIn[v.ID]
+	if err := a.cfg.Hypervisor.Unplug(ctx, guest, v.ID); err != nil && !errors.Is(err, hypervisor.ErrNoGuest) {
+		return fmt.Errorf("unplug %s from %s: %w", v.ID, guest, err)
+	}
+	return nil
+}
