@@ -8,7 +8,8 @@ import (
 	"os"
 )
 
-// ErrNoGuest says that the host knows no guest of that ID.
+// ErrNoGuest says that the host knows no guest of that ID, or that it has no
+// process where one is needed (Reset, Plug).
 var ErrNoGuest = errors.New("no such guest")
 
 // ErrNoRoom says that the host lacks memory or processes to start the guest.
