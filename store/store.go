@@ -26,6 +26,9 @@ var (
 	ErrConflict = errors.New("document has changed")
 	// ErrClosed says that the store was closed.
 	ErrClosed = errors.New("store is closed")
+	// ErrUnknown says that the connection was lost during a commit, and that the
+	// transaction may have been written or not. A later read will tell.
+	ErrUnknown = errors.New("outcome of the transaction is unknown")
 )
 
 // ClaimedError says that somebody else holds the value.
@@ -48,6 +51,9 @@ type Document = interface {
 }
 
 // Change says that a document has a newer state. Deleted documents have no Labels.
+//
+// A Change without a Table is not about a document. It comes first in a list of
+// all living documents, and says that whatever the list does not name is gone.
 type Change struct {
 	Table, Key string
 	Labels     []string

@@ -1,0 +1,123 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// Read yields the rows of the file; see store.Engine.
+func (e *Engine) Read(ctx context.Context, since int64, yield func(store.Row) error) (store.Position, error) {
+	if e.db == nil {
+		if err := e.open(ctx); err != nil {
+			return store.Position{}, err
+		}
+	}
+	if since == e.seen.Revision {
+		return e.seen, nil // nobody else writes to the file
+	}
+	if e.seen.Horizon > since {
+		since = 0
+	}
+	// Without an index on all revisions: only a start and a failed commit lead here.
+	rows, err := e.db.QueryContext(ctx, "SELECT tbl, key, revision, data FROM document WHERE revision > ?", since)
+	if err != nil {
+		return store.Position{}, e.explain("read", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r store.Row
+		if err := rows.Scan(&r.Table, &r.Key, &r.Revision, &r.Data); err != nil {
+			return store.Position{}, e.explain("read", err)
+		}
+		if err := yield(r); err != nil {
+			return store.Position{}, err
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return store.Position{}, e.explain("read", err)
+	}
+	return e.seen, nil
+}
+
+// Begin is Read: the process has the right to write as long as it has the file.
+func (e *Engine) Begin(ctx context.Context, since int64, yield func(store.Row) error) (store.Position, store.Writer, error) {
+	p, err := e.Read(ctx, since, yield)
+	if err != nil {
+		return p, nil, err
+	}
+	return p, (*writer)(e), nil
+}
+
+// Wait ends with ctx: nobody else writes to the file.
+func (e *Engine) Wait(ctx context.Context) (int64, error) {
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+// writer is the engine with a batch under way.
+type writer Engine
+
+func (w *writer) Rollback() {}
+
+// Commit writes the batch in one SQLite transaction.
+func (w *writer) Commit(rows []store.Row, p store.Position) error {
+	tx, err := w.db.Begin()
+	if err != nil {
+		return (*Engine)(w).explain("write", err)
+	}
+	if err := w.fill(tx, rows, p); err != nil {
+		return errors.Join((*Engine)(w).explain("write", err), tx.Rollback())
+	}
+	if err := tx.Commit(); err != nil {
+		return w.settle(p, err)
+	}
+	w.seen = p
+	return nil
+}
+
+func (w *writer) fill(tx *sql.Tx, rows []store.Row, p store.Position) error {
+	put, err := tx.Prepare(`INSERT INTO document (tbl, key, revision, data) VALUES (?, ?, ?, ?)
+		ON CONFLICT (tbl, key) DO UPDATE SET revision = excluded.revision, data = excluded.data`)
+	if err != nil {
+		return err
+	}
+	defer put.Close()
+	for _, r := range rows {
+		data := sql.NullString{String: string(r.Data), Valid: r.Data != nil}
+		if _, err := put.Exec(r.Table, r.Key, r.Revision, data); err != nil {
+			return fmt.Errorf("put %s %s: %w", r.Table, r.Key, err)
+		}
+	}
+	if p.Horizon > w.seen.Horizon {
+		if _, err := tx.Exec("DELETE FROM document WHERE data IS NULL AND revision <= ?", p.Horizon); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Exec("UPDATE position SET revision = ?, horizon = ?", p.Revision, p.Horizon)
+	return err
+}
+
+// settle finds out what became of a commit that failed: the log may hold it whole
+// although its sync failed, and then a later start would read it. Opening the file
+// again decides as that start would.
+func (w *writer) settle(p store.Position, failed error) error {
+	e := (*Engine)(w)
+	failed = e.explain("write", failed)
+	err := e.db.Close()
+	e.db = nil
+	if err == nil {
+		err = e.open(context.Background())
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w; %w", store.ErrUnknown, failed, err)
+	case e.seen == p:
+		return nil
+	default:
+		return failed
+	}
+}
