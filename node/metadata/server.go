@@ -1,0 +1,212 @@
+// Package metadata is the instance metadata service of one VPC: what a guest
+// finds at http://169.254.169.254, in the form that cloud-init and the AWS SDKs
+// read (IMDSv2, and v1 where the instance allows it):
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+//
+// A guest is told apart by the source address of its connection, so it is told
+// nothing of another guest as long as the network lets no port send from
+// addresses that are not its own. A token is good for the instance that asked
+// for it, and for no other. The service keeps no state that matters: with the
+// same key, tokens stay good over a restart.
+//
+// It does not sign: the identity document has no signature here, and asking for
+// one answers 404.
+package metadata
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/vauban-cloud/vauban/cloud"
+)
+
+// Source tells who a guest is.
+type Source interface {
+	// Guest returns the facts of the instance that holds the private address in
+	// the VPC; false if there is none.
+	Guest(ctx context.Context, vpcID string, address netip.Addr) (Guest, bool)
+}
+
+// Guest is all that the service knows of an instance.
+type Guest struct {
+	Instance   cloud.Instance
+	Interfaces []cloud.NetworkInterface // attached ones, by device index
+	VPC        cloud.VPC
+	Subnets    map[string]cloud.Subnet        // by ID: those of the interfaces
+	Groups     map[string]cloud.SecurityGroup // by ID: those of the interfaces
+	Volumes    []cloud.Volume                 // attached ones, the root volume first
+	Image      cloud.Image
+	Key        *cloud.KeyPair // nil if the instance has none
+}
+
+// Config is what a server needs.
+type Config struct {
+	VPC    string
+	Place  cloud.Place
+	Source Source
+	Key    []byte           // seals tokens, at least 32 random bytes, kept secret; the same for all servers of a host
+	Now    func() time.Time // nil for time.Now
+	Log    *slog.Logger     // nil for slog.Default()
+}
+
+// Limits of one guest. A boot of cloud-init makes some 100 requests.
+const (
+	requestRate  = 100 // requests a second, lasting
+	requestBurst = 500
+	maxConns     = 32 // connections at once
+)
+
+// Server is the service of one VPC. Create it with New.
+type Server struct {
+	cfg Config
+
+	mu     sync.Mutex
+	guests map[netip.Addr]*usage // guarded by mu; by source address
+}
+
+// usage is what one source address uses of the service.
+type usage struct {
+	conns int           // guarded by Server.mu
+	rate  *rate.Limiter // safe by itself
+}
+
+// New returns the server of a VPC.
+func New(cfg Config) (*Server, error) {
+	if len(cfg.Key) < 32 {
+		return nil, errors.New("key of the metadata service is shorter than 32 bytes")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	return &Server{cfg: cfg, guests: map[netip.Addr]*usage{}}, nil
+}
+
+// Serve answers on the listener, which it closes, until ctx ends; then it
+// returns nil. Requests under way get a second to finish.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	srv := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       30 * time.Second,
+		MaxHeaderBytes:    8 << 10,
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	srv.Protocols = new(http.Protocols)
+	srv.Protocols.SetHTTP1(true)
+
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		patience, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if srv.Shutdown(patience) != nil {
+			srv.Close() //nolint:errcheck // the guest was told to hurry
+		}
+	})
+	err := srv.Serve(&fairListener{Listener: l, server: s})
+	if !stop() {
+		<-stopped
+		return nil
+	}
+	return err
+}
+
+// fairListener closes at once the connections that a guest holds too many of.
+type fairListener struct {
+	net.Listener
+	server *Server
+}
+
+// Accept returns the next connection that is within its guest's limit.
+func (l *fairListener) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from := addressOf(c.RemoteAddr().String())
+		if l.server.connected(from) {
+			return &fairConn{Conn: c, release: sync.OnceFunc(func() { l.server.disconnected(from) })}, nil
+		}
+		c.Close() //nolint:errcheck // nothing was said on it
+	}
+}
+
+// fairConn gives its place back when it is closed.
+type fairConn struct {
+	net.Conn
+	release func()
+}
+
+// Close closes the connection.
+func (c *fairConn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}
+
+// connected counts a connection in, unless the address has too many.
+func (s *Server) connected(from netip.Addr) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.usageOf(from)
+	if u.conns >= maxConns {
+		return false
+	}
+	u.conns++
+	return true
+}
+
+func (s *Server) disconnected(from netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.usageOf(from).conns--
+}
+
+// allowed takes one request off the address's allowance.
+func (s *Server) allowed(from netip.Addr) bool {
+	s.mu.Lock()
+	u := s.usageOf(from)
+	s.mu.Unlock()
+	return u.rate.AllowN(s.cfg.Now(), 1)
+}
+
+// usageOf finds the address's usage; s.mu is held. Addresses that rest are
+// forgotten when there are many.
+func (s *Server) usageOf(from netip.Addr) *usage {
+	if u := s.guests[from]; u != nil {
+		return u
+	}
+	if len(s.guests) >= 1024 {
+		for a, u := range s.guests {
+			if u.conns == 0 && u.rate.TokensAt(s.cfg.Now()) >= requestBurst {
+				delete(s.guests, a)
+			}
+		}
+	}
+	u := &usage{rate: rate.NewLimiter(requestRate, requestBurst)}
+	s.guests[from] = u
+	return u
+}
+
+// addressOf returns the address of "address:port"; the zero Addr if it is none.
+func addressOf(hostport string) netip.Addr {
+	ap, err := netip.ParseAddrPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap()
+}
