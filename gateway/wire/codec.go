@@ -2,33 +2,191 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"reflect"
+	"sort"
+	"strings"
 )
 
-var errNoCodec = errors.New("the codecs are being written")
+const xml10 = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 
-// Match finds the operation that a request asks for, and the protocol it speaks.
-func (s *Service) Match(r *http.Request, body []byte) (*Operation, Protocol, error) {
-	return nil, "", errNoCodec
-}
-
-// Decode returns a pointer to the operation's input.
+// Decode returns a pointer to the operation's input. A streaming member reads
+// from r.Body when body is nil. Any error is an *Error.
 func Decode(p Protocol, op *Operation, r *http.Request, body []byte) (any, error) {
-	return nil, errNoCodec
+	in := op.NewInput()
+	v := reflect.ValueOf(in).Elem()
+	var err error
+	switch p {
+	case EC2Query, Query:
+		err = decodeQuery(p, v, r.URL.RawQuery, string(body))
+	case JSON10, JSON11:
+		err = decodeJSON(body, planOf(v.Type()), v)
+	case CBOR:
+		err = decodeCBOR(body, planOf(v.Type()), v)
+	default:
+		err = decodeREST(p, op, v, r, body)
+	}
+	if err == nil {
+		return in, nil
+	}
+	var f *fault
+	if errors.As(err, &f) {
+		return nil, f.error(p)
+	}
+	return nil, err
 }
 
-// Encode answers a request with the operation's output.
+// Encode answers a request with the operation's output, a pointer to its
+// struct. An error means that the answer is incomplete: the connection broke,
+// or the output's stream did.
 func Encode(w http.ResponseWriter, s *Service, p Protocol, op *Operation, out any, requestID string) error {
-	return errNoCodec
+	v := reflect.ValueOf(out)
+	if v.Type() != reflect.TypeOf(op.Out) {
+		return fmt.Errorf("encode %s: output is a %T, not a %T", op.Name, out, op.Out)
+	}
+	if v.IsNil() {
+		v = reflect.New(v.Type().Elem())
+	}
+	v = v.Elem()
+	plan := planOf(v.Type()).get()
+	setRequestID(w, s, requestID)
+	switch p {
+	case EC2Query:
+		return writeBody(w, "text/xml;charset=UTF-8", http.StatusOK, appendEC2(nil, s, op, plan, v, requestID))
+	case Query:
+		return writeBody(w, "text/xml", http.StatusOK, appendQuery(nil, s, op, plan, v, requestID))
+	case JSON10, JSON11:
+		return writeBody(w, jsonType(p), http.StatusOK, appendJSONOutput(nil, plan, v))
+	case CBOR:
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+		return writeBody(w, "application/cbor", http.StatusOK, appendCBOROutput(nil, plan, v))
+	}
+	return encodeREST(w, s, p, op, plan, v)
 }
 
-// EncodeError answers a request with an error.
+// EncodeError answers a request with an error. Op is nil when none matched.
 func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e *Error, requestID string) {
-	http.Error(w, e.Error(), http.StatusNotImplemented)
+	setRequestID(w, s, requestID)
+	shape, status := s.errorShape(e)
+	var body []byte
+	contentType := "text/xml"
+	switch p {
+	case EC2Query:
+		contentType = "text/xml;charset=UTF-8"
+		body = append(body, xml10+"<Response><Errors><Error>"...)
+		body = append(appendCodeMessage(body, e), "</Error></Errors>"...)
+		body = append(appendText(body, "RequestID", requestID), "</Response>"...)
+	case Query:
+		body = append(append(append(body, `<ErrorResponse xmlns="`...), s.Namespace...), `"><Error>`...)
+		body = appendCodeMessage(appendText(body, "Type", culprit(status)), e)
+		body = append(appendText(append(body, "</Error>"...), "RequestId", requestID), "</ErrorResponse>"...)
+	case RESTXML:
+		contentType = "application/xml"
+		body = appendCodeMessage(append(body, xml10+"<Error>"...), e)
+		body = append(appendText(body, "RequestId", requestID), "</Error>"...)
+	case CBOR:
+		contentType = "application/cbor"
+		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+		body = appendCBORText(appendCBORText(appendCBORHead(nil, cborMap, 2), "__type"), shape)
+		body = appendCBORText(appendCBORText(body, "message"), e.Message)
+	default:
+		contentType = jsonType(p)
+		w.Header().Set("x-amzn-errortype", shape)
+		body = appendJSONString(append(body, `{"__type":`...), shape)
+		body = append(appendJSONString(append(body, `,"message":`...), e.Message), '}')
+	}
+	if s.QueryErrors && p != Query {
+		w.Header().Set("x-amzn-query-error", e.Code+";"+culprit(status))
+	}
+	if op != nil && op.Method == http.MethodHead {
+		body = nil
+	}
+	writeBody(w, contentType, status, body) //nolint:errcheck // the client has gone
 }
 
-// Unsupported is the error for an operation that the model knows but the
-// service does not implement, in the words of the protocol.
-func Unsupported(s *Service, p Protocol, op *Operation) *Error {
-	return badRequest("UnsupportedOperation", "The operation "+op.Name+" is not supported.")
+// errorShape returns the name of the error in JSON and CBOR, and its status.
+func (s *Service) errorShape(e *Error) (shape string, status int) {
+	shape, status = e.Code, e.Status
+	i := sort.Search(len(s.Errors), func(i int) bool { return s.Errors[i].Code >= e.Code })
+	if i < len(s.Errors) && s.Errors[i].Code == e.Code {
+		if s.Errors[i].Shape != "" {
+			shape = s.Errors[i].Shape
+		}
+		if status == 0 {
+			status = s.Errors[i].Status
+		}
+	}
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	return shape, status
+}
+
+// culprit is whose fault an error is, in the query protocol.
+func culprit(status int) string {
+	if status >= http.StatusInternalServerError {
+		return "Receiver"
+	}
+	return "Sender"
+}
+
+func appendCodeMessage(b []byte, e *Error) []byte {
+	return appendText(appendText(b, "Code", e.Code), "Message", e.Message)
+}
+
+func appendText(b []byte, name, text string) []byte {
+	b = append(append(append(b, '<'), name...), '>')
+	return appendClose(appendXMLText(b, text), name)
+}
+
+// appendEC2 appends the document that answers an EC2 request. Operations that
+// have nothing to say answer that they succeeded.
+func appendEC2(b []byte, s *Service, op *Operation, plan *structPlan, v reflect.Value, requestID string) []byte {
+	b = append(append(append(b, xml10+"<"...), op.Name...), `Response xmlns="`...)
+	b = append(append(append(b, strings.TrimSuffix(s.Namespace, "/")...), '/'), `">`...)
+	b = appendText(b, "requestId", requestID)
+	b = xmlEncoder{millis: true, lists: true}.output(b, plan, v)
+	ret := plan.byName["return"]
+	if len(plan.members) == 0 || ret != nil && ret.empty(v.Field(ret.index)) {
+		b = append(b, "<return>true</return>"...)
+	}
+	return append(append(append(b, "</"...), op.Name...), "Response>"...)
+}
+
+// appendQuery appends the document that answers a query request.
+func appendQuery(b []byte, s *Service, op *Operation, plan *structPlan, v reflect.Value, requestID string) []byte {
+	b = append(append(append(b, '<'), op.Name...), `Response xmlns="`...)
+	b = append(append(append(b, s.Namespace...), `"><`...), op.Name...)
+	b = append(b, "Result>"...)
+	b = xmlEncoder{lists: true}.output(b, plan, v)
+	b = append(append(append(b, "</"...), op.Name...), "Result><ResponseMetadata>"...)
+	b = append(appendText(b, "RequestId", requestID), "</ResponseMetadata></"...)
+	return append(append(b, op.Name...), "Response>"...)
+}
+
+func jsonType(p Protocol) string {
+	switch p {
+	case JSON10:
+		return "application/x-amz-json-1.0"
+	case JSON11:
+		return "application/x-amz-json-1.1"
+	}
+	return "application/json"
+}
+
+// setRequestID names the request in the header that the service's clients read.
+func setRequestID(w http.ResponseWriter, s *Service, requestID string) {
+	name := "x-amzn-RequestId"
+	if s.Name == "s3" {
+		name = "x-amz-request-id"
+	}
+	w.Header().Set(name, requestID)
+}
+
+func writeBody(w http.ResponseWriter, contentType string, status int, body []byte) error {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, err := w.Write(body)
+	return err
 }

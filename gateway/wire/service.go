@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"reflect"
 	"sort"
+	"sync"
 )
 
 // Protocol is one of the wire formats of the AWS API.
@@ -44,6 +45,9 @@ type Service struct {
 	QueryErrors  bool         // JSON and CBOR errors name their query code too (awsQueryCompatible)
 	Errors       []ErrorShape // sorted by Code
 	Operations   []*Operation // sorted by Name
+
+	routing sync.Once
+	table   []route // of REST services; built by routes
 }
 
 // ErrorShape is an error that the model of a service declares.
@@ -60,6 +64,7 @@ type Operation struct {
 	Status       int    // of its success; 0 means 200
 	In, Out      any    // nil pointers to the structs of its input and output
 	Root         string // XML element of a REST request's body, if the model names one
+	OutRoot      string // XML element of a REST response's body, if the model names one
 	// Bind returns the handler that calls impl's method of the operation's name,
 	// nil when impl has none.
 	Bind func(impl any) Handler

@@ -1,0 +1,201 @@
+package wire
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Match finds the operation that a request asks for, and the protocol that it
+// speaks. REST paths are taken as path-style. The error is an *Error that
+// EncodeError can write in the returned protocol.
+func (s *Service) Match(r *http.Request, body []byte) (*Operation, Protocol, error) {
+	p := s.protocol(r)
+	var name string
+	switch p {
+	case RESTXML, RESTJSON:
+		op := s.route(r)
+		if op == nil {
+			return nil, p, &Error{"MethodNotAllowed", "The specified method is not allowed against this resource.", http.StatusMethodNotAllowed}
+		}
+		return op, p, nil
+	case CBOR: // /service/NAME/operation/NAME, with any prefix
+		var service string
+		parts := strings.Split(r.URL.Path, "/")
+		if n := len(parts); n >= 4 && parts[n-4] == "service" && parts[n-2] == "operation" {
+			service, name = parts[n-3], parts[n-1]
+		}
+		if service != s.ServiceShape {
+			name = ""
+		}
+	case JSON10, JSON11:
+		name, _ = strings.CutPrefix(r.Header.Get("X-Amz-Target"), s.TargetPrefix+".")
+	default:
+		name = formValue(string(body), "Action")
+		if name == "" {
+			name = formValue(r.URL.RawQuery, "Action")
+		}
+		if name == "" {
+			return nil, p, badRequest("MissingAction", "The request must contain the parameter Action")
+		}
+	}
+	op := s.Operation(name)
+	if op == nil {
+		return nil, p, unknownOperation(p, name)
+	}
+	return op, p, nil
+}
+
+// protocol chooses among the accepted protocols by the marks of each.
+func (s *Service) protocol(r *http.Request) Protocol {
+	for _, p := range s.Protocols {
+		switch p {
+		case CBOR:
+			if r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor" {
+				return p
+			}
+		case JSON10, JSON11:
+			if r.Header.Get("X-Amz-Target") != "" {
+				return p
+			}
+		default:
+			return p
+		}
+	}
+	return s.Protocols[0]
+}
+
+func unknownOperation(p Protocol, name string) *Error {
+	switch p {
+	case EC2Query, Query:
+		return badRequest("InvalidAction", "The action "+name+" is not valid for this web service.")
+	}
+	return badRequest("UnknownOperationException", "The operation "+name+" is unknown.")
+}
+
+// Unsupported is the error for an operation that the model has but nobody
+// implements, in the words of the protocol.
+func Unsupported(p Protocol, op *Operation) *Error {
+	switch p {
+	case EC2Query:
+		return badRequest("UnsupportedOperation", "The operation "+op.Name+" is not supported.")
+	case RESTXML, RESTJSON:
+		return &Error{"NotImplemented", "A header you provided implies functionality that is not implemented: " + op.Name + ".", http.StatusNotImplemented}
+	}
+	return unknownOperation(p, op.Name)
+}
+
+// formValue returns the first value of the key in a form-encoded text.
+func formValue(form, key string) string {
+	for pair := range strings.SplitSeq(form, "&") {
+		if k, v, _ := strings.Cut(pair, "="); k == key {
+			v, _ = url.QueryUnescape(v)
+			return v
+		}
+	}
+	return ""
+}
+
+// route is a REST operation with the query parameters that lead to it.
+type route struct {
+	op       *Operation
+	literals []string // "acl", "list-type=2": part of the path's template
+	required []*field // members in the query or headers that must be there
+}
+
+// routes are sorted so that the first one that fits is the most specific.
+func (s *Service) routes() []route {
+	s.routing.Do(func() {
+		for _, op := range s.Operations {
+			rt := route{op: op}
+			if _, query, ok := strings.Cut(op.Path, "?"); ok {
+				for literal := range strings.SplitSeq(query, "&") {
+					if !strings.HasPrefix(literal, "x-id=") { // names the operation for log readers
+						rt.literals = append(rt.literals, literal)
+					}
+				}
+			}
+			for _, f := range planOf(reflect.TypeOf(op.In).Elem()).get().members {
+				if f.required && (f.at == inQuery || f.at == inHeader) {
+					rt.required = append(rt.required, f)
+				}
+			}
+			s.table = append(s.table, rt)
+		}
+		slices.SortStableFunc(s.table, func(a, b route) int {
+			return cmp.Or(cmp.Compare(len(b.literals), len(a.literals)), cmp.Compare(len(b.required), len(a.required)))
+		})
+	})
+	return s.table
+}
+
+// route finds the operation by method, path and query. Operations that differ
+// only in required members are told apart by the presence of those; the one
+// without any comes last.
+func (s *Service) route(r *http.Request) *Operation {
+	query := r.URL.Query()
+	path := r.URL.EscapedPath()
+	var incomplete *route
+	for i, rt := range s.routes() {
+		if rt.op.Method != r.Method || incomplete != nil && len(rt.literals) < len(incomplete.literals) {
+			continue
+		}
+		if _, ok := matchPath(rt.op.Path, path); !ok || !hasLiterals(query, rt.literals) {
+			continue
+		}
+		complete := !slices.ContainsFunc(rt.required, func(f *field) bool {
+			return f.at == inQuery && !query.Has(f.name) || f.at == inHeader && r.Header.Get(f.name) == ""
+		})
+		if complete {
+			return rt.op
+		}
+		incomplete = &s.table[i]
+	}
+	if incomplete == nil {
+		return nil
+	}
+	return incomplete.op
+}
+
+func hasLiterals(query url.Values, literals []string) bool {
+	for _, literal := range literals {
+		key, value, ok := strings.Cut(literal, "=")
+		if !query.Has(key) || ok && query.Get(key) != value {
+			return false
+		}
+	}
+	return true
+}
+
+// matchPath matches an escaped path against a template such as
+// "/{Bucket}/{Key+}?acl", and returns the values of its labels.
+func matchPath(template, path string) (map[string]string, bool) {
+	template, _, _ = strings.Cut(template, "?")
+	labels := map[string]string{}
+	template, path = strings.TrimPrefix(template, "/"), strings.TrimPrefix(path, "/")
+	for {
+		want, moreTemplate, more := strings.Cut(template, "/")
+		if name, ok := strings.CutSuffix(want, "+}"); ok { // greedy: all that is left
+			value, err := url.PathUnescape(path)
+			labels[name[1:]] = value
+			return labels, err == nil && value != ""
+		}
+		have, morePath, moreHave := strings.Cut(path, "/")
+		if strings.HasPrefix(want, "{") {
+			value, err := url.PathUnescape(have)
+			if err != nil || value == "" {
+				return nil, false
+			}
+			labels[want[1:len(want)-1]] = value
+		} else if want != have {
+			return nil, false
+		}
+		if !more || !moreHave {
+			return labels, more == moreHave || !more && morePath == ""
+		}
+		template, path = moreTemplate, morePath
+	}
+}
