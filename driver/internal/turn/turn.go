@@ -24,8 +24,11 @@ type queue struct {
 }
 
 // Take waits for the key and returns the function that gives it back, or the
-// context's error.
+// context's error, also when both could be had.
 func (t *Turns) Take(ctx context.Context, key string) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	t.mu.Lock()
 	q := t.queues[key]
 	if q == nil {
