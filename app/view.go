@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/node"
@@ -17,6 +18,7 @@ var (
 	instances  store.Table[cloud.Instance]
 	volumes    store.Table[cloud.Volume]
 	interfaces store.Table[cloud.NetworkInterface]
+	addresses  store.Table[cloud.Address]
 	vpcs       store.Table[cloud.VPC]
 	subnets    store.Table[cloud.Subnet]
 	routes     store.Table[cloud.RouteTable]
@@ -180,9 +182,13 @@ func Follow(ctx context.Context, db *store.Store, views ...*View) {
 		if ctx.Err() != nil || errors.Is(err, store.ErrClosed) {
 			return
 		}
+		if err != nil { // the store says what is wrong; look again, at leisure
+			time.Sleep(time.Second)
+			continue
+		}
 		since = next
 		for _, v := range views {
-			if err != nil || slices.ContainsFunc(changes, v.concerns) {
+			if slices.ContainsFunc(changes, v.concerns) {
 				v.signal()
 			}
 		}

@@ -10,7 +10,7 @@ type Document = interface {
 // Documents returns a zero value of every type that the store keeps.
 func Documents() []Document {
 	return []Document{
-		Account{}, AccessKey{}, ClientToken{}, Host{}, Lease{},
+		Account{}, AccessKey{}, ClientToken{}, Host{}, Lease{}, Settings{},
 		Instance{}, Volume{}, Image{}, KeyPair{},
 		VPC{}, Subnet{}, RouteTable{}, InternetGateway{},
 		NetworkInterface{}, Address{}, SecurityGroup{},

@@ -17,7 +17,12 @@ type Image struct {
 	Direct     bool   `json:",omitempty"`
 	KernelArgs string `json:",omitempty"`
 	SHA256     string // of the stored disk
+	Pending    bool   `json:",omitempty"` // its bytes are not all stored yet
+	Retired    bool   `json:",omitempty"` // withdrawn; kept while volumes stand on it
 }
+
+// Available reports whether new instances may start from the image.
+func (i Image) Available() bool { return !i.Pending && !i.Retired }
 
 // Table is "image".
 func (Image) Table() string { return "image" }

@@ -70,6 +70,7 @@ type Instance struct {
 	DisableStop        bool   `json:",omitempty"`
 	EBSOptimized       bool   `json:",omitempty"`
 	Monitoring         bool   `json:",omitempty"`
+	PublicAddress      bool   `json:",omitempty"` // each start assigns a public address to the primary interface, if it has none
 	Metadata           MetadataOptions
 
 	// Wanted; written by the service, and by control/instance when the guest

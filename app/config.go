@@ -1,0 +1,92 @@
+// Package app wires the rooms together: it holds the one configuration struct,
+// opens the store and the drivers, and runs gateway, control plane and node
+// agent in one process. It guarantees that Run returns only when all of them
+// have stopped, and that guests keep running when it does, unless they were
+// asked down.
+package app
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+)
+
+// Config is all that an operator can choose. Default returns the defaults.
+type Config struct {
+	Data       string       // folder of everything that the cloud keeps
+	Listen     string       // address of the API endpoint
+	Database   string       // postgres://… ; empty: SQLite in Data
+	Place      cloud.Place  // region and zones
+	PublicPool netip.Prefix // public addresses
+	DNS        []string     // resolvers that guests' queries are forwarded to, "address:port"; empty: none
+
+	Host             string  // name of this host
+	MemoryReserveMiB int     // kept for the host itself
+	MemoryOvercommit float64 // memory promised to guests, per byte that the host has
+	VCPUOvercommit   float64 // vCPUs promised to guests, per processor of the host
+
+	StopGrace time.Duration // what a guest gets to shut down before it is ended
+}
+
+// Default returns the configuration of a cloud whose operator chose nothing.
+func Default() Config {
+	return Config{
+		Data:             "/var/lib/vauban",
+		Listen:           "127.0.0.1:4566",
+		Place:            cloud.DefaultPlace(),
+		PublicPool:       netip.MustParsePrefix("100.64.0.0/24"),
+		Host:             "local",
+		MemoryReserveMiB: 1024,
+		MemoryOvercommit: 1,
+		VCPUOvercommit:   16,
+		StopGrace:        time.Minute,
+	}
+}
+
+// Validate reports what is wrong with the configuration, in one line that names
+// the remedy.
+func (c Config) Validate() error {
+	switch {
+	case !filepath.IsAbs(c.Data):
+		return fmt.Errorf("data folder %q is not an absolute path: give --data a path that begins with /", c.Data)
+	case len(c.Place.Zones) < 2:
+		return errors.New("a region needs two zones: clients index the second; give --zones two names")
+	case !c.PublicPool.IsValid() || !c.PublicPool.Addr().Is4() || c.PublicPool.Bits() > 30:
+		return fmt.Errorf("public pool %s is not an IPv4 range of four addresses or more: give --public-pool one such as 100.64.0.0/24", c.PublicPool)
+	case c.MemoryOvercommit <= 0 || c.VCPUOvercommit <= 0:
+		return errors.New("an overcommit of zero or less leaves no room for guests: give a number above 0")
+	}
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("listen address %q is not HOST:PORT: give --listen one such as 127.0.0.1:4566", c.Listen)
+	}
+	if runtime.GOOS != "linux" {
+		return errors.New("vauban runs guests on Linux only")
+	}
+	return nil
+}
+
+// The places below the data folder.
+func (c Config) databasePath() string { return filepath.Join(c.Data, "vauban.db") }
+func (c Config) guestsDir() string    { return filepath.Join(c.Data, "guests") }
+func (c Config) blocksDir() string    { return filepath.Join(c.Data, "disks") }
+
+// CredentialsPath is the file that `vauban env` reads.
+func (c Config) CredentialsPath() string { return filepath.Join(c.Data, "credentials.json") }
+
+// SocketPath is where the running cloud takes the operator's commands.
+func (c Config) SocketPath() string { return filepath.Join(c.Data, "admin.sock") }
+
+// LogPath is where a detached cloud writes its log.
+func (c Config) LogPath() string { return filepath.Join(c.Data, "vauban.log") }
+
+// CacheDir keeps what image builds downloaded and made.
+func (c Config) CacheDir() string { return filepath.Join(c.Data, "cache") }
+
+// KeysDir keeps the private keys that the quick start made.
+func (c Config) KeysDir() string { return filepath.Join(c.Data, "keys") }

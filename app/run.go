@@ -1,0 +1,254 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vauban-cloud/vauban/awsapi/ec2"
+	"github.com/vauban-cloud/vauban/awsapi/sts"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/control"
+	"github.com/vauban-cloud/vauban/control/account"
+	"github.com/vauban-cloud/vauban/control/clienttoken"
+	"github.com/vauban-cloud/vauban/control/instance"
+	"github.com/vauban-cloud/vauban/control/volume"
+	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/driver/hypervisor"
+	"github.com/vauban-cloud/vauban/driver/network"
+	"github.com/vauban-cloud/vauban/gateway"
+	"github.com/vauban-cloud/vauban/node"
+	"github.com/vauban-cloud/vauban/policy"
+	ec2service "github.com/vauban-cloud/vauban/service/ec2"
+	stsservice "github.com/vauban-cloud/vauban/service/sts"
+	"github.com/vauban-cloud/vauban/store"
+	"github.com/vauban-cloud/vauban/store/postgres"
+	"github.com/vauban-cloud/vauban/store/sqlite"
+)
+
+// engines are the drivers of one host.
+type engines struct {
+	hypervisor hypervisor.Driver
+	console    hypervisor.Console
+	blocks     block.Driver
+	images     block.Images
+	network    network.Driver
+}
+
+// running is a cloud at work.
+type running struct {
+	engines
+	cfg      Config
+	log      *slog.Logger
+	db       *store.Store
+	engine   string // of the store, in words
+	settings cloud.Settings
+	key      cloud.AccessKey
+	view     *View
+	agent    *node.Agent
+	control  *control.Plane
+	gateway  *gateway.Gateway
+	endpoint string
+	pid      int
+	started  time.Time
+	stop     context.CancelFunc
+}
+
+// Run serves until ctx ends or the operator asks the cloud down. ready is called
+// once the API answers.
+func Run(ctx context.Context, cfg Config, log *slog.Logger, ready func(Status)) error {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	// Guests run as users of their own and must get through to their files.
+	if err := makeDir(cfg.Data); err != nil {
+		return err
+	}
+	r := &running{cfg: cfg, log: log, pid: os.Getpid(), started: time.Now()}
+	ctx, r.stop = context.WithCancel(ctx)
+	defer r.stop()
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer r.db.Close() //nolint:errcheck // everything acknowledged is on the disk
+	if err := r.wire(); err != nil {
+		return err
+	}
+	return r.serve(ctx, ready)
+}
+
+func makeDir(path string) error {
+	if err := os.MkdirAll(path, 0o711); err != nil {
+		return fmt.Errorf("make the data folder: %w; choose another with --data", err)
+	}
+	return os.Chmod(path, 0o711) //nolint:gosec // its contents have modes of their own
+}
+
+// open opens the store, and the engines for the cloud that it describes.
+func (r *running) open(ctx context.Context) (err error) {
+	if r.db, r.engine, err = r.cfg.openStore(ctx); err != nil {
+		return err
+	}
+	if r.settings, r.key, err = bootstrap(ctx, r.db, time.Now); err == nil {
+		r.engines, err = r.cfg.openEngines(r.settings, r.log)
+	}
+	if err == nil {
+		err = r.sweepImages(ctx)
+	}
+	if err != nil {
+		return errors.Join(err, r.db.Close())
+	}
+	return nil
+}
+
+func (c Config) openStore(ctx context.Context) (*store.Store, string, error) {
+	if c.Database != "" {
+		db, err := postgres.Open(ctx, c.Database, cloud.Documents()...)
+		return db, "PostgreSQL", err
+	}
+	db, err := sqlite.Open(ctx, c.databasePath(), cloud.Documents()...)
+	return db, "SQLite in " + filepath.Base(c.databasePath()), err
+}
+
+// wire connects the rooms.
+func (r *running) wire() (err error) {
+	_, accel, err := r.console.Probe(context.Background())
+	if err != nil {
+		return fmt.Errorf("hypervisor: %w", err)
+	}
+	r.view = NewView(r.db, r.cfg.Host, r.cfg.Place)
+	services := newServices(r)
+	r.agent = node.New(node.Config{
+		Host: r.cfg.Host, View: r.view,
+		Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Images: r.images, Network: r.network,
+		Services: services, Capacity: r.cfg.capacity(r.blocks, accel), UIDBase: uidBase(r.settings.ID),
+		Log: r.log.With("room", "node"), Now: time.Now, StopGrace: r.cfg.StopGrace,
+	})
+	r.control = control.New(control.Config{
+		DB: r.db, Holder: fmt.Sprintf("%s/%d/%s", r.cfg.Host, r.pid, cloud.NewID("run")), Now: time.Now, Log: r.log.With("room", "control"),
+		Reconcilers: []control.Reconciler{
+			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
+			&instance.Reconciler{DB: r.db, Now: time.Now},
+			&volume.Reconciler{DB: r.db},
+			&clienttoken.Reconciler{DB: r.db, Now: time.Now},
+		},
+	})
+	authz := policy.AccountRule{}
+	r.gateway, err = gateway.New(gateway.Config{
+		Region: r.cfg.Place.Region, Credentials: credentials{r.db}, Log: r.log.With("room", "gateway"), Now: time.Now,
+		Endpoints: []gateway.Endpoint{
+			{API: ec2.API(), Impl: &ec2service.Service{
+				DB: r.db, Authz: authz, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
+				PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
+			}},
+			{API: sts.API(), Impl: &stsservice.Service{Authz: authz}},
+		},
+	})
+	return err
+}
+
+// serve runs everything until ctx ends.
+func (r *running) serve(ctx context.Context, ready func(Status)) error {
+	admin, err := r.cfg.listenAdmin()
+	if err != nil {
+		return err
+	}
+	api, err := net.Listen("tcp", r.cfg.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen on %s: %w; choose another address with --listen", r.cfg.Listen, err), admin.Close())
+	}
+	r.endpoint = "http://" + r.cfg.Listen
+	if err := r.cfg.writeCredentials(r.key, r.endpoint); err != nil {
+		return errors.Join(err, api.Close(), admin.Close())
+	}
+	var background sync.WaitGroup
+	background.Go(func() { Follow(ctx, r.db, r.view) })
+	background.Go(func() { r.agent.Run(ctx) })
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.control.Run(ctx) })
+	g.Go(func() error { return r.gateway.Serve(ctx, api) })
+	g.Go(func() error { return serveAdmin(ctx, admin, r.adminHandler()) })
+	r.log.Info("cloud is up", "cloud", r.settings.ID, "endpoint", r.endpoint, "version", Version())
+	ready(r.status(ctx))
+	err = g.Wait()
+	r.stop()
+	background.Wait()
+	r.log.Info("cloud stops; guests go on")
+	return err
+}
+
+func serveAdmin(ctx context.Context, l net.Listener, h http.Handler) error {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		done <- s.Shutdown(grace)
+	}()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the operator's socket: %w", err)
+	}
+	return <-done
+}
+
+// Drain shuts down the guests of a cloud whose process is gone.
+func Drain(ctx context.Context, cfg Config, log *slog.Logger, tell func(string)) error {
+	r := &running{cfg: cfg, log: log, pid: os.Getpid()}
+	if err := r.open(ctx); err != nil {
+		return err
+	}
+	defer r.db.Close() //nolint:errcheck // nothing was written
+	a := node.New(node.Config{
+		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
+		Services: newServices(r), Log: log, Now: time.Now,
+	})
+	return a.Drain(ctx, cfg.StopGrace, func(n int) { tell(fmt.Sprintf("%d guests still run", n)) })
+}
+
+// probeStore writes to the store.
+func (r *running) probeStore(ctx context.Context) error {
+	return r.db.Update(ctx, func(tx *store.Tx) error {
+		s, _ := (store.Table[cloud.Settings]{}).Get(tx, cloud.SettingsKey)
+		return (store.Table[cloud.Settings]{}).Put(tx, s)
+	})
+}
+
+// credentials finds access keys in the store.
+type credentials struct{ db *store.Store }
+
+// Lookup returns the secret and the principal of an access key.
+func (c credentials) Lookup(_ context.Context, id string) (string, cloud.Caller, error) {
+	k, ok := accessKeys.Get(c.db.View(), id)
+	if !ok || k.Disabled {
+		return "", cloud.Caller{}, gateway.ErrUnknownKey
+	}
+	userID := k.Account
+	if !strings.HasSuffix(k.Principal, ":root") {
+		userID = k.ID
+	}
+	return k.Secret, cloud.Caller{Account: k.Account, ARN: k.Principal, UserID: userID, AccessKey: k.ID}, nil
+}
+
+// consoles reads guests' serial lines on this host.
+type consoles struct{ r *running }
+
+// Console returns the newest output; nothing is an answer too.
+func (c consoles) Console(ctx context.Context, _, id string) ([]byte, time.Time, error) {
+	b, err := c.r.console.Console(ctx, id)
+	if errors.Is(err, hypervisor.ErrNoGuest) {
+		return nil, time.Now(), nil
+	}
+	return b, time.Now(), err
+}

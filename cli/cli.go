@@ -1,0 +1,105 @@
+// Package cli is the command line: one file a command. It reads flags and the
+// environment, calls the other rooms, and prints. Every error it returns is one
+// line that names the remedy where there is one.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vauban-cloud/vauban/app"
+)
+
+// env is what every command gets.
+type env struct {
+	cfg    app.Config
+	getenv func(string) string
+	out    io.Writer
+	err    io.Writer
+}
+
+// Run executes one command line. args are without the program's name.
+func Run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	e := &env{cfg: app.Default(), getenv: getenv, out: stdout, err: stderr}
+	root := &cobra.Command{
+		Use:   "vauban",
+		Short: "A sovereign cloud in one binary, driven by unmodified AWS tools",
+		Long: `Vauban turns Linux servers into a cloud that speaks the AWS API.
+
+  vauban up --detach            start the cloud on this machine
+  vauban image build vauban-tiny
+  eval "$(vauban env)"          point aws, boto3 and Terraform at it
+  aws ec2 describe-images
+  vauban status                 see how every part is
+  vauban down                   shut the guests down and stop
+
+Everything is kept in one folder (--data). Two clouds with different folders,
+ports and public pools can live on one machine.`,
+		SilenceUsage: true, SilenceErrors: true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	e.globalFlags(root)
+	root.AddCommand(e.upCommand(), e.downCommand(), e.envCommand(), e.statusCommand(), e.imageCommand(), e.firstGuestCommand(), e.versionCommand())
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// globalFlags adds the flags that say which cloud is meant.
+func (e *env) globalFlags(root *cobra.Command) {
+	e.cfg.Data = or(e.getenv("VAUBAN_DATA"), e.cfg.Data)
+	root.PersistentFlags().StringVar(&e.cfg.Data, "data", e.cfg.Data, "folder that keeps everything (VAUBAN_DATA)")
+}
+
+// cloudFlags adds the flags of a cloud that is about to run. Each has a
+// variable of the environment.
+func (e *env) cloudFlags(c *cobra.Command) {
+	f, cfg := c.Flags(), &e.cfg
+	text := func(p *string, name, usage string) {
+		f.StringVar(p, name, or(e.getenv(variable(name)), *p), usage+" ("+variable(name)+")")
+	}
+	text(&cfg.Listen, "listen", "address of the API endpoint")
+	text(&cfg.Database, "database", "PostgreSQL to keep the state in, postgres://…; empty: SQLite in the data folder")
+	text(&cfg.Place.Region, "region", "name of the region; its zones are the name with a and b")
+	f.TextVar(&cfg.PublicPool, "public-pool", cfg.PublicPool, "range of public addresses ("+variable("public-pool")+")")
+	f.StringSliceVar(&cfg.DNS, "dns", nil, "resolvers, ADDRESS:PORT, that guests' queries are forwarded to; none by default")
+	f.IntVar(&cfg.MemoryReserveMiB, "memory-reserve", cfg.MemoryReserveMiB, "MiB of memory kept for the host itself")
+	f.Float64Var(&cfg.MemoryOvercommit, "memory-overcommit", cfg.MemoryOvercommit, "memory promised to guests per byte that the host has")
+	f.Float64Var(&cfg.VCPUOvercommit, "vcpu-overcommit", cfg.VCPUOvercommit, "vCPUs promised to guests per processor of the host")
+	f.DurationVar(&cfg.StopGrace, "stop-grace", cfg.StopGrace, "how long a guest may take to shut down before it is ended")
+}
+
+// finish completes the configuration after the flags were read.
+func (e *env) finish(c *cobra.Command) error {
+	cfg := &e.cfg
+	if v := e.getenv(variable("public-pool")); v != "" && !c.Flags().Changed("public-pool") {
+		p, err := netip.ParsePrefix(v)
+		if err != nil {
+			return fmt.Errorf("%s=%s is not a range of addresses: set it to one such as 100.64.0.0/24", variable("public-pool"), v)
+		}
+		cfg.PublicPool = p
+	}
+	cfg.Place.Zones = []string{cfg.Place.Region + "a", cfg.Place.Region + "b"}
+	return nil
+}
+
+// variable is the environment's name for a flag.
+func variable(flag string) string {
+	return "VAUBAN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+func or(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// step prints one line of progress.
+func (e *env) step(format string, args ...any) { fmt.Fprintf(e.out, "==> "+format+"\n", args...) }

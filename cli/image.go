@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/vauban-cloud/vauban/app"
+	"github.com/vauban-cloud/vauban/image"
+)
+
+func (e *env) imageCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "image",
+		Short: "Build, import and list the images that every tenant may use",
+	}
+	c.AddCommand(e.imageBuild(), e.imageImport(), e.imageList())
+	return c
+}
+
+func (e *env) imageBuild() *cobra.Command {
+	var force bool
+	c := &cobra.Command{
+		Use:   "build NAME...",
+		Short: "Build an image from Debian's packages, and publish it",
+		Long: `Build an image from Debian's packages, and publish it to every tenant.
+
+  vauban-tiny  a small Linux that boots to SSH in seconds, for tests and first contact
+  debian-12    Debian 12 with cloud-init, as on EC2: user admin, console on the serial port
+
+An image that is there already is left alone, unless --force asks for a new one:
+then new instances start from the new image, and running ones keep the old.`,
+		Example:   "  vauban image build vauban-tiny debian-12",
+		Args:      cobra.MinimumNArgs(1),
+		ValidArgs: image.Names(),
+		RunE: func(c *cobra.Command, names []string) error {
+			for _, name := range names {
+				if err := e.buildImage(c.Context(), name, force); err != nil {
+					return fmt.Errorf("build %s: %w", name, err)
+				}
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&force, "force", false, "build anew even if the image is there")
+	return c
+}
+
+func (e *env) buildImage(ctx context.Context, name string, force bool) error {
+	if !slices.Contains(image.Names(), name) {
+		return fmt.Errorf("there is no such recipe: choose one of %v", image.Names())
+	}
+	admin := app.NewAdmin(e.cfg)
+	have, err := admin.Images(ctx)
+	if err != nil {
+		return err
+	}
+	if k := slices.IndexFunc(have, func(i app.ImageInfo) bool { return i.Name == name }); k >= 0 && !force {
+		e.step("image %s is there: %s", name, have[k].ID)
+		return nil
+	}
+	built, err := image.Build(ctx, name, image.Options{
+		Cache: filepath.Join(e.cfg.CacheDir(), "packages"), Out: filepath.Join(e.cfg.CacheDir(), "images", name),
+		Progress: func(s string) { e.step("%s: %s", name, s) },
+	})
+	if err != nil {
+		return err
+	}
+	info, err := admin.Import(ctx, app.ImportRequest{
+		Name: name, Description: built.Description, Disk: built.Disk, Format: built.Format,
+		Kernel: built.Kernel, Initrd: built.Initrd, KernelArgs: built.KernelArgs, User: built.User, Replace: true,
+	}, func(s string) { e.step("%s: %s", name, s) })
+	if err != nil {
+		return err
+	}
+	e.step("image %s is ready: %s", name, info.ID)
+	return nil
+}
+
+func (e *env) imageImport() *cobra.Command {
+	var in app.ImportRequest
+	c := &cobra.Command{
+		Use:   "import NAME FILE",
+		Short: "Check a disk image (qcow2, raw or VMDK), and publish it",
+		Long: `Check a disk image (qcow2, raw or VMDK), and publish it to every tenant.
+
+The image must boot by itself with a BIOS and virtio disks, unless --kernel and
+--initrd give it a kernel. Images that refer to other files, are damaged, or claim
+an absurd size are refused.`,
+		Example: "  vauban image import debian-13 ./debian-13-genericcloud-amd64.qcow2 --user debian",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			in.Name = args[0]
+			for _, p := range []struct {
+				from string
+				to   *string
+			}{{args[1], &in.Disk}, {in.Kernel, &in.Kernel}, {in.Initrd, &in.Initrd}} {
+				if p.from == "" {
+					continue
+				}
+				abs, err := filepath.Abs(p.from)
+				if err != nil {
+					return err
+				}
+				*p.to = abs
+			}
+			info, err := app.NewAdmin(e.cfg).Import(c.Context(), in, func(s string) { e.step("%s", s) })
+			if err != nil {
+				return fmt.Errorf("import %s: %w", args[1], err)
+			}
+			fmt.Fprintln(e.out, info.ID)
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&in.Format, "format", "", "qcow2, raw or vmdk; detected if not given")
+	f.StringVar(&in.Description, "description", "", "what the image is")
+	f.StringVar(&in.User, "user", "", "who signs in by SSH")
+	f.StringVar(&in.Kernel, "kernel", "", "kernel to boot the image with")
+	f.StringVar(&in.Initrd, "initrd", "", "initial RAM disk for that kernel")
+	f.StringVar(&in.KernelArgs, "kernel-args", "", "arguments for that kernel")
+	f.BoolVar(&in.Replace, "replace", false, "take the place of the image of that name")
+	return c
+}
+
+func (e *env) imageList() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "list",
+		Short: "List the published images",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			list, err := app.NewAdmin(e.cfg).Images(c.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(e.out).Encode(list)
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(w, "ID\tNAME\tGiB\tUSER\tDESCRIPTION")
+			for _, i := range list {
+				fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", i.ID, i.Name, i.SizeGiB, i.User, i.Description)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return c
+}
