@@ -33,8 +33,7 @@ type listing[T resource] struct {
 // order of their IDs, and the token of the next page.
 func (l listing[T]) of(s *Service, r store.Reader, c cloud.Caller) ([]T, *string, error) {
 	if l.max != nil && len(l.ids) > 0 {
-		return nil, nil, cloud.Errorf("InvalidParameterCombination",
-			"The parameter %s cannot be used with the parameter maxResults", kindOf(l.prefix).ids)
+		return nil, nil, notWithIDs(l.prefix)
 	}
 	p, err := s.page(c, l.operation, l.max, l.token, 5, l.most)
 	if err != nil {

@@ -89,6 +89,16 @@ func checkIDs(prefix string, ids ...string) error {
 	return nil
 }
 
+// notWithIDs is the error for a page size together with explicit IDs. The
+// networking half of the API writes parameters in upper camel case.
+func notWithIDs(prefix string) error {
+	ids, maxResults := kindOf(prefix).ids, "maxResults"
+	if 'A' <= ids[0] && ids[0] <= 'Z' {
+		maxResults = "MaxResults"
+	}
+	return cloud.Errorf("InvalidParameterCombination", "The parameter %s cannot be used with the parameter %s", ids, maxResults)
+}
+
 // missing is the error for a required parameter that is absent or empty.
 func missing(parameter string) error {
 	return cloud.Errorf("MissingParameter", "The request must contain the parameter %s", parameter)

@@ -3,7 +3,9 @@ package ec2
 import (
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
@@ -40,13 +42,16 @@ func maybe[T any](value func(T) string) field[T] {
 
 // flag is the field of a property that is "true" or "false".
 func flag[T any](value func(T) bool) field[T] {
-	return func(v T, is func(string) bool) bool {
-		if value(v) {
-			return is("true")
-		}
-		return is("false")
-	}
+	return func(v T, is func(string) bool) bool { return is(boolWord(value(v))) }
 }
+
+// never is the field of a property that no resource here has, such as those of
+// IPv6: a filter on it is valid and matches nothing.
+func never[T any](T, func(string) bool) bool { return false }
+
+// boolWord is how the API's filters write a boolean, timeWord a time.
+func boolWord(b bool) string      { return strconv.FormatBool(b) }
+func timeWord(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
 // match compiles filters to the predicate that all of them hold. Each holds if
 // any of its values matches any value of the field; values know the wildcards *
