@@ -1,0 +1,102 @@
+package sigv4
+
+import (
+	"net/http"
+	"net/textproto"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Claim is what a request says of its signature. Nothing of it is proven until
+// Verify or Open has accepted it.
+type Claim struct {
+	AccessKey     string
+	Date          string // of the scope, e.g. "20130524"
+	Region        string
+	Service       string
+	Terminator    string
+	SignedHeaders []string // lower case
+	Signature     string
+	Time          time.Time     // when it was signed, UTC, to the second
+	Expires       time.Duration // presigned only
+	Token         string        // session token, empty if none
+	Presigned     bool
+}
+
+// Parse reads the claim of a request, from its Authorization header or its
+// query string. A request that carries none, or one that cannot be read, gives
+// a *Failure; then the claim still holds what could be read of the credential,
+// so that an answer can be put in the words of the right service.
+func Parse(r *http.Request) (*Claim, error) {
+	header := r.Header["Authorization"]
+	presigned, err := parseParameters(r.URL.RawQuery)
+	switch {
+	case err != nil:
+		return &Claim{Presigned: true}, err
+	case len(header) > 0 && presigned != nil:
+		return &Claim{}, &Failure{Reason: Incomplete,
+			Text: "The request carries both an Authorization header and X-Amz-Algorithm in its query string: sign it once.",
+			S3: Answer{"InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, " +
+				"Signature query string parameter or the Authorization header should be specified", http.StatusBadRequest}}
+	case presigned != nil:
+		return claimOfQuery(presigned)
+	case len(header) > 0 && header[0] != "":
+		return claimOfHeader(r, header)
+	default:
+		return &Claim{}, &Failure{Reason: Unsigned}
+	}
+}
+
+// setCredential splits "key/date/region/service/aws4_request". The key is what
+// is left of the last four parts: keys of other makers may hold slashes.
+func (c *Claim) setCredential(s string) error {
+	parts := strings.Split(s, "/")
+	n := len(parts)
+	if n < 5 || slices.Contains(parts, "") {
+		return &Failure{Reason: Incomplete,
+			Text: "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" + s + "'",
+			S3:   malformedS3(c.Presigned, `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)}
+	}
+	c.AccessKey = strings.Join(parts[:n-4], "/")
+	c.Date, c.Region, c.Service, c.Terminator = parts[n-4], parts[n-3], parts[n-2], parts[n-1]
+	return nil
+}
+
+func (c *Claim) setSignedHeaders(s string) {
+	c.SignedHeaders = strings.Split(strings.ToLower(s), ";")
+}
+
+// checkSignedHeaders refuses requests that leave the host or an x-amz-* header
+// open to change.
+func (c *Claim) checkSignedHeaders(r *http.Request) error {
+	open := func(name string) error {
+		return &Failure{Reason: OpenHeader, Text: "'" + name + "' must be a 'SignedHeader' in the AWS Authorization."}
+	}
+	if !slices.Contains(c.SignedHeaders, "host") {
+		return open("Host' or ':authority")
+	}
+	for name := range r.Header {
+		if strings.HasPrefix(name, "X-Amz-") && !slices.Contains(c.SignedHeaders, strings.ToLower(name)) {
+			return open(strings.ToLower(name))
+		}
+	}
+	return nil
+}
+
+// headerValues returns the values of a header by its lower-case name, as they
+// were sent; those that net/http takes out of the map included.
+func headerValues(r *http.Request, name string) []string {
+	switch name {
+	case "host":
+		return []string{r.Host}
+	case "transfer-encoding":
+		return r.TransferEncoding
+	}
+	values := r.Header[textproto.CanonicalMIMEHeaderKey(name)]
+	if name == "content-length" && len(values) == 0 && r.ContentLength >= 0 {
+		return []string{strconv.FormatInt(r.ContentLength, 10)}
+	}
+	return values
+}

@@ -1,0 +1,119 @@
+package sigv4
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// claimOfHeader reads
+//
+//	Authorization: AWS4-HMAC-SHA256 Credential=…, SignedHeaders=a;b, Signature=…
+//
+// with the time in X-Amz-Date or Date:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
+func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
+	c := &Claim{Token: r.Header.Get("X-Amz-Security-Token")}
+	value := strings.TrimSpace(header[0])
+	algorithm, rest, _ := strings.Cut(value, " ")
+	switch {
+	case len(header) > 1:
+		return c, incompleteHeader("The request carries several Authorization headers.")
+	case !strings.HasPrefix(algorithm, "AWS"):
+		return c, &Failure{Reason: Unsigned, S3: Answer{"InvalidArgument", "Unsupported Authorization Type", http.StatusBadRequest}}
+	case !strings.HasPrefix(algorithm, "AWS4-"):
+		return c, &Failure{Reason: Unsigned, S3: answerMechanism()}
+	}
+
+	parts, err := splitParts(rest, value)
+	if err != nil {
+		return c, err
+	}
+	var missing string
+	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
+		if parts[name] == "" {
+			missing += "Authorization header requires '" + name + "' parameter. "
+		}
+	}
+	date, dated := dateOf(r)
+	if !dated {
+		missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
+	}
+	if credential := parts["Credential"]; credential != "" {
+		if err := c.setCredential(credential); err != nil && missing == "" {
+			return c, err
+		}
+	}
+	if missing != "" {
+		err := incompleteHeader(missing + "Authorization=" + algorithm)
+		if !dated && parts["Credential"] != "" && parts["Signature"] != "" && parts["SignedHeaders"] != "" {
+			err.S3 = answerNoDate()
+		}
+		return c, err
+	}
+	if c.Time, err = parseTime(date); err != nil {
+		return c, err
+	}
+	if algorithm != Algorithm {
+		err := incompleteHeader("Unsupported AWS 'algorithm': '" + algorithm + "' (only AWS4-HMAC-SHA256 for now). ")
+		err.S3 = answerMechanism()
+		return c, err
+	}
+	c.setSignedHeaders(parts["SignedHeaders"])
+	c.Signature = parts["Signature"]
+	return c, nil
+}
+
+// splitParts splits "Name=value, Name=value".
+func splitParts(s, header string) (map[string]string, error) {
+	parts := make(map[string]string, 3)
+	for part := range strings.SplitSeq(s, ",") {
+		part = strings.TrimSpace(part)
+		if part == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(part, "=")
+		if !ok {
+			return nil, incompleteHeader("'" + part + "' not a valid key=value pair (missing equal-sign) in Authorization header: '" + header + "'.")
+		}
+		if _, twice := parts[name]; twice {
+			return nil, incompleteHeader("Authorization header has '" + name + "' more than once.")
+		}
+		parts[name] = value
+	}
+	return parts, nil
+}
+
+// dateOf returns the request's time as it was sent: X-Amz-Date, else Date.
+func dateOf(r *http.Request) (string, bool) {
+	for _, name := range []string{"X-Amz-Date", "Date"} {
+		if values := r.Header[name]; len(values) > 0 {
+			return strings.Join(values, ","), values[0] != ""
+		}
+	}
+	return "", false
+}
+
+// parseTime takes the ISO 8601 basic format, and that of the Date header.
+func parseTime(s string) (time.Time, error) {
+	t, err := time.Parse(timeFormat, s)
+	if err != nil {
+		t, err = http.ParseTime(s)
+	}
+	if err != nil {
+		f := incompleteHeader("Date must be in ISO-8601 'basic format'. Got '" + s + "'. See http://en.wikipedia.org/wiki/ISO_8601")
+		f.S3 = answerNoDate()
+		return time.Time{}, f
+	}
+	return t.UTC(), nil
+}
+
+func answerNoDate() Answer {
+	return Answer{"AccessDenied", "AWS authentication requires a valid Date or x-amz-date header", http.StatusForbidden}
+}
+
+func answerMechanism() Answer {
+	return Answer{"InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.", http.StatusBadRequest}
+}
+
+func incompleteHeader(text string) *Failure { return &Failure{Reason: Incomplete, Text: text} }
