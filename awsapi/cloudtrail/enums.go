@@ -8,28 +8,48 @@ const (
 	BillingModeFIXEDRETENTIONPRICING      = "FIXED_RETENTION_PRICING"
 )
 
+// Values of DashboardStatus.
+const (
+	DashboardStatusCREATED  = "CREATED"
+	DashboardStatusCREATING = "CREATING"
+	DashboardStatusDELETING = "DELETING"
+	DashboardStatusUPDATED  = "UPDATED"
+	DashboardStatusUPDATING = "UPDATING"
+)
+
+// Values of DashboardType.
+const (
+	DashboardTypeCUSTOM  = "CUSTOM"
+	DashboardTypeMANAGED = "MANAGED"
+)
+
 // Values of DeliveryStatus.
 const (
-	DeliveryStatusSUCCESS                 = "SUCCESS"
+	DeliveryStatusACCESSDENIED            = "ACCESS_DENIED"
+	DeliveryStatusACCESSDENIEDSIGNINGFILE = "ACCESS_DENIED_SIGNING_FILE"
+	DeliveryStatusCANCELLED               = "CANCELLED"
 	DeliveryStatusFAILED                  = "FAILED"
 	DeliveryStatusFAILEDSIGNINGFILE       = "FAILED_SIGNING_FILE"
 	DeliveryStatusPENDING                 = "PENDING"
 	DeliveryStatusRESOURCENOTFOUND        = "RESOURCE_NOT_FOUND"
-	DeliveryStatusACCESSDENIED            = "ACCESS_DENIED"
-	DeliveryStatusACCESSDENIEDSIGNINGFILE = "ACCESS_DENIED_SIGNING_FILE"
-	DeliveryStatusCANCELLED               = "CANCELLED"
+	DeliveryStatusSUCCESS                 = "SUCCESS"
 	DeliveryStatusUNKNOWN                 = "UNKNOWN"
 )
 
 // Values of DestinationType.
 const (
-	DestinationTypeEVENTDATASTORE = "EVENT_DATA_STORE"
 	DestinationTypeAWSSERVICE     = "AWS_SERVICE"
+	DestinationTypeEVENTDATASTORE = "EVENT_DATA_STORE"
 )
 
 // Values of EventCategory.
 const (
 	EventCategoryInsight = "insight"
+)
+
+// Values of EventCategoryAggregation.
+const (
+	EventCategoryAggregationData = "Data"
 )
 
 // Values of EventDataStoreStatus.
@@ -38,16 +58,16 @@ const (
 	EventDataStoreStatusENABLED           = "ENABLED"
 	EventDataStoreStatusPENDINGDELETION   = "PENDING_DELETION"
 	EventDataStoreStatusSTARTINGINGESTION = "STARTING_INGESTION"
-	EventDataStoreStatusSTOPPINGINGESTION = "STOPPING_INGESTION"
 	EventDataStoreStatusSTOPPEDINGESTION  = "STOPPED_INGESTION"
+	EventDataStoreStatusSTOPPINGINGESTION = "STOPPING_INGESTION"
 )
 
 // Values of FederationStatus.
 const (
-	FederationStatusENABLING  = "ENABLING"
-	FederationStatusENABLED   = "ENABLED"
-	FederationStatusDISABLING = "DISABLING"
 	FederationStatusDISABLED  = "DISABLED"
+	FederationStatusDISABLING = "DISABLING"
+	FederationStatusENABLED   = "ENABLED"
+	FederationStatusENABLING  = "ENABLING"
 )
 
 // Values of ImportFailureStatus.
@@ -59,11 +79,11 @@ const (
 
 // Values of ImportStatus.
 const (
+	ImportStatusCOMPLETED    = "COMPLETED"
+	ImportStatusFAILED       = "FAILED"
 	ImportStatusINITIALIZING = "INITIALIZING"
 	ImportStatusINPROGRESS   = "IN_PROGRESS"
-	ImportStatusFAILED       = "FAILED"
 	ImportStatusSTOPPED      = "STOPPED"
-	ImportStatusCOMPLETED    = "COMPLETED"
 )
 
 // Values of InsightType.
@@ -78,31 +98,80 @@ const (
 	InsightsMetricDataTypeNonZeroData   = "NonZeroData"
 )
 
+// Values of ListInsightsDataDimensionKey.
+const (
+	ListInsightsDataDimensionKeyEventId     = "EventId"
+	ListInsightsDataDimensionKeyEventName   = "EventName"
+	ListInsightsDataDimensionKeyEventSource = "EventSource"
+)
+
+// Values of ListInsightsDataType.
+const (
+	ListInsightsDataTypeInsightsEvents = "InsightsEvents"
+)
+
 // Values of LookupAttributeKey.
 const (
+	LookupAttributeKeyAccessKeyId  = "AccessKeyId"
 	LookupAttributeKeyEventId      = "EventId"
 	LookupAttributeKeyEventName    = "EventName"
-	LookupAttributeKeyReadOnly     = "ReadOnly"
-	LookupAttributeKeyUsername     = "Username"
-	LookupAttributeKeyResourceType = "ResourceType"
-	LookupAttributeKeyResourceName = "ResourceName"
 	LookupAttributeKeyEventSource  = "EventSource"
-	LookupAttributeKeyAccessKeyId  = "AccessKeyId"
+	LookupAttributeKeyReadOnly     = "ReadOnly"
+	LookupAttributeKeyResourceName = "ResourceName"
+	LookupAttributeKeyResourceType = "ResourceType"
+	LookupAttributeKeyUsername     = "Username"
+)
+
+// Values of MaxEventSize.
+const (
+	MaxEventSizeLarge    = "Large"
+	MaxEventSizeStandard = "Standard"
 )
 
 // Values of QueryStatus.
 const (
+	QueryStatusCANCELLED = "CANCELLED"
+	QueryStatusFAILED    = "FAILED"
+	QueryStatusFINISHED  = "FINISHED"
 	QueryStatusQUEUED    = "QUEUED"
 	QueryStatusRUNNING   = "RUNNING"
-	QueryStatusFINISHED  = "FINISHED"
-	QueryStatusFAILED    = "FAILED"
-	QueryStatusCANCELLED = "CANCELLED"
 	QueryStatusTIMEDOUT  = "TIMED_OUT"
 )
 
 // Values of ReadWriteType.
 const (
+	ReadWriteTypeAll       = "All"
 	ReadWriteTypeReadOnly  = "ReadOnly"
 	ReadWriteTypeWriteOnly = "WriteOnly"
-	ReadWriteTypeAll       = "All"
+)
+
+// Values of RefreshScheduleFrequencyUnit.
+const (
+	RefreshScheduleFrequencyUnitDAYS  = "DAYS"
+	RefreshScheduleFrequencyUnitHOURS = "HOURS"
+)
+
+// Values of RefreshScheduleStatus.
+const (
+	RefreshScheduleStatusDISABLED = "DISABLED"
+	RefreshScheduleStatusENABLED  = "ENABLED"
+)
+
+// Values of SourceEventCategory.
+const (
+	SourceEventCategoryData       = "Data"
+	SourceEventCategoryManagement = "Management"
+)
+
+// Values of Template.
+const (
+	TemplateAPIACTIVITY    = "API_ACTIVITY"
+	TemplateRESOURCEACCESS = "RESOURCE_ACCESS"
+	TemplateUSERACTIONS    = "USER_ACTIONS"
+)
+
+// Values of Type.
+const (
+	TypeRequestContext = "RequestContext"
+	TypeTagContext     = "TagContext"
 )

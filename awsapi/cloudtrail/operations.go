@@ -15,91 +15,94 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "cloudtrail", Version: "2013-11-01", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "", TargetPrefix: "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101", Global: false, QueryErrors: false,
+		Name: "cloudtrail", Version: "2013-11-01", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "http://cloudtrail.amazonaws.com/doc/2013-11-01/", TargetPrefix: "CloudTrail_20131101",
 		Errors: []wire.ErrorShape{
-			{Code: "AccessDeniedException", Status: 400},
-			{Code: "AccountHasOngoingImportException", Status: 400},
-			{Code: "AccountNotFoundException", Status: 400},
-			{Code: "AccountNotRegisteredException", Status: 400},
-			{Code: "AccountRegisteredException", Status: 400},
-			{Code: "CannotDelegateManagementAccountException", Status: 400},
-			{Code: "ChannelARNInvalidException", Status: 400},
-			{Code: "ChannelAlreadyExistsException", Status: 400},
-			{Code: "ChannelExistsForEDSException", Status: 400},
-			{Code: "ChannelMaxLimitExceededException", Status: 400},
-			{Code: "ChannelNotFoundException", Status: 400},
-			{Code: "CloudTrailARNInvalidException", Status: 400},
-			{Code: "CloudTrailAccessNotEnabledException", Status: 400},
-			{Code: "CloudTrailInvalidClientTokenIdException", Status: 400},
-			{Code: "CloudWatchLogsDeliveryUnavailableException", Status: 400},
-			{Code: "ConcurrentModificationException", Status: 400},
-			{Code: "ConflictException", Status: 400},
-			{Code: "DelegatedAdminAccountLimitExceededException", Status: 400},
-			{Code: "EventDataStoreARNInvalidException", Status: 400},
-			{Code: "EventDataStoreAlreadyExistsException", Status: 400},
-			{Code: "EventDataStoreFederationEnabledException", Status: 400},
-			{Code: "EventDataStoreHasOngoingImportException", Status: 400},
-			{Code: "EventDataStoreMaxLimitExceededException", Status: 400},
-			{Code: "EventDataStoreNotFoundException", Status: 400},
+			{Code: "AccountHasOngoingImport", Shape: "AccountHasOngoingImportException", Status: 400},
+			{Code: "AccountNotFound", Shape: "AccountNotFoundException", Status: 404},
+			{Code: "AccountNotRegistered", Shape: "AccountNotRegisteredException", Status: 400},
+			{Code: "AccountRegistered", Shape: "AccountRegisteredException", Status: 400},
+			{Code: "CannotDelegateManagementAccount", Shape: "CannotDelegateManagementAccountException", Status: 400},
+			{Code: "ChannelARNInvalid", Shape: "ChannelARNInvalidException", Status: 400},
+			{Code: "ChannelAlreadyExists", Shape: "ChannelAlreadyExistsException", Status: 400},
+			{Code: "ChannelExistsForEDS", Shape: "ChannelExistsForEDSException", Status: 400},
+			{Code: "ChannelMaxLimitExceeded", Shape: "ChannelMaxLimitExceededException", Status: 400},
+			{Code: "ChannelNotFound", Shape: "ChannelNotFoundException", Status: 404},
+			{Code: "CloudTrailARNInvalid", Shape: "CloudTrailARNInvalidException", Status: 400},
+			{Code: "CloudTrailAccessNotEnabled", Shape: "CloudTrailAccessNotEnabledException", Status: 400},
+			{Code: "CloudTrailInvalidClientTokenId", Shape: "CloudTrailInvalidClientTokenIdException", Status: 400},
+			{Code: "CloudWatchLogsDeliveryUnavailable", Shape: "CloudWatchLogsDeliveryUnavailableException", Status: 400},
+			{Code: "ConcurrentModification", Shape: "ConcurrentModificationException", Status: 400},
+			{Code: "ConflictException", Status: 409},
+			{Code: "DelegatedAdminAccountLimitExceeded", Shape: "DelegatedAdminAccountLimitExceededException", Status: 400},
+			{Code: "EventDataStoreARNInvalid", Shape: "EventDataStoreARNInvalidException", Status: 400},
+			{Code: "EventDataStoreAlreadyExists", Shape: "EventDataStoreAlreadyExistsException", Status: 400},
+			{Code: "EventDataStoreFederationEnabled", Shape: "EventDataStoreFederationEnabledException", Status: 400},
+			{Code: "EventDataStoreHasOngoingImport", Shape: "EventDataStoreHasOngoingImportException", Status: 400},
+			{Code: "EventDataStoreMaxLimitExceeded", Shape: "EventDataStoreMaxLimitExceededException", Status: 400},
+			{Code: "EventDataStoreNotFound", Shape: "EventDataStoreNotFoundException", Status: 404},
 			{Code: "EventDataStoreTerminationProtectedException", Status: 400},
-			{Code: "ImportNotFoundException", Status: 400},
-			{Code: "InactiveEventDataStoreException", Status: 400},
-			{Code: "InactiveQueryException", Status: 400},
-			{Code: "InsightNotEnabledException", Status: 400},
-			{Code: "InsufficientDependencyServiceAccessPermissionException", Status: 400},
-			{Code: "InsufficientEncryptionPolicyException", Status: 400},
-			{Code: "InsufficientS3BucketPolicyException", Status: 400},
-			{Code: "InsufficientSnsTopicPolicyException", Status: 400},
-			{Code: "InvalidCloudWatchLogsLogGroupArnException", Status: 400},
-			{Code: "InvalidCloudWatchLogsRoleArnException", Status: 400},
-			{Code: "InvalidDateRangeException", Status: 400},
-			{Code: "InvalidEventCategoryException", Status: 400},
-			{Code: "InvalidEventDataStoreCategoryException", Status: 400},
-			{Code: "InvalidEventDataStoreStatusException", Status: 400},
-			{Code: "InvalidEventSelectorsException", Status: 400},
-			{Code: "InvalidHomeRegionException", Status: 400},
-			{Code: "InvalidImportSourceException", Status: 400},
-			{Code: "InvalidInsightSelectorsException", Status: 400},
-			{Code: "InvalidKmsKeyIdException", Status: 400},
-			{Code: "InvalidLookupAttributesException", Status: 400},
-			{Code: "InvalidMaxResultsException", Status: 400},
-			{Code: "InvalidNextTokenException", Status: 400},
-			{Code: "InvalidParameterCombinationException", Status: 400},
-			{Code: "InvalidParameterException", Status: 400},
-			{Code: "InvalidQueryStatementException", Status: 400},
-			{Code: "InvalidQueryStatusException", Status: 400},
-			{Code: "InvalidS3BucketNameException", Status: 400},
-			{Code: "InvalidS3PrefixException", Status: 400},
-			{Code: "InvalidSnsTopicNameException", Status: 400},
-			{Code: "InvalidSourceException", Status: 400},
-			{Code: "InvalidTagParameterException", Status: 400},
-			{Code: "InvalidTimeRangeException", Status: 400},
-			{Code: "InvalidTokenException", Status: 400},
-			{Code: "InvalidTrailNameException", Status: 400},
+			{Code: "GenerateResponse", Shape: "GenerateResponseException", Status: 400},
+			{Code: "ImportNotFound", Shape: "ImportNotFoundException", Status: 404},
+			{Code: "InactiveEventDataStore", Shape: "InactiveEventDataStoreException", Status: 400},
+			{Code: "InactiveQuery", Shape: "InactiveQueryException", Status: 400},
+			{Code: "InsightNotEnabled", Shape: "InsightNotEnabledException", Status: 400},
+			{Code: "InsufficientDependencyServiceAccessPermission", Shape: "InsufficientDependencyServiceAccessPermissionException", Status: 400},
+			{Code: "InsufficientEncryptionPolicy", Shape: "InsufficientEncryptionPolicyException", Status: 400},
+			{Code: "InsufficientIAMAccessPermission", Shape: "InsufficientIAMAccessPermissionException", Status: 400},
+			{Code: "InsufficientS3BucketPolicy", Shape: "InsufficientS3BucketPolicyException", Status: 403},
+			{Code: "InsufficientSnsTopicPolicy", Shape: "InsufficientSnsTopicPolicyException", Status: 403},
+			{Code: "InvalidCloudWatchLogsLogGroupArn", Shape: "InvalidCloudWatchLogsLogGroupArnException", Status: 400},
+			{Code: "InvalidCloudWatchLogsRoleArn", Shape: "InvalidCloudWatchLogsRoleArnException", Status: 400},
+			{Code: "InvalidDateRange", Shape: "InvalidDateRangeException", Status: 400},
+			{Code: "InvalidEventCategory", Shape: "InvalidEventCategoryException", Status: 400},
+			{Code: "InvalidEventDataStoreCategory", Shape: "InvalidEventDataStoreCategoryException", Status: 400},
+			{Code: "InvalidEventDataStoreStatus", Shape: "InvalidEventDataStoreStatusException", Status: 400},
+			{Code: "InvalidEventSelectors", Shape: "InvalidEventSelectorsException", Status: 400},
+			{Code: "InvalidHomeRegion", Shape: "InvalidHomeRegionException", Status: 400},
+			{Code: "InvalidImportSource", Shape: "InvalidImportSourceException", Status: 400},
+			{Code: "InvalidInsightSelectors", Shape: "InvalidInsightSelectorsException", Status: 400},
+			{Code: "InvalidKmsKeyId", Shape: "InvalidKmsKeyIdException", Status: 400},
+			{Code: "InvalidLookupAttributes", Shape: "InvalidLookupAttributesException", Status: 400},
+			{Code: "InvalidMaxResults", Shape: "InvalidMaxResultsException", Status: 400},
+			{Code: "InvalidNextToken", Shape: "InvalidNextTokenException", Status: 400},
+			{Code: "InvalidParameter", Shape: "InvalidParameterException", Status: 400},
+			{Code: "InvalidParameterCombinationError", Shape: "InvalidParameterCombinationException", Status: 400},
+			{Code: "InvalidQueryStatement", Shape: "InvalidQueryStatementException", Status: 400},
+			{Code: "InvalidQueryStatus", Shape: "InvalidQueryStatusException", Status: 400},
+			{Code: "InvalidS3BucketName", Shape: "InvalidS3BucketNameException", Status: 400},
+			{Code: "InvalidS3Prefix", Shape: "InvalidS3PrefixException", Status: 400},
+			{Code: "InvalidSnsTopicName", Shape: "InvalidSnsTopicNameException", Status: 400},
+			{Code: "InvalidSource", Shape: "InvalidSourceException", Status: 400},
+			{Code: "InvalidTagParameter", Shape: "InvalidTagParameterException", Status: 400},
+			{Code: "InvalidTimeRange", Shape: "InvalidTimeRangeException", Status: 400},
+			{Code: "InvalidToken", Shape: "InvalidTokenException", Status: 400},
+			{Code: "InvalidTrailName", Shape: "InvalidTrailNameException", Status: 400},
 			{Code: "KmsException", Status: 400},
-			{Code: "KmsKeyDisabledException", Status: 400},
-			{Code: "KmsKeyNotFoundException", Status: 400},
-			{Code: "MaxConcurrentQueriesException", Status: 400},
-			{Code: "MaximumNumberOfTrailsExceededException", Status: 400},
-			{Code: "NoManagementAccountSLRExistsException", Status: 400},
-			{Code: "NotOrganizationManagementAccountException", Status: 400},
-			{Code: "NotOrganizationMasterAccountException", Status: 400},
-			{Code: "OperationNotPermittedException", Status: 400},
-			{Code: "OrganizationNotInAllFeaturesModeException", Status: 400},
-			{Code: "OrganizationsNotInUseException", Status: 400},
-			{Code: "QueryIdNotFoundException", Status: 400},
-			{Code: "ResourceARNNotValidException", Status: 400},
-			{Code: "ResourceNotFoundException", Status: 400},
-			{Code: "ResourcePolicyNotFoundException", Status: 400},
-			{Code: "ResourcePolicyNotValidException", Status: 400},
-			{Code: "ResourceTypeNotSupportedException", Status: 400},
-			{Code: "S3BucketDoesNotExistException", Status: 400},
-			{Code: "TagsLimitExceededException", Status: 400},
-			{Code: "ThrottlingException", Status: 400},
-			{Code: "TrailAlreadyExistsException", Status: 400},
-			{Code: "TrailNotFoundException", Status: 400},
-			{Code: "TrailNotProvidedException", Status: 400},
-			{Code: "UnsupportedOperationException", Status: 400},
+			{Code: "KmsKeyDisabled", Shape: "KmsKeyDisabledException", Status: 400},
+			{Code: "KmsKeyNotFound", Shape: "KmsKeyNotFoundException", Status: 400},
+			{Code: "MaxConcurrentQueries", Shape: "MaxConcurrentQueriesException", Status: 429},
+			{Code: "MaximumNumberOfTrailsExceeded", Shape: "MaximumNumberOfTrailsExceededException", Status: 403},
+			{Code: "NoManagementAccountSLRExists", Shape: "NoManagementAccountSLRExistsException", Status: 403},
+			{Code: "NotOrganizationManagementAccount", Shape: "NotOrganizationManagementAccountException", Status: 403},
+			{Code: "NotOrganizationMasterAccount", Shape: "NotOrganizationMasterAccountException", Status: 400},
+			{Code: "OperationNotPermitted", Shape: "OperationNotPermittedException", Status: 400},
+			{Code: "OrganizationNotInAllFeaturesMode", Shape: "OrganizationNotInAllFeaturesModeException", Status: 400},
+			{Code: "OrganizationsNotInUse", Shape: "OrganizationsNotInUseException", Status: 404},
+			{Code: "QueryIdNotFound", Shape: "QueryIdNotFoundException", Status: 404},
+			{Code: "ResourceARNNotValid", Shape: "ResourceARNNotValidException", Status: 400},
+			{Code: "ResourceAccessDenied", Shape: "AccessDeniedException", Status: 403},
+			{Code: "ResourceNotFound", Shape: "ResourceNotFoundException", Status: 400},
+			{Code: "ResourcePolicyNotFound", Shape: "ResourcePolicyNotFoundException", Status: 404},
+			{Code: "ResourcePolicyNotValid", Shape: "ResourcePolicyNotValidException", Status: 400},
+			{Code: "ResourceTypeNotSupported", Shape: "ResourceTypeNotSupportedException", Status: 400},
+			{Code: "S3BucketDoesNotExist", Shape: "S3BucketDoesNotExistException", Status: 404},
+			{Code: "ServiceQuotaExceeded", Shape: "ServiceQuotaExceededException", Status: 400},
+			{Code: "TagsLimitExceeded", Shape: "TagsLimitExceededException", Status: 400},
+			{Code: "ThrottlingException", Status: 429},
+			{Code: "TrailAlreadyExists", Shape: "TrailAlreadyExistsException", Status: 400},
+			{Code: "TrailNotFound", Shape: "TrailNotFoundException", Status: 404},
+			{Code: "TrailNotProvided", Shape: "TrailNotProvidedException", Status: 404},
+			{Code: "UnsupportedOperation", Shape: "UnsupportedOperationException", Status: 400},
 		},
 		Operations: []*wire.Operation{
 			{Name: "AddTags", In: (*AddTagsRequest)(nil), Out: (*AddTagsResponse)(nil), Bind: func(impl any) wire.Handler {
@@ -126,6 +129,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateDashboard", In: (*CreateDashboardRequest)(nil), Out: (*CreateDashboardResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateDashboard(context.Context, *CreateDashboardRequest) (*CreateDashboardResponse, error)
+				}); ok {
+					return wire.Handle(i.CreateDashboard)
+				}
+				return nil
+			}},
 			{Name: "CreateEventDataStore", In: (*CreateEventDataStoreRequest)(nil), Out: (*CreateEventDataStoreResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateEventDataStore(context.Context, *CreateEventDataStoreRequest) (*CreateEventDataStoreResponse, error)
@@ -147,6 +158,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteChannel(context.Context, *DeleteChannelRequest) (*DeleteChannelResponse, error)
 				}); ok {
 					return wire.Handle(i.DeleteChannel)
+				}
+				return nil
+			}},
+			{Name: "DeleteDashboard", In: (*DeleteDashboardRequest)(nil), Out: (*DeleteDashboardResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteDashboard(context.Context, *DeleteDashboardRequest) (*DeleteDashboardResponse, error)
+				}); ok {
+					return wire.Handle(i.DeleteDashboard)
 				}
 				return nil
 			}},
@@ -214,11 +233,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GenerateQuery", In: (*GenerateQueryRequest)(nil), Out: (*GenerateQueryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GenerateQuery(context.Context, *GenerateQueryRequest) (*GenerateQueryResponse, error)
+				}); ok {
+					return wire.Handle(i.GenerateQuery)
+				}
+				return nil
+			}},
 			{Name: "GetChannel", In: (*GetChannelRequest)(nil), Out: (*GetChannelResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetChannel(context.Context, *GetChannelRequest) (*GetChannelResponse, error)
 				}); ok {
 					return wire.Handle(i.GetChannel)
+				}
+				return nil
+			}},
+			{Name: "GetDashboard", In: (*GetDashboardRequest)(nil), Out: (*GetDashboardResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetDashboard(context.Context, *GetDashboardRequest) (*GetDashboardResponse, error)
+				}); ok {
+					return wire.Handle(i.GetDashboard)
+				}
+				return nil
+			}},
+			{Name: "GetEventConfiguration", In: (*GetEventConfigurationRequest)(nil), Out: (*GetEventConfigurationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetEventConfiguration(context.Context, *GetEventConfigurationRequest) (*GetEventConfigurationResponse, error)
+				}); ok {
+					return wire.Handle(i.GetEventConfiguration)
 				}
 				return nil
 			}},
@@ -294,6 +337,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ListDashboards", In: (*ListDashboardsRequest)(nil), Out: (*ListDashboardsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListDashboards(context.Context, *ListDashboardsRequest) (*ListDashboardsResponse, error)
+				}); ok {
+					return wire.Handle(i.ListDashboards)
+				}
+				return nil
+			}},
 			{Name: "ListEventDataStores", In: (*ListEventDataStoresRequest)(nil), Out: (*ListEventDataStoresResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListEventDataStores(context.Context, *ListEventDataStoresRequest) (*ListEventDataStoresResponse, error)
@@ -315,6 +366,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					ListImports(context.Context, *ListImportsRequest) (*ListImportsResponse, error)
 				}); ok {
 					return wire.Handle(i.ListImports)
+				}
+				return nil
+			}},
+			{Name: "ListInsightsData", In: (*ListInsightsDataRequest)(nil), Out: (*ListInsightsDataResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListInsightsData(context.Context, *ListInsightsDataRequest) (*ListInsightsDataResponse, error)
+				}); ok {
+					return wire.Handle(i.ListInsightsData)
 				}
 				return nil
 			}},
@@ -366,6 +425,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "PutEventConfiguration", In: (*PutEventConfigurationRequest)(nil), Out: (*PutEventConfigurationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutEventConfiguration(context.Context, *PutEventConfigurationRequest) (*PutEventConfigurationResponse, error)
+				}); ok {
+					return wire.Handle(i.PutEventConfiguration)
+				}
+				return nil
+			}},
 			{Name: "PutEventSelectors", In: (*PutEventSelectorsRequest)(nil), Out: (*PutEventSelectorsResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutEventSelectors(context.Context, *PutEventSelectorsRequest) (*PutEventSelectorsResponse, error)
@@ -411,6 +478,22 @@ var api = sync.OnceValue(func() *wire.Service {
 					RestoreEventDataStore(context.Context, *RestoreEventDataStoreRequest) (*RestoreEventDataStoreResponse, error)
 				}); ok {
 					return wire.Handle(i.RestoreEventDataStore)
+				}
+				return nil
+			}},
+			{Name: "SearchSampleQueries", In: (*SearchSampleQueriesRequest)(nil), Out: (*SearchSampleQueriesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					SearchSampleQueries(context.Context, *SearchSampleQueriesRequest) (*SearchSampleQueriesResponse, error)
+				}); ok {
+					return wire.Handle(i.SearchSampleQueries)
+				}
+				return nil
+			}},
+			{Name: "StartDashboardRefresh", In: (*StartDashboardRefreshRequest)(nil), Out: (*StartDashboardRefreshResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					StartDashboardRefresh(context.Context, *StartDashboardRefreshRequest) (*StartDashboardRefreshResponse, error)
+				}); ok {
+					return wire.Handle(i.StartDashboardRefresh)
 				}
 				return nil
 			}},
@@ -475,6 +558,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					UpdateChannel(context.Context, *UpdateChannelRequest) (*UpdateChannelResponse, error)
 				}); ok {
 					return wire.Handle(i.UpdateChannel)
+				}
+				return nil
+			}},
+			{Name: "UpdateDashboard", In: (*UpdateDashboardRequest)(nil), Out: (*UpdateDashboardResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateDashboard(context.Context, *UpdateDashboardRequest) (*UpdateDashboardResponse, error)
+				}); ok {
+					return wire.Handle(i.UpdateDashboard)
 				}
 				return nil
 			}},

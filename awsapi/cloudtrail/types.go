@@ -29,19 +29,31 @@ type AdvancedFieldSelector struct {
 	StartsWith    []string
 }
 
+type AggregationConfiguration struct {
+	EventCategory *string  `wire:",req"`
+	Templates     []string `wire:",req"`
+}
+
 type CancelQueryRequest struct {
-	EventDataStore *string
-	QueryId        *string `wire:",req"`
+	EventDataStore               *string
+	EventDataStoreOwnerAccountId *string
+	QueryId                      *string `wire:",req"`
 }
 
 type CancelQueryResponse struct {
-	QueryId     *string `wire:",req"`
-	QueryStatus *string `wire:",req"`
+	EventDataStoreOwnerAccountId *string
+	QueryId                      *string `wire:",req"`
+	QueryStatus                  *string `wire:",req"`
 }
 
 type Channel struct {
 	ChannelArn *string
 	Name       *string
+}
+
+type ContextKeySelector struct {
+	Equals []string `wire:",req"`
+	Type   *string  `wire:",req"`
 }
 
 type CreateChannelRequest struct {
@@ -57,6 +69,24 @@ type CreateChannelResponse struct {
 	Name         *string
 	Source       *string
 	Tags         []Tag
+}
+
+type CreateDashboardRequest struct {
+	Name                         *string `wire:",req"`
+	RefreshSchedule              *RefreshSchedule
+	TagsList                     []Tag
+	TerminationProtectionEnabled *bool
+	Widgets                      []RequestWidget
+}
+
+type CreateDashboardResponse struct {
+	DashboardArn                 *string
+	Name                         *string
+	RefreshSchedule              *RefreshSchedule
+	TagsList                     []Tag
+	TerminationProtectionEnabled *bool
+	Type                         *string
+	Widgets                      []Widget
 }
 
 type CreateEventDataStoreRequest struct {
@@ -97,6 +127,7 @@ type CreateTrailRequest struct {
 	IsOrganizationTrail        *bool
 	KmsKeyId                   *string
 	Name                       *string `wire:",req"`
+	RecursiveLogging           *bool
 	S3BucketName               *string `wire:",req"`
 	S3KeyPrefix                *string
 	SnsTopicName               *string
@@ -112,11 +143,17 @@ type CreateTrailResponse struct {
 	KmsKeyId                   *string
 	LogFileValidationEnabled   *bool
 	Name                       *string
+	RecursiveLogging           *bool
 	S3BucketName               *string
 	S3KeyPrefix                *string
 	SnsTopicARN                *string
 	SnsTopicName               *string
 	TrailARN                   *string
+}
+
+type DashboardDetail struct {
+	DashboardArn *string
+	Type         *string
 }
 
 type DataResource struct {
@@ -129,6 +166,13 @@ type DeleteChannelRequest struct {
 }
 
 type DeleteChannelResponse struct {
+}
+
+type DeleteDashboardRequest struct {
+	DashboardId *string `wire:",req"`
+}
+
+type DeleteDashboardResponse struct {
 }
 
 type DeleteEventDataStoreRequest struct {
@@ -160,19 +204,23 @@ type DeregisterOrganizationDelegatedAdminResponse struct {
 }
 
 type DescribeQueryRequest struct {
-	EventDataStore *string
-	QueryAlias     *string
-	QueryId        *string
+	EventDataStore               *string
+	EventDataStoreOwnerAccountId *string
+	QueryAlias                   *string
+	QueryId                      *string
+	RefreshId                    *string
 }
 
 type DescribeQueryResponse struct {
-	DeliveryS3Uri   *string
-	DeliveryStatus  *string
-	ErrorMessage    *string
-	QueryId         *string
-	QueryStatistics *QueryStatisticsForDescribeQuery
-	QueryStatus     *string
-	QueryString     *string
+	DeliveryS3Uri                *string
+	DeliveryStatus               *string
+	ErrorMessage                 *string
+	EventDataStoreOwnerAccountId *string
+	Prompt                       *string
+	QueryId                      *string
+	QueryStatistics              *QueryStatisticsForDescribeQuery
+	QueryStatus                  *string
+	QueryString                  *string
 }
 
 type DescribeTrailsRequest struct {
@@ -241,6 +289,17 @@ type EventSelector struct {
 	ReadWriteType                 *string
 }
 
+type GenerateQueryRequest struct {
+	EventDataStores []string `wire:",req"`
+	Prompt          *string  `wire:",req"`
+}
+
+type GenerateQueryResponse struct {
+	EventDataStoreOwnerAccountId *string
+	QueryAlias                   *string
+	QueryStatement               *string
+}
+
 type GetChannelRequest struct {
 	Channel *string `wire:",req"`
 }
@@ -252,6 +311,36 @@ type GetChannelResponse struct {
 	Name            *string
 	Source          *string
 	SourceConfig    *SourceConfig
+}
+
+type GetDashboardRequest struct {
+	DashboardId *string `wire:",req"`
+}
+
+type GetDashboardResponse struct {
+	CreatedTimestamp             *time.Time
+	DashboardArn                 *string
+	LastRefreshFailureReason     *string
+	LastRefreshId                *string
+	RefreshSchedule              *RefreshSchedule
+	Status                       *string
+	TerminationProtectionEnabled *bool
+	Type                         *string
+	UpdatedTimestamp             *time.Time
+	Widgets                      []Widget
+}
+
+type GetEventConfigurationRequest struct {
+	EventDataStore *string
+	TrailName      *string
+}
+
+type GetEventConfigurationResponse struct {
+	AggregationConfigurations []AggregationConfiguration
+	ContextKeySelectors       []ContextKeySelector
+	EventDataStoreArn         *string
+	MaxEventSize              *string
+	TrailARN                  *string
 }
 
 type GetEventDataStoreRequest struct {
@@ -315,10 +404,11 @@ type GetInsightSelectorsResponse struct {
 }
 
 type GetQueryResultsRequest struct {
-	EventDataStore  *string
-	MaxQueryResults *int32
-	NextToken       *string
-	QueryId         *string `wire:",req"`
+	EventDataStore               *string
+	EventDataStoreOwnerAccountId *string
+	MaxQueryResults              *int32
+	NextToken                    *string
+	QueryId                      *string `wire:",req"`
 }
 
 type GetQueryResultsResponse struct {
@@ -334,8 +424,9 @@ type GetResourcePolicyRequest struct {
 }
 
 type GetResourcePolicyResponse struct {
-	ResourceArn    *string
-	ResourcePolicy *string
+	DelegatedAdminResourcePolicy *string
+	ResourceArn                  *string
+	ResourcePolicy               *string
 }
 
 type GetTrailRequest struct {
@@ -407,7 +498,8 @@ type IngestionStatus struct {
 }
 
 type InsightSelector struct {
-	InsightType *string
+	EventCategories []string
+	InsightType     *string
 }
 
 type ListChannelsRequest struct {
@@ -418,6 +510,18 @@ type ListChannelsRequest struct {
 type ListChannelsResponse struct {
 	Channels  []Channel
 	NextToken *string
+}
+
+type ListDashboardsRequest struct {
+	MaxResults *int32
+	NamePrefix *string
+	NextToken  *string
+	Type       *string
+}
+
+type ListDashboardsResponse struct {
+	Dashboards []DashboardDetail
+	NextToken  *string
 }
 
 type ListEventDataStoresRequest struct {
@@ -453,6 +557,21 @@ type ListImportsResponse struct {
 	NextToken *string
 }
 
+type ListInsightsDataRequest struct {
+	DataType      *string `wire:",req"`
+	Dimensions    map[string]string
+	EndTime       *time.Time
+	InsightSource *string `wire:",req"`
+	MaxResults    *int32
+	NextToken     *string
+	StartTime     *time.Time
+}
+
+type ListInsightsDataResponse struct {
+	Events    []Event
+	NextToken *string
+}
+
 type ListInsightsMetricDataRequest struct {
 	DataType    *string
 	EndTime     *time.Time
@@ -464,6 +583,7 @@ type ListInsightsMetricDataRequest struct {
 	NextToken   *string
 	Period      *int32
 	StartTime   *time.Time
+	TrailName   *string
 }
 
 type ListInsightsMetricDataResponse struct {
@@ -473,6 +593,7 @@ type ListInsightsMetricDataResponse struct {
 	InsightType *string
 	NextToken   *string
 	Timestamps  []time.Time
+	TrailARN    *string
 	Values      []float64
 }
 
@@ -551,6 +672,22 @@ type PublicKey struct {
 	Value             []byte
 }
 
+type PutEventConfigurationRequest struct {
+	AggregationConfigurations []AggregationConfiguration
+	ContextKeySelectors       []ContextKeySelector
+	EventDataStore            *string
+	MaxEventSize              *string
+	TrailName                 *string
+}
+
+type PutEventConfigurationResponse struct {
+	AggregationConfigurations []AggregationConfiguration
+	ContextKeySelectors       []ContextKeySelector
+	EventDataStoreArn         *string
+	MaxEventSize              *string
+	TrailARN                  *string
+}
+
 type PutEventSelectorsRequest struct {
 	AdvancedEventSelectors []AdvancedEventSelector
 	EventSelectors         []EventSelector
@@ -583,8 +720,9 @@ type PutResourcePolicyRequest struct {
 }
 
 type PutResourcePolicyResponse struct {
-	ResourceArn    *string
-	ResourcePolicy *string
+	DelegatedAdminResourcePolicy *string
+	ResourceArn                  *string
+	ResourcePolicy               *string
 }
 
 type Query struct {
@@ -607,6 +745,17 @@ type QueryStatisticsForDescribeQuery struct {
 	ExecutionTimeInMillis *int32
 }
 
+type RefreshSchedule struct {
+	Frequency *RefreshScheduleFrequency
+	Status    *string
+	TimeOfDay *string
+}
+
+type RefreshScheduleFrequency struct {
+	Unit  *string
+	Value *int32
+}
+
 type RegisterOrganizationDelegatedAdminRequest struct {
 	MemberAccountId *string `wire:",req"`
 }
@@ -620,6 +769,12 @@ type RemoveTagsRequest struct {
 }
 
 type RemoveTagsResponse struct {
+}
+
+type RequestWidget struct {
+	QueryParameters []string
+	QueryStatement  *string           `wire:",req"`
+	ViewProperties  map[string]string `wire:",req"`
 }
 
 type Resource struct {
@@ -657,9 +812,36 @@ type S3ImportSource struct {
 	S3LocationUri         *string `wire:",req"`
 }
 
+type SearchSampleQueriesRequest struct {
+	MaxResults   *int32
+	NextToken    *string
+	SearchPhrase *string `wire:",req"`
+}
+
+type SearchSampleQueriesResponse struct {
+	NextToken     *string
+	SearchResults []SearchSampleQueriesSearchResult
+}
+
+type SearchSampleQueriesSearchResult struct {
+	Description *string
+	Name        *string
+	Relevance   *float32
+	SQL         *string
+}
+
 type SourceConfig struct {
 	AdvancedEventSelectors []AdvancedEventSelector
 	ApplyToAllRegions      *bool
+}
+
+type StartDashboardRefreshRequest struct {
+	DashboardId          *string `wire:",req"`
+	QueryParameterValues map[string]string
+}
+
+type StartDashboardRefreshResponse struct {
+	RefreshId *string
 }
 
 type StartEventDataStoreIngestionRequest struct {
@@ -696,14 +878,16 @@ type StartLoggingResponse struct {
 }
 
 type StartQueryRequest struct {
-	DeliveryS3Uri   *string
-	QueryAlias      *string
-	QueryParameters []string
-	QueryStatement  *string
+	DeliveryS3Uri                *string
+	EventDataStoreOwnerAccountId *string
+	QueryAlias                   *string
+	QueryParameters              []string
+	QueryStatement               *string
 }
 
 type StartQueryResponse struct {
-	QueryId *string
+	EventDataStoreOwnerAccountId *string
+	QueryId                      *string
 }
 
 type StopEventDataStoreIngestionRequest struct {
@@ -753,6 +937,7 @@ type Trail struct {
 	KmsKeyId                   *string
 	LogFileValidationEnabled   *bool
 	Name                       *string
+	RecursiveLogging           *bool
 	S3BucketName               *string
 	S3KeyPrefix                *string
 	SnsTopicARN                *string
@@ -777,6 +962,24 @@ type UpdateChannelResponse struct {
 	Destinations []Destination
 	Name         *string
 	Source       *string
+}
+
+type UpdateDashboardRequest struct {
+	DashboardId                  *string `wire:",req"`
+	RefreshSchedule              *RefreshSchedule
+	TerminationProtectionEnabled *bool
+	Widgets                      []RequestWidget
+}
+
+type UpdateDashboardResponse struct {
+	CreatedTimestamp             *time.Time
+	DashboardArn                 *string
+	Name                         *string
+	RefreshSchedule              *RefreshSchedule
+	TerminationProtectionEnabled *bool
+	Type                         *string
+	UpdatedTimestamp             *time.Time
+	Widgets                      []Widget
 }
 
 type UpdateEventDataStoreRequest struct {
@@ -817,6 +1020,7 @@ type UpdateTrailRequest struct {
 	IsOrganizationTrail        *bool
 	KmsKeyId                   *string
 	Name                       *string `wire:",req"`
+	RecursiveLogging           *bool
 	S3BucketName               *string
 	S3KeyPrefix                *string
 	SnsTopicName               *string
@@ -831,9 +1035,17 @@ type UpdateTrailResponse struct {
 	KmsKeyId                   *string
 	LogFileValidationEnabled   *bool
 	Name                       *string
+	RecursiveLogging           *bool
 	S3BucketName               *string
 	S3KeyPrefix                *string
 	SnsTopicARN                *string
 	SnsTopicName               *string
 	TrailARN                   *string
+}
+
+type Widget struct {
+	QueryAlias      *string
+	QueryParameters []string
+	QueryStatement  *string
+	ViewProperties  map[string]string
 }

@@ -4,51 +4,77 @@ package cloudwatch
 
 // Values of ActionsSuppressedBy.
 const (
-	ActionsSuppressedByWaitPeriod      = "WaitPeriod"
-	ActionsSuppressedByExtensionPeriod = "ExtensionPeriod"
 	ActionsSuppressedByAlarm           = "Alarm"
+	ActionsSuppressedByExtensionPeriod = "ExtensionPeriod"
+	ActionsSuppressedByWaitPeriod      = "WaitPeriod"
+)
+
+// Values of AlarmMuteRuleStatus.
+const (
+	AlarmMuteRuleStatusACTIVE    = "ACTIVE"
+	AlarmMuteRuleStatusEXPIRED   = "EXPIRED"
+	AlarmMuteRuleStatusSCHEDULED = "SCHEDULED"
 )
 
 // Values of AlarmType.
 const (
 	AlarmTypeCompositeAlarm = "CompositeAlarm"
+	AlarmTypeLogAlarm       = "LogAlarm"
 	AlarmTypeMetricAlarm    = "MetricAlarm"
+)
+
+// Values of AnomalyDetectorAdaptationSpeed.
+const (
+	AnomalyDetectorAdaptationSpeedFAST   = "FAST"
+	AnomalyDetectorAdaptationSpeedNORMAL = "NORMAL"
+	AnomalyDetectorAdaptationSpeedSLOW   = "SLOW"
+)
+
+// Values of AnomalyDetectorOutlierFilteringStrength.
+const (
+	AnomalyDetectorOutlierFilteringStrengthMINIMAL  = "MINIMAL"
+	AnomalyDetectorOutlierFilteringStrengthMODERATE = "MODERATE"
+	AnomalyDetectorOutlierFilteringStrengthSTRICT   = "STRICT"
 )
 
 // Values of AnomalyDetectorStateValue.
 const (
 	AnomalyDetectorStateValuePENDINGTRAINING         = "PENDING_TRAINING"
-	AnomalyDetectorStateValueTRAINEDINSUFFICIENTDATA = "TRAINED_INSUFFICIENT_DATA"
 	AnomalyDetectorStateValueTRAINED                 = "TRAINED"
+	AnomalyDetectorStateValueTRAINEDINSUFFICIENTDATA = "TRAINED_INSUFFICIENT_DATA"
 )
 
 // Values of AnomalyDetectorType.
 const (
-	AnomalyDetectorTypeSINGLEMETRIC = "SINGLE_METRIC"
 	AnomalyDetectorTypeMETRICMATH   = "METRIC_MATH"
+	AnomalyDetectorTypeSINGLEMETRIC = "SINGLE_METRIC"
 )
 
 // Values of ComparisonOperator.
 const (
 	ComparisonOperatorGreaterThanOrEqualToThreshold            = "GreaterThanOrEqualToThreshold"
 	ComparisonOperatorGreaterThanThreshold                     = "GreaterThanThreshold"
-	ComparisonOperatorLessThanThreshold                        = "LessThanThreshold"
-	ComparisonOperatorLessThanOrEqualToThreshold               = "LessThanOrEqualToThreshold"
+	ComparisonOperatorGreaterThanUpperThreshold                = "GreaterThanUpperThreshold"
 	ComparisonOperatorLessThanLowerOrGreaterThanUpperThreshold = "LessThanLowerOrGreaterThanUpperThreshold"
 	ComparisonOperatorLessThanLowerThreshold                   = "LessThanLowerThreshold"
-	ComparisonOperatorGreaterThanUpperThreshold                = "GreaterThanUpperThreshold"
+	ComparisonOperatorLessThanOrEqualToThreshold               = "LessThanOrEqualToThreshold"
+	ComparisonOperatorLessThanThreshold                        = "LessThanThreshold"
 )
 
 // Values of EvaluationState.
 const (
-	EvaluationStatePARTIALDATA = "PARTIAL_DATA"
+	EvaluationStateEVALUATIONERROR   = "EVALUATION_ERROR"
+	EvaluationStateEVALUATIONFAILURE = "EVALUATION_FAILURE"
+	EvaluationStatePARTIALDATA       = "PARTIAL_DATA"
 )
 
 // Values of HistoryItemType.
 const (
-	HistoryItemTypeConfigurationUpdate = "ConfigurationUpdate"
-	HistoryItemTypeStateUpdate         = "StateUpdate"
-	HistoryItemTypeAction              = "Action"
+	HistoryItemTypeAction                      = "Action"
+	HistoryItemTypeAlarmContributorAction      = "AlarmContributorAction"
+	HistoryItemTypeAlarmContributorStateUpdate = "AlarmContributorStateUpdate"
+	HistoryItemTypeConfigurationUpdate         = "ConfigurationUpdate"
+	HistoryItemTypeStateUpdate                 = "StateUpdate"
 )
 
 // Values of MetricStreamOutputFormat.
@@ -58,6 +84,12 @@ const (
 	MetricStreamOutputFormatOpentelemetry10 = "opentelemetry1.0"
 )
 
+// Values of OTelEnrichmentStatus.
+const (
+	OTelEnrichmentStatusRunning = "Running"
+	OTelEnrichmentStatusStopped = "Stopped"
+)
+
 // Values of RecentlyActive.
 const (
 	RecentlyActivePT3H = "PT3H"
@@ -65,61 +97,61 @@ const (
 
 // Values of ScanBy.
 const (
-	ScanByTimestampDescending = "TimestampDescending"
 	ScanByTimestampAscending  = "TimestampAscending"
+	ScanByTimestampDescending = "TimestampDescending"
 )
 
 // Values of StandardUnit.
 const (
-	StandardUnitSeconds         = "Seconds"
+	StandardUnitBits            = "Bits"
+	StandardUnitBitsSecond      = "Bits/Second"
+	StandardUnitBytes           = "Bytes"
+	StandardUnitBytesSecond     = "Bytes/Second"
+	StandardUnitCount           = "Count"
+	StandardUnitCountSecond     = "Count/Second"
+	StandardUnitGigabits        = "Gigabits"
+	StandardUnitGigabitsSecond  = "Gigabits/Second"
+	StandardUnitGigabytes       = "Gigabytes"
+	StandardUnitGigabytesSecond = "Gigabytes/Second"
+	StandardUnitKilobits        = "Kilobits"
+	StandardUnitKilobitsSecond  = "Kilobits/Second"
+	StandardUnitKilobytes       = "Kilobytes"
+	StandardUnitKilobytesSecond = "Kilobytes/Second"
+	StandardUnitMegabits        = "Megabits"
+	StandardUnitMegabitsSecond  = "Megabits/Second"
+	StandardUnitMegabytes       = "Megabytes"
+	StandardUnitMegabytesSecond = "Megabytes/Second"
 	StandardUnitMicroseconds    = "Microseconds"
 	StandardUnitMilliseconds    = "Milliseconds"
-	StandardUnitBytes           = "Bytes"
-	StandardUnitKilobytes       = "Kilobytes"
-	StandardUnitMegabytes       = "Megabytes"
-	StandardUnitGigabytes       = "Gigabytes"
-	StandardUnitTerabytes       = "Terabytes"
-	StandardUnitBits            = "Bits"
-	StandardUnitKilobits        = "Kilobits"
-	StandardUnitMegabits        = "Megabits"
-	StandardUnitGigabits        = "Gigabits"
-	StandardUnitTerabits        = "Terabits"
-	StandardUnitPercent         = "Percent"
-	StandardUnitCount           = "Count"
-	StandardUnitBytesSecond     = "Bytes/Second"
-	StandardUnitKilobytesSecond = "Kilobytes/Second"
-	StandardUnitMegabytesSecond = "Megabytes/Second"
-	StandardUnitGigabytesSecond = "Gigabytes/Second"
-	StandardUnitTerabytesSecond = "Terabytes/Second"
-	StandardUnitBitsSecond      = "Bits/Second"
-	StandardUnitKilobitsSecond  = "Kilobits/Second"
-	StandardUnitMegabitsSecond  = "Megabits/Second"
-	StandardUnitGigabitsSecond  = "Gigabits/Second"
-	StandardUnitTerabitsSecond  = "Terabits/Second"
-	StandardUnitCountSecond     = "Count/Second"
 	StandardUnitNone            = "None"
+	StandardUnitPercent         = "Percent"
+	StandardUnitSeconds         = "Seconds"
+	StandardUnitTerabits        = "Terabits"
+	StandardUnitTerabitsSecond  = "Terabits/Second"
+	StandardUnitTerabytes       = "Terabytes"
+	StandardUnitTerabytesSecond = "Terabytes/Second"
 )
 
 // Values of StateValue.
 const (
-	StateValueOK               = "OK"
 	StateValueALARM            = "ALARM"
 	StateValueINSUFFICIENTDATA = "INSUFFICIENT_DATA"
+	StateValueOK               = "OK"
 )
 
 // Values of Statistic.
 const (
-	StatisticSampleCount = "SampleCount"
 	StatisticAverage     = "Average"
-	StatisticSum         = "Sum"
-	StatisticMinimum     = "Minimum"
 	StatisticMaximum     = "Maximum"
+	StatisticMinimum     = "Minimum"
+	StatisticSampleCount = "SampleCount"
+	StatisticSum         = "Sum"
 )
 
 // Values of StatusCode.
 const (
 	StatusCodeComplete      = "Complete"
+	StatusCodeForbidden     = "Forbidden"
 	StatusCodeInternalError = "InternalError"
 	StatusCodePartialData   = "PartialData"
-	StatusCodeForbidden     = "Forbidden"
 )

@@ -15,23 +15,53 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "monitoring", Version: "2010-08-01", Protocols: []wire.Protocol{"smithy-rpc-v2-cbor", "json-1.0", "query"}, Namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", TargetPrefix: "GraniteServiceVersion20100801", ServiceShape: "GraniteServiceVersion20100801", Global: false, QueryErrors: true,
+		Name: "monitoring", Version: "2010-08-01", Protocols: []wire.Protocol{"smithy-rpc-v2-cbor", "json-1.0", "query"}, Namespace: "http://monitoring.amazonaws.com/doc/2010-08-01/", TargetPrefix: "GraniteServiceVersion20100801", QueryErrors: true,
 		Errors: []wire.ErrorShape{
 			{Code: "ConcurrentModificationException", Status: 429},
+			{Code: "ConflictException", Status: 409},
 			{Code: "InternalServiceError", Shape: "InternalServiceFault", Status: 500},
 			{Code: "InvalidFormat", Shape: "InvalidFormatFault", Status: 400},
 			{Code: "InvalidNextToken", Status: 400},
 			{Code: "InvalidParameterCombination", Shape: "InvalidParameterCombinationException", Status: 400},
 			{Code: "InvalidParameterInput", Shape: "DashboardInvalidInputError", Status: 400},
 			{Code: "InvalidParameterValue", Shape: "InvalidParameterValueException", Status: 400},
+			{Code: "KmsAccessDeniedException", Status: 400},
+			{Code: "KmsKeyDisabledException", Status: 400},
+			{Code: "KmsKeyNotFoundException", Status: 400},
 			{Code: "LimitExceeded", Shape: "LimitExceededFault", Status: 400},
 			{Code: "LimitExceededException", Status: 400},
 			{Code: "MissingParameter", Shape: "MissingRequiredParameterException", Status: 400},
+			{Code: "ResourceConflict", Status: 409},
 			{Code: "ResourceNotFound", Shape: "DashboardNotFoundError", Status: 404},
 			{Code: "ResourceNotFound", Status: 404},
 			{Code: "ResourceNotFoundException", Status: 404},
+			{Code: "ValidationError", Shape: "ValidationException", Status: 400},
 		},
 		Operations: []*wire.Operation{
+			{Name: "AssociateDatasetKmsKey", In: (*AssociateDatasetKmsKeyInput)(nil), Out: (*AssociateDatasetKmsKeyOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssociateDatasetKmsKey(context.Context, *AssociateDatasetKmsKeyInput) (*AssociateDatasetKmsKeyOutput, error)
+				}); ok {
+					return wire.Handle(i.AssociateDatasetKmsKey)
+				}
+				return nil
+			}},
+			{Name: "CreateResourceMetricsConfiguration", In: (*CreateResourceMetricsConfigurationInput)(nil), Out: (*CreateResourceMetricsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateResourceMetricsConfiguration(context.Context, *CreateResourceMetricsConfigurationInput) (*CreateResourceMetricsConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.CreateResourceMetricsConfiguration)
+				}
+				return nil
+			}},
+			{Name: "DeleteAlarmMuteRule", In: (*DeleteAlarmMuteRuleInput)(nil), Out: (*DeleteAlarmMuteRuleOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteAlarmMuteRule(context.Context, *DeleteAlarmMuteRuleInput) (*DeleteAlarmMuteRuleOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteAlarmMuteRule)
+				}
+				return nil
+			}},
 			{Name: "DeleteAlarms", In: (*DeleteAlarmsInput)(nil), Out: (*DeleteAlarmsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteAlarms(context.Context, *DeleteAlarmsInput) (*DeleteAlarmsOutput, error)
@@ -69,6 +99,22 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteMetricStream(context.Context, *DeleteMetricStreamInput) (*DeleteMetricStreamOutput, error)
 				}); ok {
 					return wire.Handle(i.DeleteMetricStream)
+				}
+				return nil
+			}},
+			{Name: "DeleteResourceMetricsConfiguration", In: (*DeleteResourceMetricsConfigurationInput)(nil), Out: (*DeleteResourceMetricsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteResourceMetricsConfiguration(context.Context, *DeleteResourceMetricsConfigurationInput) (*DeleteResourceMetricsConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteResourceMetricsConfiguration)
+				}
+				return nil
+			}},
+			{Name: "DescribeAlarmContributors", In: (*DescribeAlarmContributorsInput)(nil), Out: (*DescribeAlarmContributorsOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeAlarmContributors(context.Context, *DescribeAlarmContributorsInput) (*DescribeAlarmContributorsOutput, error)
+				}); ok {
+					return wire.Handle(i.DescribeAlarmContributors)
 				}
 				return nil
 			}},
@@ -128,6 +174,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DisassociateDatasetKmsKey", In: (*DisassociateDatasetKmsKeyInput)(nil), Out: (*DisassociateDatasetKmsKeyOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisassociateDatasetKmsKey(context.Context, *DisassociateDatasetKmsKeyInput) (*DisassociateDatasetKmsKeyOutput, error)
+				}); ok {
+					return wire.Handle(i.DisassociateDatasetKmsKey)
+				}
+				return nil
+			}},
 			{Name: "EnableAlarmActions", In: (*EnableAlarmActionsInput)(nil), Out: (*EnableAlarmActionsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					EnableAlarmActions(context.Context, *EnableAlarmActionsInput) (*EnableAlarmActionsOutput, error)
@@ -144,11 +198,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetAlarmMuteRule", In: (*GetAlarmMuteRuleInput)(nil), Out: (*GetAlarmMuteRuleOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetAlarmMuteRule(context.Context, *GetAlarmMuteRuleInput) (*GetAlarmMuteRuleOutput, error)
+				}); ok {
+					return wire.Handle(i.GetAlarmMuteRule)
+				}
+				return nil
+			}},
 			{Name: "GetDashboard", In: (*GetDashboardInput)(nil), Out: (*GetDashboardOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetDashboard(context.Context, *GetDashboardInput) (*GetDashboardOutput, error)
 				}); ok {
 					return wire.Handle(i.GetDashboard)
+				}
+				return nil
+			}},
+			{Name: "GetDataset", In: (*GetDatasetInput)(nil), Out: (*GetDatasetOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetDataset(context.Context, *GetDatasetInput) (*GetDatasetOutput, error)
+				}); ok {
+					return wire.Handle(i.GetDataset)
 				}
 				return nil
 			}},
@@ -192,6 +262,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetOTelEnrichment", In: (*GetOTelEnrichmentInput)(nil), Out: (*GetOTelEnrichmentOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetOTelEnrichment(context.Context, *GetOTelEnrichmentInput) (*GetOTelEnrichmentOutput, error)
+				}); ok {
+					return wire.Handle(i.GetOTelEnrichment)
+				}
+				return nil
+			}},
+			{Name: "GetResourceMetricsConfiguration", In: (*GetResourceMetricsConfigurationInput)(nil), Out: (*GetResourceMetricsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetResourceMetricsConfiguration(context.Context, *GetResourceMetricsConfigurationInput) (*GetResourceMetricsConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.GetResourceMetricsConfiguration)
+				}
+				return nil
+			}},
+			{Name: "ListAlarmMuteRules", In: (*ListAlarmMuteRulesInput)(nil), Out: (*ListAlarmMuteRulesOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListAlarmMuteRules(context.Context, *ListAlarmMuteRulesInput) (*ListAlarmMuteRulesOutput, error)
+				}); ok {
+					return wire.Handle(i.ListAlarmMuteRules)
+				}
+				return nil
+			}},
 			{Name: "ListDashboards", In: (*ListDashboardsInput)(nil), Out: (*ListDashboardsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListDashboards(context.Context, *ListDashboardsInput) (*ListDashboardsOutput, error)
@@ -232,6 +326,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "PutAlarmMuteRule", In: (*PutAlarmMuteRuleInput)(nil), Out: (*PutAlarmMuteRuleOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutAlarmMuteRule(context.Context, *PutAlarmMuteRuleInput) (*PutAlarmMuteRuleOutput, error)
+				}); ok {
+					return wire.Handle(i.PutAlarmMuteRule)
+				}
+				return nil
+			}},
 			{Name: "PutAnomalyDetector", In: (*PutAnomalyDetectorInput)(nil), Out: (*PutAnomalyDetectorOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutAnomalyDetector(context.Context, *PutAnomalyDetectorInput) (*PutAnomalyDetectorOutput, error)
@@ -261,6 +363,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					PutInsightRule(context.Context, *PutInsightRuleInput) (*PutInsightRuleOutput, error)
 				}); ok {
 					return wire.Handle(i.PutInsightRule)
+				}
+				return nil
+			}},
+			{Name: "PutLogAlarm", In: (*PutLogAlarmInput)(nil), Out: (*PutLogAlarmOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutLogAlarm(context.Context, *PutLogAlarmInput) (*PutLogAlarmOutput, error)
+				}); ok {
+					return wire.Handle(i.PutLogAlarm)
 				}
 				return nil
 			}},
@@ -312,11 +422,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "StartOTelEnrichment", In: (*StartOTelEnrichmentInput)(nil), Out: (*StartOTelEnrichmentOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					StartOTelEnrichment(context.Context, *StartOTelEnrichmentInput) (*StartOTelEnrichmentOutput, error)
+				}); ok {
+					return wire.Handle(i.StartOTelEnrichment)
+				}
+				return nil
+			}},
 			{Name: "StopMetricStreams", In: (*StopMetricStreamsInput)(nil), Out: (*StopMetricStreamsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					StopMetricStreams(context.Context, *StopMetricStreamsInput) (*StopMetricStreamsOutput, error)
 				}); ok {
 					return wire.Handle(i.StopMetricStreams)
+				}
+				return nil
+			}},
+			{Name: "StopOTelEnrichment", In: (*StopOTelEnrichmentInput)(nil), Out: (*StopOTelEnrichmentOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					StopOTelEnrichment(context.Context, *StopOTelEnrichmentInput) (*StopOTelEnrichmentOutput, error)
+				}); ok {
+					return wire.Handle(i.StopOTelEnrichment)
 				}
 				return nil
 			}},
@@ -336,9 +462,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "UpdateOTelEnrichment", In: (*UpdateOTelEnrichmentInput)(nil), Out: (*UpdateOTelEnrichmentOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateOTelEnrichment(context.Context, *UpdateOTelEnrichmentInput) (*UpdateOTelEnrichmentOutput, error)
+				}); ok {
+					return wire.Handle(i.UpdateOTelEnrichment)
+				}
+				return nil
+			}},
+			{Name: "UpdateResourceMetricsConfiguration", In: (*UpdateResourceMetricsConfigurationInput)(nil), Out: (*UpdateResourceMetricsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateResourceMetricsConfiguration(context.Context, *UpdateResourceMetricsConfigurationInput) (*UpdateResourceMetricsConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.UpdateResourceMetricsConfiguration)
+				}
+				return nil
+			}},
 		},
 	}
 })
+
+type DeleteAlarmMuteRuleOutput struct{}
 
 type DeleteAlarmsOutput struct{}
 
@@ -346,7 +490,11 @@ type DisableAlarmActionsOutput struct{}
 
 type EnableAlarmActionsOutput struct{}
 
+type PutAlarmMuteRuleOutput struct{}
+
 type PutCompositeAlarmOutput struct{}
+
+type PutLogAlarmOutput struct{}
 
 type PutMetricAlarmOutput struct{}
 

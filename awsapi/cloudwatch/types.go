@@ -6,16 +6,50 @@ import (
 	"time"
 )
 
+type ActionConfiguration struct {
+	AlarmTagsPropagation *AlarmTagsPropagation
+}
+
+type AlarmContributor struct {
+	ContributorAttributes      map[string]string `wire:",req"`
+	ContributorId              *string           `wire:",req"`
+	StateReason                *string           `wire:",req"`
+	StateTransitionedTimestamp *time.Time
+}
+
 type AlarmHistoryItem struct {
-	AlarmName       *string
-	AlarmType       *string
-	HistoryData     *string
-	HistoryItemType *string
-	HistorySummary  *string
-	Timestamp       *time.Time
+	AlarmContributorAttributes map[string]string
+	AlarmContributorId         *string
+	AlarmName                  *string
+	AlarmType                  *string
+	HistoryData                *string
+	HistoryItemType            *string
+	HistorySummary             *string
+	Timestamp                  *time.Time
+}
+
+type AlarmMuteRuleSummary struct {
+	AlarmMuteRuleArn     *string
+	ExpireDate           *time.Time
+	LastUpdatedTimestamp *time.Time
+	MuteType             *string
+	Status               *string
+}
+
+type AlarmPromQLCriteria struct {
+	PendingPeriod  *int32
+	Query          *string `wire:",req"`
+	RecoveryPeriod *int32
+}
+
+type AlarmTagsPropagation struct {
+	Enabled         *bool `wire:",req"`
+	ExcludedTagKeys []string
+	IncludedTagKeys []string
 }
 
 type AnomalyDetector struct {
+	AnomalyDetectorId           *string
 	Configuration               *AnomalyDetectorConfiguration
 	Dimensions                  []Dimension
 	MetricCharacteristics       *MetricCharacteristics
@@ -28,11 +62,22 @@ type AnomalyDetector struct {
 }
 
 type AnomalyDetectorConfiguration struct {
-	ExcludedTimeRanges []Range
-	MetricTimezone     *string
+	AdaptationSpeed          *string
+	ExcludedTimeRanges       []Range
+	MetricTimezone           *string
+	OutlierFilteringStrength *string
+}
+
+type AssociateDatasetKmsKeyInput struct {
+	DatasetIdentifier *string `wire:",req"`
+	KmsKeyArn         *string `wire:",req"`
+}
+
+type AssociateDatasetKmsKeyOutput struct {
 }
 
 type CompositeAlarm struct {
+	ActionConfiguration                *ActionConfiguration
 	ActionsEnabled                     *bool
 	ActionsSuppressedBy                *string
 	ActionsSuppressedReason            *string
@@ -52,6 +97,15 @@ type CompositeAlarm struct {
 	StateTransitionedTimestamp         *time.Time
 	StateUpdatedTimestamp              *time.Time
 	StateValue                         *string
+}
+
+type CreateResourceMetricsConfigurationInput struct {
+	MetricSelections []ResourceMetricSelection
+	ResourceArn      *string `wire:",req"`
+}
+
+type CreateResourceMetricsConfigurationOutput struct {
+	ResourceMetricsConfiguration *ResourceMetricsConfiguration `wire:",req"`
 }
 
 type DashboardEntry struct {
@@ -77,11 +131,16 @@ type Datapoint struct {
 	Unit               *string
 }
 
+type DeleteAlarmMuteRuleInput struct {
+	AlarmMuteRuleName *string `wire:",req"`
+}
+
 type DeleteAlarmsInput struct {
 	AlarmNames []string `wire:",req"`
 }
 
 type DeleteAnomalyDetectorInput struct {
+	AnomalyDetectorId           *string
 	Dimensions                  []Dimension
 	MetricMathAnomalyDetector   *MetricMathAnomalyDetector
 	MetricName                  *string
@@ -115,15 +174,33 @@ type DeleteMetricStreamInput struct {
 type DeleteMetricStreamOutput struct {
 }
 
+type DeleteResourceMetricsConfigurationInput struct {
+	ResourceArn *string `wire:",req"`
+}
+
+type DeleteResourceMetricsConfigurationOutput struct {
+}
+
+type DescribeAlarmContributorsInput struct {
+	AlarmName *string `wire:",req"`
+	NextToken *string
+}
+
+type DescribeAlarmContributorsOutput struct {
+	AlarmContributors []AlarmContributor `wire:",req"`
+	NextToken         *string
+}
+
 type DescribeAlarmHistoryInput struct {
-	AlarmName       *string
-	AlarmTypes      []string
-	EndDate         *time.Time
-	HistoryItemType *string
-	MaxRecords      *int32
-	NextToken       *string
-	ScanBy          *string
-	StartDate       *time.Time
+	AlarmContributorId *string
+	AlarmName          *string
+	AlarmTypes         []string
+	EndDate            *time.Time
+	HistoryItemType    *string
+	MaxRecords         *int32
+	NextToken          *string
+	ScanBy             *string
+	StartDate          *time.Time
 }
 
 type DescribeAlarmHistoryOutput struct {
@@ -159,11 +236,13 @@ type DescribeAlarmsInput struct {
 
 type DescribeAlarmsOutput struct {
 	CompositeAlarms []CompositeAlarm
+	LogAlarms       []LogAlarm
 	MetricAlarms    []MetricAlarm
 	NextToken       *string
 }
 
 type DescribeAnomalyDetectorsInput struct {
+	AnomalyDetectorIds   []string
 	AnomalyDetectorTypes []string
 	Dimensions           []Dimension
 	MaxResults           *int32
@@ -209,6 +288,13 @@ type DisableInsightRulesOutput struct {
 	Failures []PartialFailure
 }
 
+type DisassociateDatasetKmsKeyInput struct {
+	DatasetIdentifier *string `wire:",req"`
+}
+
+type DisassociateDatasetKmsKeyOutput struct {
+}
+
 type EnableAlarmActionsInput struct {
 	AlarmNames []string `wire:",req"`
 }
@@ -221,6 +307,42 @@ type EnableInsightRulesOutput struct {
 	Failures []PartialFailure
 }
 
+type Entity struct {
+	Attributes    map[string]string
+	KeyAttributes map[string]string
+}
+
+type EntityMetricData struct {
+	Entity     *Entity
+	MetricData []MetricDatum
+}
+
+type EvaluationCriteria struct {
+	PromQLCriteria *AlarmPromQLCriteria
+}
+
+type EvaluationWindow struct {
+	SlidingWindow   *SlidingWindow
+	WallClockWindow *WallClockWindow
+}
+
+type GetAlarmMuteRuleInput struct {
+	AlarmMuteRuleName *string `wire:",req"`
+}
+
+type GetAlarmMuteRuleOutput struct {
+	AlarmMuteRuleArn     *string
+	Description          *string
+	ExpireDate           *time.Time
+	LastUpdatedTimestamp *time.Time
+	MuteTargets          *MuteTargets
+	MuteType             *string
+	Name                 *string
+	Rule                 *Rule
+	StartDate            *time.Time
+	Status               *string
+}
+
 type GetDashboardInput struct {
 	DashboardName *string `wire:",req"`
 }
@@ -229,6 +351,16 @@ type GetDashboardOutput struct {
 	DashboardArn  *string
 	DashboardBody *string
 	DashboardName *string
+}
+
+type GetDatasetInput struct {
+	DatasetIdentifier *string `wire:",req"`
+}
+
+type GetDatasetOutput struct {
+	Arn       *string `wire:",req"`
+	DatasetId *string `wire:",req"`
+	KmsKeyArn *string
 }
 
 type GetInsightRuleReportInput struct {
@@ -311,12 +443,32 @@ type GetMetricWidgetImageOutput struct {
 	MetricWidgetImage []byte
 }
 
+type GetOTelEnrichmentInput struct {
+}
+
+type GetOTelEnrichmentOutput struct {
+	CreatedAt      *time.Time
+	ExcludeFilters []OTelEnrichmentMetricSelector
+	IncludeFilters []OTelEnrichmentMetricSelector
+	Status         *string `wire:",req"`
+	UpdatedAt      *time.Time
+}
+
+type GetResourceMetricsConfigurationInput struct {
+	ResourceArn *string `wire:",req"`
+}
+
+type GetResourceMetricsConfigurationOutput struct {
+	ResourceMetricsConfiguration *ResourceMetricsConfiguration `wire:",req"`
+}
+
 type InsightRule struct {
-	Definition  *string `wire:",req"`
-	ManagedRule *bool
-	Name        *string `wire:",req"`
-	Schema      *string `wire:",req"`
-	State       *string `wire:",req"`
+	ApplyOnTransformedLogs *bool
+	Definition             *string `wire:",req"`
+	ManagedRule            *bool
+	Name                   *string `wire:",req"`
+	Schema                 *string `wire:",req"`
+	State                  *string `wire:",req"`
 }
 
 type InsightRuleContributor struct {
@@ -343,6 +495,18 @@ type InsightRuleMetricDatapoint struct {
 
 type LabelOptions struct {
 	Timezone *string
+}
+
+type ListAlarmMuteRulesInput struct {
+	AlarmName  *string
+	MaxRecords *int32
+	NextToken  *string
+	Statuses   []string
+}
+
+type ListAlarmMuteRulesOutput struct {
+	AlarmMuteRuleSummaries []AlarmMuteRuleSummary
+	NextToken              *string
 }
 
 type ListDashboardsInput struct {
@@ -400,6 +564,33 @@ type ListTagsForResourceOutput struct {
 	Tags []Tag
 }
 
+type LogAlarm struct {
+	ActionConfiguration                *ActionConfiguration
+	ActionLogLineCount                 *int32
+	ActionLogLineRoleArn               *string
+	ActionsEnabled                     *bool
+	AlarmActions                       []string
+	AlarmArn                           *string
+	AlarmConfigurationUpdatedTimestamp *time.Time
+	AlarmDescription                   *string
+	AlarmName                          *string
+	ComparisonOperator                 *string
+	EvaluationState                    *string
+	InsufficientDataActions            []string
+	OKActions                          []string
+	QueryResultsToAlarm                *int32
+	QueryResultsToEvaluate             *int32
+	ScheduledQueryConfiguration        *ScheduledQueryConfiguration
+	StateReason                        *string
+	StateReasonData                    *string
+	StateTransitionedTimestamp         *time.Time
+	StateUpdatedTimestamp              *time.Time
+	StateValue                         *string
+	Threshold                          *float64
+	TreatMissingData                   *string
+	WarmUpConfiguration                *WarmUpConfiguration
+}
+
 type ManagedRule struct {
 	ResourceARN  *string `wire:",req"`
 	Tags         []Tag
@@ -429,6 +620,7 @@ type Metric struct {
 }
 
 type MetricAlarm struct {
+	ActionConfiguration                *ActionConfiguration
 	ActionsEnabled                     *bool
 	AlarmActions                       []string
 	AlarmArn                           *string
@@ -439,8 +631,11 @@ type MetricAlarm struct {
 	DatapointsToAlarm                  *int32
 	Dimensions                         []Dimension
 	EvaluateLowSampleCountPercentile   *string
+	EvaluationCriteria                 *EvaluationCriteria
+	EvaluationInterval                 *int32
 	EvaluationPeriods                  *int32
 	EvaluationState                    *string
+	EvaluationWindow                   *EvaluationWindow
 	ExtendedStatistic                  *string
 	InsufficientDataActions            []string
 	MetricName                         *string
@@ -458,6 +653,7 @@ type MetricAlarm struct {
 	ThresholdMetricId                  *string
 	TreatMissingData                   *string
 	Unit                               *string
+	WarmUpConfiguration                *WarmUpConfiguration
 }
 
 type MetricCharacteristics struct {
@@ -531,11 +727,30 @@ type MetricStreamStatisticsMetric struct {
 	Namespace  *string `wire:",req"`
 }
 
+type MuteTargets struct {
+	AlarmNames []string `wire:",req"`
+}
+
+type OTelEnrichmentMetricSelector struct {
+	MetricNames []string
+	Namespace   *string `wire:",req"`
+}
+
 type PartialFailure struct {
 	ExceptionType      *string
 	FailureCode        *string
 	FailureDescription *string
 	FailureResource    *string
+}
+
+type PutAlarmMuteRuleInput struct {
+	Description *string
+	ExpireDate  *time.Time
+	MuteTargets *MuteTargets
+	Name        *string `wire:",req"`
+	Rule        *Rule   `wire:",req"`
+	StartDate   *time.Time
+	Tags        []Tag
 }
 
 type PutAnomalyDetectorInput struct {
@@ -550,9 +765,11 @@ type PutAnomalyDetectorInput struct {
 }
 
 type PutAnomalyDetectorOutput struct {
+	AnomalyDetectorId *string
 }
 
 type PutCompositeAlarmInput struct {
+	ActionConfiguration              *ActionConfiguration
 	ActionsEnabled                   *bool
 	ActionsSuppressor                *string
 	ActionsSuppressorExtensionPeriod *int32
@@ -569,6 +786,7 @@ type PutCompositeAlarmInput struct {
 type PutDashboardInput struct {
 	DashboardBody *string `wire:",req"`
 	DashboardName *string `wire:",req"`
+	Tags          []Tag
 }
 
 type PutDashboardOutput struct {
@@ -576,13 +794,34 @@ type PutDashboardOutput struct {
 }
 
 type PutInsightRuleInput struct {
-	RuleDefinition *string `wire:",req"`
-	RuleName       *string `wire:",req"`
-	RuleState      *string
-	Tags           []Tag
+	ApplyOnTransformedLogs *bool
+	RuleDefinition         *string `wire:",req"`
+	RuleName               *string `wire:",req"`
+	RuleState              *string
+	Tags                   []Tag
 }
 
 type PutInsightRuleOutput struct {
+}
+
+type PutLogAlarmInput struct {
+	ActionConfiguration         *ActionConfiguration
+	ActionLogLineCount          *int32
+	ActionLogLineRoleArn        *string
+	ActionsEnabled              *bool
+	AlarmActions                []string
+	AlarmDescription            *string
+	AlarmName                   *string `wire:",req"`
+	ComparisonOperator          *string `wire:",req"`
+	InsufficientDataActions     []string
+	OKActions                   []string
+	QueryResultsToAlarm         *int32                       `wire:",req"`
+	QueryResultsToEvaluate      *int32                       `wire:",req"`
+	ScheduledQueryConfiguration *ScheduledQueryConfiguration `wire:",req"`
+	Tags                        []Tag
+	Threshold                   *float64 `wire:",req"`
+	TreatMissingData            *string
+	WarmUpConfiguration         *WarmUpConfiguration
 }
 
 type PutManagedInsightRulesInput struct {
@@ -594,15 +833,19 @@ type PutManagedInsightRulesOutput struct {
 }
 
 type PutMetricAlarmInput struct {
+	ActionConfiguration              *ActionConfiguration
 	ActionsEnabled                   *bool
 	AlarmActions                     []string
 	AlarmDescription                 *string
 	AlarmName                        *string `wire:",req"`
-	ComparisonOperator               *string `wire:",req"`
+	ComparisonOperator               *string
 	DatapointsToAlarm                *int32
 	Dimensions                       []Dimension
 	EvaluateLowSampleCountPercentile *string
-	EvaluationPeriods                *int32 `wire:",req"`
+	EvaluationCriteria               *EvaluationCriteria
+	EvaluationInterval               *int32
+	EvaluationPeriods                *int32
+	EvaluationWindow                 *EvaluationWindow
 	ExtendedStatistic                *string
 	InsufficientDataActions          []string
 	MetricName                       *string
@@ -616,11 +859,14 @@ type PutMetricAlarmInput struct {
 	ThresholdMetricId                *string
 	TreatMissingData                 *string
 	Unit                             *string
+	WarmUpConfiguration              *WarmUpConfiguration
 }
 
 type PutMetricDataInput struct {
-	MetricData []MetricDatum `wire:",req"`
-	Namespace  *string       `wire:",req"`
+	EntityMetricData       []EntityMetricData
+	MetricData             []MetricDatum
+	Namespace              *string `wire:",req"`
+	StrictEntityValidation *bool
 }
 
 type PutMetricStreamInput struct {
@@ -644,6 +890,43 @@ type Range struct {
 	StartTime *time.Time `wire:",req"`
 }
 
+type ResourceMetricSelection struct {
+	IncludeMetrics []string `wire:",req"`
+}
+
+type ResourceMetricsConfiguration struct {
+	CreatedAt        *time.Time `wire:",req"`
+	MetricSelections []ResourceMetricSelection
+	ResourceArn      *string    `wire:",req"`
+	UpdatedAt        *time.Time `wire:",req"`
+}
+
+type Rule struct {
+	Schedule *Schedule `wire:",req"`
+}
+
+type Schedule struct {
+	Duration   *string `wire:",req"`
+	Expression *string `wire:",req"`
+	Timezone   *string
+}
+
+type ScheduleConfiguration struct {
+	EndTimeOffset      *int64
+	ScheduleExpression *string `wire:",req"`
+	StartTimeOffset    *int64  `wire:",req"`
+}
+
+type ScheduledQueryConfiguration struct {
+	AggregationExpression *string `wire:",req"`
+	LogGroupIdentifiers   []string
+	QueryARN              *string
+	QueryString           *string                `wire:",req"`
+	ScheduleConfiguration *ScheduleConfiguration `wire:",req"`
+	ScheduledQueryRoleARN *string                `wire:",req"`
+	Tags                  []Tag
+}
+
 type SetAlarmStateInput struct {
 	AlarmName       *string `wire:",req"`
 	StateReason     *string `wire:",req"`
@@ -659,11 +942,26 @@ type SingleMetricAnomalyDetector struct {
 	Stat       *string
 }
 
+type SlidingWindow struct {
+}
+
 type StartMetricStreamsInput struct {
 	Names []string `wire:",req"`
 }
 
 type StartMetricStreamsOutput struct {
+}
+
+type StartOTelEnrichmentInput struct {
+	ExcludeFilters []OTelEnrichmentMetricSelector
+	IncludeFilters []OTelEnrichmentMetricSelector
+}
+
+type StartOTelEnrichmentOutput struct {
+	CreatedAt      *time.Time
+	ExcludeFilters []OTelEnrichmentMetricSelector
+	IncludeFilters []OTelEnrichmentMetricSelector
+	UpdatedAt      *time.Time
 }
 
 type StatisticSet struct {
@@ -678,6 +976,12 @@ type StopMetricStreamsInput struct {
 }
 
 type StopMetricStreamsOutput struct {
+}
+
+type StopOTelEnrichmentInput struct {
+}
+
+type StopOTelEnrichmentOutput struct {
 }
 
 type Tag struct {
@@ -699,4 +1003,34 @@ type UntagResourceInput struct {
 }
 
 type UntagResourceOutput struct {
+}
+
+type UpdateOTelEnrichmentInput struct {
+	ExcludeFilters []OTelEnrichmentMetricSelector
+	IncludeFilters []OTelEnrichmentMetricSelector
+}
+
+type UpdateOTelEnrichmentOutput struct {
+	CreatedAt      *time.Time
+	ExcludeFilters []OTelEnrichmentMetricSelector
+	IncludeFilters []OTelEnrichmentMetricSelector
+	UpdatedAt      *time.Time
+}
+
+type UpdateResourceMetricsConfigurationInput struct {
+	MetricSelections []ResourceMetricSelection
+	ResourceArn      *string `wire:",req"`
+}
+
+type UpdateResourceMetricsConfigurationOutput struct {
+	ResourceMetricsConfiguration *ResourceMetricsConfiguration `wire:",req"`
+}
+
+type WallClockWindow struct {
+	Timezone *string
+}
+
+type WarmUpConfiguration struct {
+	OnlyStartEvaluatingAfterWarmUpPeriodEnds *bool
+	WarmUpPeriodDurationInMinutes            *int32 `wire:",req"`
 }

@@ -6,46 +6,70 @@ package ec2
 const (
 	AcceleratorManufacturerAmazonWebServices = "amazon-web-services"
 	AcceleratorManufacturerAmd               = "amd"
+	AcceleratorManufacturerHabana            = "habana"
 	AcceleratorManufacturerNvidia            = "nvidia"
 	AcceleratorManufacturerXilinx            = "xilinx"
-	AcceleratorManufacturerHabana            = "habana"
 )
 
 // Values of AcceleratorName.
 const (
 	AcceleratorNameA100          = "a100"
+	AcceleratorNameA10g          = "a10g"
+	AcceleratorNameGaudiHl205    = "gaudi-hl-205"
+	AcceleratorNameH100          = "h100"
 	AcceleratorNameInferentia    = "inferentia"
+	AcceleratorNameInferentia2   = "inferentia2"
 	AcceleratorNameK520          = "k520"
 	AcceleratorNameK80           = "k80"
+	AcceleratorNameL4            = "l4"
+	AcceleratorNameL40s          = "l40s"
 	AcceleratorNameM60           = "m60"
 	AcceleratorNameRadeonProV520 = "radeon-pro-v520"
 	AcceleratorNameT4            = "t4"
-	AcceleratorNameVu9p          = "vu9p"
-	AcceleratorNameV100          = "v100"
-	AcceleratorNameA10g          = "a10g"
-	AcceleratorNameH100          = "h100"
 	AcceleratorNameT4g           = "t4g"
+	AcceleratorNameTrainium      = "trainium"
+	AcceleratorNameTrainium2     = "trainium2"
+	AcceleratorNameU30           = "u30"
+	AcceleratorNameV100          = "v100"
+	AcceleratorNameVu9p          = "vu9p"
 )
 
 // Values of AcceleratorType.
 const (
-	AcceleratorTypeGpu       = "gpu"
 	AcceleratorTypeFpga      = "fpga"
+	AcceleratorTypeGpu       = "gpu"
 	AcceleratorTypeInference = "inference"
+	AcceleratorTypeMedia     = "media"
 )
 
 // Values of AccountAttributeName.
 const (
-	AccountAttributeNameSupportedPlatforms = "supported-platforms"
 	AccountAttributeNameDefaultVpc         = "default-vpc"
+	AccountAttributeNameSupportedPlatforms = "supported-platforms"
+)
+
+// Values of AccountVpcEncryptionControlMode.
+const (
+	AccountVpcEncryptionControlModeAttemptEnforce = "attempt-enforce"
+	AccountVpcEncryptionControlModeAttemptMonitor = "attempt-monitor"
+	AccountVpcEncryptionControlModeUnmanaged      = "unmanaged"
+)
+
+// Values of AccountVpcEncryptionControlState.
+const (
+	AccountVpcEncryptionControlStateDefaultState                   = "default-state"
+	AccountVpcEncryptionControlStateTransitionsFailed              = "transitions-failed"
+	AccountVpcEncryptionControlStateTransitionsInProgress          = "transitions-in-progress"
+	AccountVpcEncryptionControlStateTransitionsPartiallySuccessful = "transitions-partially-successful"
+	AccountVpcEncryptionControlStateTransitionsSuccessful          = "transitions-successful"
 )
 
 // Values of ActivityStatus.
 const (
 	ActivityStatusError              = "error"
+	ActivityStatusFulfilled          = "fulfilled"
 	ActivityStatusPendingFulfillment = "pending_fulfillment"
 	ActivityStatusPendingTermination = "pending_termination"
-	ActivityStatusFulfilled          = "fulfilled"
 )
 
 // Values of AddressAttributeName.
@@ -61,9 +85,9 @@ const (
 
 // Values of AddressTransferStatus.
 const (
-	AddressTransferStatusPending  = "pending"
-	AddressTransferStatusDisabled = "disabled"
 	AddressTransferStatusAccepted = "accepted"
+	AddressTransferStatusDisabled = "disabled"
+	AddressTransferStatusPending  = "pending"
 )
 
 // Values of Affinity.
@@ -72,81 +96,131 @@ const (
 	AffinityHost    = "host"
 )
 
+// Values of AggregationStatusEnum.
+const (
+	AggregationStatusEnumExcluded = "excluded"
+	AggregationStatusEnumIncluded = "included"
+)
+
 // Values of AllocationState.
 const (
 	AllocationStateAvailable                = "available"
-	AllocationStateUnderAssessment          = "under-assessment"
+	AllocationStateConfiguring              = "configuring"
+	AllocationStatePending                  = "pending"
 	AllocationStatePermanentFailure         = "permanent-failure"
 	AllocationStateReleased                 = "released"
 	AllocationStateReleasedPermanentFailure = "released-permanent-failure"
-	AllocationStatePending                  = "pending"
+	AllocationStateUnderAssessment          = "under-assessment"
 )
 
 // Values of AllocationStrategy.
 const (
-	AllocationStrategyLowestPrice                  = "lowestPrice"
-	AllocationStrategyDiversified                  = "diversified"
 	AllocationStrategyCapacityOptimized            = "capacityOptimized"
 	AllocationStrategyCapacityOptimizedPrioritized = "capacityOptimizedPrioritized"
+	AllocationStrategyDiversified                  = "diversified"
+	AllocationStrategyLowestPrice                  = "lowestPrice"
 	AllocationStrategyPriceCapacityOptimized       = "priceCapacityOptimized"
 )
 
 // Values of AllocationType.
 const (
-	AllocationTypeUsed = "used"
+	AllocationTypeCancelling = "cancelling"
+	AllocationTypeFuture     = "future"
+	AllocationTypeUsed       = "used"
+)
+
+// Values of AllowedImagesSettingsDisabledState.
+const (
+	AllowedImagesSettingsDisabledStateDisabled = "disabled"
+)
+
+// Values of AllowedImagesSettingsEnabledState.
+const (
+	AllowedImagesSettingsEnabledStateAuditMode = "audit-mode"
+	AllowedImagesSettingsEnabledStateEnabled   = "enabled"
 )
 
 // Values of AllowsMultipleInstanceTypes.
 const (
-	AllowsMultipleInstanceTypesOn  = "on"
 	AllowsMultipleInstanceTypesOff = "off"
+	AllowsMultipleInstanceTypesOn  = "on"
+)
+
+// Values of AmdSevSnp.
+const (
+	AmdSevSnpDisabled = "disabled"
+	AmdSevSnpEnabled  = "enabled"
 )
 
 // Values of AmdSevSnpSpecification.
 const (
-	AmdSevSnpSpecificationEnabled  = "enabled"
 	AmdSevSnpSpecificationDisabled = "disabled"
+	AmdSevSnpSpecificationEnabled  = "enabled"
 )
 
 // Values of AnalysisStatus.
 const (
+	AnalysisStatusFailed    = "failed"
 	AnalysisStatusRunning   = "running"
 	AnalysisStatusSucceeded = "succeeded"
-	AnalysisStatusFailed    = "failed"
 )
 
 // Values of ApplianceModeSupportValue.
 const (
-	ApplianceModeSupportValueEnable  = "enable"
 	ApplianceModeSupportValueDisable = "disable"
+	ApplianceModeSupportValueEnable  = "enable"
+)
+
+// Values of ApplicationStatusCheckEnum.
+const (
+	ApplicationStatusCheckEnumFailed           = "failed"
+	ApplicationStatusCheckEnumInitializing     = "initializing"
+	ApplicationStatusCheckEnumInsufficientData = "insufficient-data"
+	ApplicationStatusCheckEnumNotApplicable    = "not-applicable"
+	ApplicationStatusCheckEnumPassed           = "passed"
+)
+
+// Values of ApplicationStatusEnum.
+const (
+	ApplicationStatusEnumImpaired         = "impaired"
+	ApplicationStatusEnumInitializing     = "initializing"
+	ApplicationStatusEnumInsufficientData = "insufficient-data"
+	ApplicationStatusEnumNotApplicable    = "not-applicable"
+	ApplicationStatusEnumOk               = "ok"
+	ApplicationStatusEnumSuppressed       = "suppressed"
+)
+
+// Values of ApplyCancellationCharges.
+const (
+	ApplyCancellationChargesCommitmentWindDown = "commitment-wind-down"
 )
 
 // Values of ArchitectureType.
 const (
+	ArchitectureTypeArm64    = "arm64"
+	ArchitectureTypeArm64Mac = "arm64_mac"
 	ArchitectureTypeI386     = "i386"
 	ArchitectureTypeX8664    = "x86_64"
-	ArchitectureTypeArm64    = "arm64"
 	ArchitectureTypeX8664Mac = "x86_64_mac"
-	ArchitectureTypeArm64Mac = "arm64_mac"
 )
 
 // Values of ArchitectureValues.
 const (
+	ArchitectureValuesArm64    = "arm64"
+	ArchitectureValuesArm64Mac = "arm64_mac"
 	ArchitectureValuesI386     = "i386"
 	ArchitectureValuesX8664    = "x86_64"
-	ArchitectureValuesArm64    = "arm64"
 	ArchitectureValuesX8664Mac = "x86_64_mac"
-	ArchitectureValuesArm64Mac = "arm64_mac"
 )
 
 // Values of AsnAssociationState.
 const (
-	AsnAssociationStateDisassociated         = "disassociated"
-	AsnAssociationStateFailedDisassociation  = "failed-disassociation"
-	AsnAssociationStateFailedAssociation     = "failed-association"
-	AsnAssociationStatePendingDisassociation = "pending-disassociation"
-	AsnAssociationStatePendingAssociation    = "pending-association"
 	AsnAssociationStateAssociated            = "associated"
+	AsnAssociationStateDisassociated         = "disassociated"
+	AsnAssociationStateFailedAssociation     = "failed-association"
+	AsnAssociationStateFailedDisassociation  = "failed-disassociation"
+	AsnAssociationStatePendingAssociation    = "pending-association"
+	AsnAssociationStatePendingDisassociation = "pending-disassociation"
 )
 
 // Values of AsnState.
@@ -166,77 +240,126 @@ const (
 
 // Values of AssociationStatusCode.
 const (
-	AssociationStatusCodeAssociating       = "associating"
 	AssociationStatusCodeAssociated        = "associated"
+	AssociationStatusCodeAssociating       = "associating"
 	AssociationStatusCodeAssociationFailed = "association-failed"
-	AssociationStatusCodeDisassociating    = "disassociating"
 	AssociationStatusCodeDisassociated     = "disassociated"
+	AssociationStatusCodeDisassociating    = "disassociating"
+)
+
+// Values of AssociationTypeEnum.
+const (
+	AssociationTypeEnumInstanceId = "instance-id"
+	AssociationTypeEnumTag        = "tag"
+)
+
+// Values of AttachmentLimitType.
+const (
+	AttachmentLimitTypeDedicated = "dedicated"
+	AttachmentLimitTypeShared    = "shared"
 )
 
 // Values of AttachmentStatus.
 const (
-	AttachmentStatusAttaching = "attaching"
 	AttachmentStatusAttached  = "attached"
-	AttachmentStatusDetaching = "detaching"
+	AttachmentStatusAttaching = "attaching"
 	AttachmentStatusDetached  = "detached"
+	AttachmentStatusDetaching = "detaching"
 )
 
 // Values of AutoAcceptSharedAssociationsValue.
 const (
-	AutoAcceptSharedAssociationsValueEnable  = "enable"
 	AutoAcceptSharedAssociationsValueDisable = "disable"
+	AutoAcceptSharedAssociationsValueEnable  = "enable"
 )
 
 // Values of AutoAcceptSharedAttachmentsValue.
 const (
-	AutoAcceptSharedAttachmentsValueEnable  = "enable"
 	AutoAcceptSharedAttachmentsValueDisable = "disable"
+	AutoAcceptSharedAttachmentsValueEnable  = "enable"
 )
 
 // Values of AutoPlacement.
 const (
-	AutoPlacementOn  = "on"
 	AutoPlacementOff = "off"
+	AutoPlacementOn  = "on"
+)
+
+// Values of AutoProvisionZonesState.
+const (
+	AutoProvisionZonesStateDisabled = "disabled"
+	AutoProvisionZonesStateEnabled  = "enabled"
+)
+
+// Values of AutoScalingIpsState.
+const (
+	AutoScalingIpsStateDisabled = "disabled"
+	AutoScalingIpsStateEnabled  = "enabled"
+)
+
+// Values of AvailabilityMode.
+const (
+	AvailabilityModeRegional = "regional"
+	AvailabilityModeZonal    = "zonal"
 )
 
 // Values of AvailabilityZoneOptInStatus.
 const (
+	AvailabilityZoneOptInStatusNotOptedIn       = "not-opted-in"
 	AvailabilityZoneOptInStatusOptInNotRequired = "opt-in-not-required"
 	AvailabilityZoneOptInStatusOptedIn          = "opted-in"
-	AvailabilityZoneOptInStatusNotOptedIn       = "not-opted-in"
 )
 
 // Values of AvailabilityZoneState.
 const (
 	AvailabilityZoneStateAvailable   = "available"
-	AvailabilityZoneStateInformation = "information"
-	AvailabilityZoneStateImpaired    = "impaired"
-	AvailabilityZoneStateUnavailable = "unavailable"
 	AvailabilityZoneStateConstrained = "constrained"
+	AvailabilityZoneStateImpaired    = "impaired"
+	AvailabilityZoneStateInformation = "information"
+	AvailabilityZoneStateUnavailable = "unavailable"
+)
+
+// Values of BandwidthWeightingType.
+const (
+	BandwidthWeightingTypeDefault = "default"
+	BandwidthWeightingTypeEbs1    = "ebs-1"
+	BandwidthWeightingTypeVpc1    = "vpc-1"
 )
 
 // Values of BareMetal.
 const (
+	BareMetalExcluded = "excluded"
 	BareMetalIncluded = "included"
 	BareMetalRequired = "required"
-	BareMetalExcluded = "excluded"
 )
 
 // Values of BatchState.
 const (
-	BatchStateSubmitted            = "submitted"
 	BatchStateActive               = "active"
 	BatchStateCancelled            = "cancelled"
-	BatchStateFailed               = "failed"
 	BatchStateCancelledRunning     = "cancelled_running"
 	BatchStateCancelledTerminating = "cancelled_terminating"
+	BatchStateFailed               = "failed"
 	BatchStateModifying            = "modifying"
+	BatchStateSubmitted            = "submitted"
 )
 
 // Values of BgpStatus.
 const (
-	BgpStatusUp   = "up"
 	BgpStatusDown = "down"
+	BgpStatusUp   = "up"
+)
+
+// Values of BlockPublicAccessMode.
+const (
+	BlockPublicAccessModeBlockBidirectional = "block-bidirectional"
+	BlockPublicAccessModeBlockIngress       = "block-ingress"
+	BlockPublicAccessModeOff                = "off"
+)
+
+// Values of BootModeOverrideValues.
+const (
+	BootModeOverrideValuesUefi = "uefi"
 )
 
 // Values of BootModeType.
@@ -254,20 +377,20 @@ const (
 
 // Values of BundleTaskState.
 const (
-	BundleTaskStatePending            = "pending"
-	BundleTaskStateWaitingForShutdown = "waiting-for-shutdown"
 	BundleTaskStateBundling           = "bundling"
-	BundleTaskStateStoring            = "storing"
 	BundleTaskStateCancelling         = "cancelling"
 	BundleTaskStateComplete           = "complete"
 	BundleTaskStateFailed             = "failed"
+	BundleTaskStatePending            = "pending"
+	BundleTaskStateStoring            = "storing"
+	BundleTaskStateWaitingForShutdown = "waiting-for-shutdown"
 )
 
 // Values of BurstablePerformance.
 const (
+	BurstablePerformanceExcluded = "excluded"
 	BurstablePerformanceIncluded = "included"
 	BurstablePerformanceRequired = "required"
-	BurstablePerformanceExcluded = "excluded"
 )
 
 // Values of ByoipCidrState.
@@ -276,10 +399,18 @@ const (
 	ByoipCidrStateDeprovisioned                      = "deprovisioned"
 	ByoipCidrStateFailedDeprovision                  = "failed-deprovision"
 	ByoipCidrStateFailedProvision                    = "failed-provision"
+	ByoipCidrStatePendingAdvertising                 = "pending-advertising"
 	ByoipCidrStatePendingDeprovision                 = "pending-deprovision"
 	ByoipCidrStatePendingProvision                   = "pending-provision"
+	ByoipCidrStatePendingWithdrawal                  = "pending-withdrawal"
 	ByoipCidrStateProvisioned                        = "provisioned"
 	ByoipCidrStateProvisionedNotPubliclyAdvertisable = "provisioned-not-publicly-advertisable"
+)
+
+// Values of CallerRole.
+const (
+	CallerRoleOdcrOwner                     = "odcr-owner"
+	CallerRoleUnusedReservationBillingOwner = "unused-reservation-billing-owner"
 )
 
 // Values of CancelBatchErrorCode.
@@ -293,89 +424,203 @@ const (
 // Values of CancelSpotInstanceRequestState.
 const (
 	CancelSpotInstanceRequestStateActive    = "active"
-	CancelSpotInstanceRequestStateOpen      = "open"
-	CancelSpotInstanceRequestStateClosed    = "closed"
 	CancelSpotInstanceRequestStateCancelled = "cancelled"
+	CancelSpotInstanceRequestStateClosed    = "closed"
 	CancelSpotInstanceRequestStateCompleted = "completed"
+	CancelSpotInstanceRequestStateOpen      = "open"
+)
+
+// Values of CapacityBlockExtensionStatus.
+const (
+	CapacityBlockExtensionStatusPaymentFailed    = "payment-failed"
+	CapacityBlockExtensionStatusPaymentPending   = "payment-pending"
+	CapacityBlockExtensionStatusPaymentSucceeded = "payment-succeeded"
+)
+
+// Values of CapacityBlockInterconnectStatus.
+const (
+	CapacityBlockInterconnectStatusImpaired         = "impaired"
+	CapacityBlockInterconnectStatusInsufficientData = "insufficient-data"
+	CapacityBlockInterconnectStatusOk               = "ok"
+)
+
+// Values of CapacityBlockResourceState.
+const (
+	CapacityBlockResourceStateActive         = "active"
+	CapacityBlockResourceStateCancelled      = "cancelled"
+	CapacityBlockResourceStateExpired        = "expired"
+	CapacityBlockResourceStateFailed         = "failed"
+	CapacityBlockResourceStatePaymentFailed  = "payment-failed"
+	CapacityBlockResourceStatePaymentPending = "payment-pending"
+	CapacityBlockResourceStateScheduled      = "scheduled"
+	CapacityBlockResourceStateUnavailable    = "unavailable"
+)
+
+// Values of CapacityManagerDataExportStatus.
+const (
+	CapacityManagerDataExportStatusDelivered  = "delivered"
+	CapacityManagerDataExportStatusFailed     = "failed"
+	CapacityManagerDataExportStatusInProgress = "in-progress"
+	CapacityManagerDataExportStatusPending    = "pending"
+)
+
+// Values of CapacityManagerMonitoredTagKeyStatus.
+const (
+	CapacityManagerMonitoredTagKeyStatusActivated    = "activated"
+	CapacityManagerMonitoredTagKeyStatusActivating   = "activating"
+	CapacityManagerMonitoredTagKeyStatusDeactivating = "deactivating"
+	CapacityManagerMonitoredTagKeyStatusSuspended    = "suspended"
+)
+
+// Values of CapacityManagerStatus.
+const (
+	CapacityManagerStatusDisabled = "disabled"
+	CapacityManagerStatusEnabled  = "enabled"
+)
+
+// Values of CapacityReservationAdjustmentStatus.
+const (
+	CapacityReservationAdjustmentStatusApplied   = "applied"
+	CapacityReservationAdjustmentStatusRejected  = "rejected"
+	CapacityReservationAdjustmentStatusRequested = "requested"
+)
+
+// Values of CapacityReservationBillingRequestStatus.
+const (
+	CapacityReservationBillingRequestStatusAccepted  = "accepted"
+	CapacityReservationBillingRequestStatusCancelled = "cancelled"
+	CapacityReservationBillingRequestStatusExpired   = "expired"
+	CapacityReservationBillingRequestStatusPending   = "pending"
+	CapacityReservationBillingRequestStatusRejected  = "rejected"
+	CapacityReservationBillingRequestStatusRevoked   = "revoked"
+)
+
+// Values of CapacityReservationCancellationQuoteState.
+const (
+	CapacityReservationCancellationQuoteStateActive  = "active"
+	CapacityReservationCancellationQuoteStateExpired = "expired"
+	CapacityReservationCancellationQuoteStatePending = "pending"
+)
+
+// Values of CapacityReservationDeliveryPreference.
+const (
+	CapacityReservationDeliveryPreferenceFixed       = "fixed"
+	CapacityReservationDeliveryPreferenceIncremental = "incremental"
 )
 
 // Values of CapacityReservationFleetState.
 const (
-	CapacityReservationFleetStateSubmitted          = "submitted"
-	CapacityReservationFleetStateModifying          = "modifying"
 	CapacityReservationFleetStateActive             = "active"
-	CapacityReservationFleetStatePartiallyFulfilled = "partially_fulfilled"
-	CapacityReservationFleetStateExpiring           = "expiring"
-	CapacityReservationFleetStateExpired            = "expired"
-	CapacityReservationFleetStateCancelling         = "cancelling"
 	CapacityReservationFleetStateCancelled          = "cancelled"
+	CapacityReservationFleetStateCancelling         = "cancelling"
+	CapacityReservationFleetStateExpired            = "expired"
+	CapacityReservationFleetStateExpiring           = "expiring"
 	CapacityReservationFleetStateFailed             = "failed"
+	CapacityReservationFleetStateModifying          = "modifying"
+	CapacityReservationFleetStatePartiallyFulfilled = "partially_fulfilled"
+	CapacityReservationFleetStateSubmitted          = "submitted"
 )
 
 // Values of CapacityReservationInstancePlatform.
 const (
 	CapacityReservationInstancePlatformLinuxUNIX                        = "Linux/UNIX"
+	CapacityReservationInstancePlatformLinuxWithSQLServerEnterprise     = "Linux with SQL Server Enterprise"
+	CapacityReservationInstancePlatformLinuxWithSQLServerStandard       = "Linux with SQL Server Standard"
+	CapacityReservationInstancePlatformLinuxWithSQLServerWeb            = "Linux with SQL Server Web"
 	CapacityReservationInstancePlatformRedHatEnterpriseLinux            = "Red Hat Enterprise Linux"
+	CapacityReservationInstancePlatformRHELWithHA                       = "RHEL with HA"
+	CapacityReservationInstancePlatformRHELWithHAAndSQLServerEnterprise = "RHEL with HA and SQL Server Enterprise"
+	CapacityReservationInstancePlatformRHELWithHAAndSQLServerStandard   = "RHEL with HA and SQL Server Standard"
+	CapacityReservationInstancePlatformRHELWithSQLServerEnterprise      = "RHEL with SQL Server Enterprise"
+	CapacityReservationInstancePlatformRHELWithSQLServerStandard        = "RHEL with SQL Server Standard"
+	CapacityReservationInstancePlatformRHELWithSQLServerWeb             = "RHEL with SQL Server Web"
 	CapacityReservationInstancePlatformSUSELinux                        = "SUSE Linux"
+	CapacityReservationInstancePlatformUbuntuPro                        = "Ubuntu Pro"
 	CapacityReservationInstancePlatformWindows                          = "Windows"
 	CapacityReservationInstancePlatformWindowsWithSQLServer             = "Windows with SQL Server"
 	CapacityReservationInstancePlatformWindowsWithSQLServerEnterprise   = "Windows with SQL Server Enterprise"
 	CapacityReservationInstancePlatformWindowsWithSQLServerStandard     = "Windows with SQL Server Standard"
 	CapacityReservationInstancePlatformWindowsWithSQLServerWeb          = "Windows with SQL Server Web"
-	CapacityReservationInstancePlatformLinuxWithSQLServerStandard       = "Linux with SQL Server Standard"
-	CapacityReservationInstancePlatformLinuxWithSQLServerWeb            = "Linux with SQL Server Web"
-	CapacityReservationInstancePlatformLinuxWithSQLServerEnterprise     = "Linux with SQL Server Enterprise"
-	CapacityReservationInstancePlatformRHELWithSQLServerStandard        = "RHEL with SQL Server Standard"
-	CapacityReservationInstancePlatformRHELWithSQLServerEnterprise      = "RHEL with SQL Server Enterprise"
-	CapacityReservationInstancePlatformRHELWithSQLServerWeb             = "RHEL with SQL Server Web"
-	CapacityReservationInstancePlatformRHELWithHA                       = "RHEL with HA"
-	CapacityReservationInstancePlatformRHELWithHAAndSQLServerStandard   = "RHEL with HA and SQL Server Standard"
-	CapacityReservationInstancePlatformRHELWithHAAndSQLServerEnterprise = "RHEL with HA and SQL Server Enterprise"
-	CapacityReservationInstancePlatformUbuntuPro                        = "Ubuntu Pro"
+)
+
+// Values of CapacityReservationLaunchStatus.
+const (
+	CapacityReservationLaunchStatusLaunchable   = "launchable"
+	CapacityReservationLaunchStatusUnlaunchable = "unlaunchable"
+)
+
+// Values of CapacityReservationModificationQuoteState.
+const (
+	CapacityReservationModificationQuoteStateActive  = "active"
+	CapacityReservationModificationQuoteStateExpired = "expired"
 )
 
 // Values of CapacityReservationPreference.
 const (
-	CapacityReservationPreferenceOpen = "open"
-	CapacityReservationPreferenceNone = "none"
+	CapacityReservationPreferenceCapacityReservationsOnly = "capacity-reservations-only"
+	CapacityReservationPreferenceNone                     = "none"
+	CapacityReservationPreferenceOpen                     = "open"
 )
 
 // Values of CapacityReservationState.
 const (
 	CapacityReservationStateActive         = "active"
-	CapacityReservationStateExpired        = "expired"
+	CapacityReservationStateAssessing      = "assessing"
 	CapacityReservationStateCancelled      = "cancelled"
-	CapacityReservationStatePending        = "pending"
+	CapacityReservationStateCancelling     = "cancelling"
+	CapacityReservationStateDelayed        = "delayed"
+	CapacityReservationStateExpired        = "expired"
 	CapacityReservationStateFailed         = "failed"
-	CapacityReservationStateScheduled      = "scheduled"
-	CapacityReservationStatePaymentPending = "payment-pending"
 	CapacityReservationStatePaymentFailed  = "payment-failed"
+	CapacityReservationStatePaymentPending = "payment-pending"
+	CapacityReservationStatePending        = "pending"
+	CapacityReservationStateScheduled      = "scheduled"
+	CapacityReservationStateUnavailable    = "unavailable"
+	CapacityReservationStateUnsupported    = "unsupported"
 )
 
 // Values of CapacityReservationTenancy.
 const (
-	CapacityReservationTenancyDefault   = "default"
 	CapacityReservationTenancyDedicated = "dedicated"
+	CapacityReservationTenancyDefault   = "default"
 )
 
 // Values of CapacityReservationType.
 const (
-	CapacityReservationTypeDefault       = "default"
 	CapacityReservationTypeCapacityBlock = "capacity-block"
+	CapacityReservationTypeDefault       = "default"
+)
+
+// Values of CapacityTenancy.
+const (
+	CapacityTenancyDedicated = "dedicated"
+	CapacityTenancyDefault   = "default"
+)
+
+// Values of CapacityUnit.
+const (
+	CapacityUnitInstances = "instances"
+	CapacityUnitVcpus     = "vcpus"
 )
 
 // Values of CarrierGatewayState.
 const (
-	CarrierGatewayStatePending   = "pending"
 	CarrierGatewayStateAvailable = "available"
-	CarrierGatewayStateDeleting  = "deleting"
 	CarrierGatewayStateDeleted   = "deleted"
+	CarrierGatewayStateDeleting  = "deleting"
+	CarrierGatewayStatePending   = "pending"
+)
+
+// Values of ChronologicalOrder.
+const (
+	ChronologicalOrderForward = "forward"
+	ChronologicalOrderReverse = "reverse"
 )
 
 // Values of ClientCertificateRevocationListStatusCode.
 const (
-	ClientCertificateRevocationListStatusCodePending = "pending"
 	ClientCertificateRevocationListStatusCodeActive  = "active"
+	ClientCertificateRevocationListStatusCodePending = "pending"
 )
 
 // Values of ClientVpnAuthenticationType.
@@ -385,10 +630,25 @@ const (
 	ClientVpnAuthenticationTypeFederatedAuthentication        = "federated-authentication"
 )
 
+// Values of ClientVpnAuthorizationPolicyShadowMode.
+const (
+	ClientVpnAuthorizationPolicyShadowModeDisabled = "disabled"
+	ClientVpnAuthorizationPolicyShadowModeEnabled  = "enabled"
+)
+
+// Values of ClientVpnAuthorizationPolicyStatus.
+const (
+	ClientVpnAuthorizationPolicyStatusActive   = "active"
+	ClientVpnAuthorizationPolicyStatusCreating = "creating"
+	ClientVpnAuthorizationPolicyStatusDeleting = "deleting"
+	ClientVpnAuthorizationPolicyStatusFailed   = "failed"
+	ClientVpnAuthorizationPolicyStatusUpdating = "updating"
+)
+
 // Values of ClientVpnAuthorizationRuleStatusCode.
 const (
-	ClientVpnAuthorizationRuleStatusCodeAuthorizing = "authorizing"
 	ClientVpnAuthorizationRuleStatusCodeActive      = "active"
+	ClientVpnAuthorizationRuleStatusCodeAuthorizing = "authorizing"
 	ClientVpnAuthorizationRuleStatusCodeFailed      = "failed"
 	ClientVpnAuthorizationRuleStatusCodeRevoking    = "revoking"
 )
@@ -397,36 +657,50 @@ const (
 const (
 	ClientVpnConnectionStatusCodeActive            = "active"
 	ClientVpnConnectionStatusCodeFailedToTerminate = "failed-to-terminate"
-	ClientVpnConnectionStatusCodeTerminating       = "terminating"
 	ClientVpnConnectionStatusCodeTerminated        = "terminated"
+	ClientVpnConnectionStatusCodeTerminating       = "terminating"
+)
+
+// Values of ClientVpnDeviceTrustProviderType.
+const (
+	ClientVpnDeviceTrustProviderTypeCrowdstrike = "crowdstrike"
+	ClientVpnDeviceTrustProviderTypeJamf        = "jamf"
+	ClientVpnDeviceTrustProviderTypeJumpcloud   = "jumpcloud"
 )
 
 // Values of ClientVpnEndpointAttributeStatusCode.
 const (
-	ClientVpnEndpointAttributeStatusCodeApplying = "applying"
 	ClientVpnEndpointAttributeStatusCodeApplied  = "applied"
+	ClientVpnEndpointAttributeStatusCodeApplying = "applying"
 )
 
 // Values of ClientVpnEndpointStatusCode.
 const (
-	ClientVpnEndpointStatusCodePendingAssociate = "pending-associate"
 	ClientVpnEndpointStatusCodeAvailable        = "available"
-	ClientVpnEndpointStatusCodeDeleting         = "deleting"
 	ClientVpnEndpointStatusCodeDeleted          = "deleted"
+	ClientVpnEndpointStatusCodeDeleting         = "deleting"
+	ClientVpnEndpointStatusCodePending          = "pending"
+	ClientVpnEndpointStatusCodePendingAssociate = "pending-associate"
 )
 
 // Values of ClientVpnRouteStatusCode.
 const (
-	ClientVpnRouteStatusCodeCreating = "creating"
 	ClientVpnRouteStatusCodeActive   = "active"
-	ClientVpnRouteStatusCodeFailed   = "failed"
+	ClientVpnRouteStatusCodeCreating = "creating"
 	ClientVpnRouteStatusCodeDeleting = "deleting"
+	ClientVpnRouteStatusCodeFailed   = "failed"
+)
+
+// Values of Comparison.
+const (
+	ComparisonEquals = "equals"
+	ComparisonIn     = "in"
 )
 
 // Values of ConnectionNotificationState.
 const (
-	ConnectionNotificationStateEnabled  = "Enabled"
 	ConnectionNotificationStateDisabled = "Disabled"
+	ConnectionNotificationStateEnabled  = "Enabled"
 )
 
 // Values of ConnectionNotificationType.
@@ -448,8 +722,8 @@ const (
 // Values of ConversionTaskState.
 const (
 	ConversionTaskStateActive     = "active"
-	ConversionTaskStateCancelling = "cancelling"
 	ConversionTaskStateCancelled  = "cancelled"
+	ConversionTaskStateCancelling = "cancelling"
 	ConversionTaskStateCompleted  = "completed"
 )
 
@@ -460,9 +734,10 @@ const (
 
 // Values of CpuManufacturer.
 const (
-	CpuManufacturerIntel             = "intel"
-	CpuManufacturerAmd               = "amd"
 	CpuManufacturerAmazonWebServices = "amazon-web-services"
+	CpuManufacturerAmd               = "amd"
+	CpuManufacturerApple             = "apple"
+	CpuManufacturerIntel             = "intel"
 )
 
 // Values of CurrencyCodeValues.
@@ -474,6 +749,13 @@ const (
 const (
 	DatafeedSubscriptionStateActive   = "Active"
 	DatafeedSubscriptionStateInactive = "Inactive"
+)
+
+// Values of DefaultHttpTokensEnforcedState.
+const (
+	DefaultHttpTokensEnforcedStateDisabled     = "disabled"
+	DefaultHttpTokensEnforcedStateEnabled      = "enabled"
+	DefaultHttpTokensEnforcedStateNoPreference = "no-preference"
 )
 
 // Values of DefaultInstanceMetadataEndpointState.
@@ -492,21 +774,22 @@ const (
 
 // Values of DefaultRouteTableAssociationValue.
 const (
-	DefaultRouteTableAssociationValueEnable  = "enable"
 	DefaultRouteTableAssociationValueDisable = "disable"
+	DefaultRouteTableAssociationValueEnable  = "enable"
 )
 
 // Values of DefaultRouteTablePropagationValue.
 const (
-	DefaultRouteTablePropagationValueEnable  = "enable"
 	DefaultRouteTablePropagationValueDisable = "disable"
+	DefaultRouteTablePropagationValueEnable  = "enable"
 )
 
 // Values of DefaultTargetCapacityType.
 const (
-	DefaultTargetCapacityTypeSpot          = "spot"
-	DefaultTargetCapacityTypeOnDemand      = "on-demand"
-	DefaultTargetCapacityTypeCapacityBlock = "capacity-block"
+	DefaultTargetCapacityTypeCapacityBlock    = "capacity-block"
+	DefaultTargetCapacityTypeOnDemand         = "on-demand"
+	DefaultTargetCapacityTypeReservedCapacity = "reserved-capacity"
+	DefaultTargetCapacityTypeSpot             = "spot"
 )
 
 // Values of DeleteFleetErrorCode.
@@ -526,14 +809,14 @@ const (
 
 // Values of DestinationFileFormat.
 const (
-	DestinationFileFormatPlainText = "plain-text"
 	DestinationFileFormatParquet   = "parquet"
+	DestinationFileFormatPlainText = "plain-text"
 )
 
 // Values of DeviceTrustProviderType.
 const (
-	DeviceTrustProviderTypeJamf        = "jamf"
 	DeviceTrustProviderTypeCrowdstrike = "crowdstrike"
+	DeviceTrustProviderTypeJamf        = "jamf"
 	DeviceTrustProviderTypeJumpcloud   = "jumpcloud"
 )
 
@@ -545,9 +828,9 @@ const (
 
 // Values of DiskImageFormat.
 const (
-	DiskImageFormatVMDK = "VMDK"
 	DiskImageFormatRAW  = "RAW"
 	DiskImageFormatVHD  = "VHD"
+	DiskImageFormatVMDK = "VMDK"
 )
 
 // Values of DiskType.
@@ -558,65 +841,68 @@ const (
 
 // Values of DnsNameState.
 const (
+	DnsNameStateFailed              = "failed"
 	DnsNameStatePendingVerification = "pendingVerification"
 	DnsNameStateVerified            = "verified"
-	DnsNameStateFailed              = "failed"
 )
 
 // Values of DnsRecordIpType.
 const (
-	DnsRecordIpTypeIpv4           = "ipv4"
 	DnsRecordIpTypeDualstack      = "dualstack"
+	DnsRecordIpTypeIpv4           = "ipv4"
 	DnsRecordIpTypeIpv6           = "ipv6"
 	DnsRecordIpTypeServiceDefined = "service-defined"
 )
 
 // Values of DnsSupportValue.
 const (
-	DnsSupportValueEnable  = "enable"
 	DnsSupportValueDisable = "disable"
+	DnsSupportValueEnable  = "enable"
 )
 
 // Values of DomainType.
 const (
-	DomainTypeVpc      = "vpc"
 	DomainTypeStandard = "standard"
+	DomainTypeVpc      = "vpc"
 )
 
 // Values of DynamicRoutingValue.
 const (
-	DynamicRoutingValueEnable  = "enable"
 	DynamicRoutingValueDisable = "disable"
+	DynamicRoutingValueEnable  = "enable"
 )
 
 // Values of EbsEncryptionSupport.
 const (
-	EbsEncryptionSupportUnsupported = "unsupported"
 	EbsEncryptionSupportSupported   = "supported"
+	EbsEncryptionSupportUnsupported = "unsupported"
 )
 
 // Values of EbsNvmeSupport.
 const (
-	EbsNvmeSupportUnsupported = "unsupported"
-	EbsNvmeSupportSupported   = "supported"
 	EbsNvmeSupportRequired    = "required"
+	EbsNvmeSupportSupported   = "supported"
+	EbsNvmeSupportUnsupported = "unsupported"
 )
 
 // Values of EbsOptimizedSupport.
 const (
-	EbsOptimizedSupportUnsupported = "unsupported"
-	EbsOptimizedSupportSupported   = "supported"
 	EbsOptimizedSupportDefault     = "default"
+	EbsOptimizedSupportSupported   = "supported"
+	EbsOptimizedSupportUnsupported = "unsupported"
 )
 
 // Values of Ec2InstanceConnectEndpointState.
 const (
-	Ec2InstanceConnectEndpointStateCreateInProgress = "create-in-progress"
 	Ec2InstanceConnectEndpointStateCreateComplete   = "create-complete"
 	Ec2InstanceConnectEndpointStateCreateFailed     = "create-failed"
-	Ec2InstanceConnectEndpointStateDeleteInProgress = "delete-in-progress"
+	Ec2InstanceConnectEndpointStateCreateInProgress = "create-in-progress"
 	Ec2InstanceConnectEndpointStateDeleteComplete   = "delete-complete"
 	Ec2InstanceConnectEndpointStateDeleteFailed     = "delete-failed"
+	Ec2InstanceConnectEndpointStateDeleteInProgress = "delete-in-progress"
+	Ec2InstanceConnectEndpointStateUpdateComplete   = "update-complete"
+	Ec2InstanceConnectEndpointStateUpdateFailed     = "update-failed"
+	Ec2InstanceConnectEndpointStateUpdateInProgress = "update-in-progress"
 )
 
 // Values of EkPubKeyFormat.
@@ -627,8 +913,8 @@ const (
 
 // Values of EkPubKeyType.
 const (
-	EkPubKeyTypeRsa2048    = "rsa-2048"
 	EkPubKeyTypeEccSecP384 = "ecc-sec-p384"
+	EkPubKeyTypeRsa2048    = "rsa-2048"
 )
 
 // Values of ElasticGpuState.
@@ -638,65 +924,86 @@ const (
 
 // Values of ElasticGpuStatus.
 const (
-	ElasticGpuStatusOK       = "OK"
 	ElasticGpuStatusIMPAIRED = "IMPAIRED"
+	ElasticGpuStatusOK       = "OK"
 )
 
 // Values of EnaSupport.
 const (
-	EnaSupportUnsupported = "unsupported"
-	EnaSupportSupported   = "supported"
 	EnaSupportRequired    = "required"
+	EnaSupportSupported   = "supported"
+	EnaSupportUnsupported = "unsupported"
+)
+
+// Values of EncryptionStateValue.
+const (
+	EncryptionStateValueDisabled  = "disabled"
+	EncryptionStateValueDisabling = "disabling"
+	EncryptionStateValueEnabled   = "enabled"
+	EncryptionStateValueEnabling  = "enabling"
+)
+
+// Values of EncryptionSupportOptionValue.
+const (
+	EncryptionSupportOptionValueDisable = "disable"
+	EncryptionSupportOptionValueEnable  = "enable"
 )
 
 // Values of EndDateType.
 const (
-	EndDateTypeUnlimited = "unlimited"
 	EndDateTypeLimited   = "limited"
+	EndDateTypeUnlimited = "unlimited"
+)
+
+// Values of EndpointIpAddressType.
+const (
+	EndpointIpAddressTypeDualStack = "dual-stack"
+	EndpointIpAddressTypeIpv4      = "ipv4"
+	EndpointIpAddressTypeIpv6      = "ipv6"
 )
 
 // Values of EphemeralNvmeSupport.
 const (
-	EphemeralNvmeSupportUnsupported = "unsupported"
-	EphemeralNvmeSupportSupported   = "supported"
 	EphemeralNvmeSupportRequired    = "required"
+	EphemeralNvmeSupportSupported   = "supported"
+	EphemeralNvmeSupportUnsupported = "unsupported"
 )
 
 // Values of EventCode.
 const (
 	EventCodeInstanceReboot     = "instance-reboot"
-	EventCodeSystemReboot       = "system-reboot"
-	EventCodeSystemMaintenance  = "system-maintenance"
 	EventCodeInstanceRetirement = "instance-retirement"
 	EventCodeInstanceStop       = "instance-stop"
+	EventCodeSystemMaintenance  = "system-maintenance"
+	EventCodeSystemReboot       = "system-reboot"
 )
 
 // Values of EventType.
 const (
-	EventTypeInstanceChange     = "instanceChange"
 	EventTypeFleetRequestChange = "fleetRequestChange"
 	EventTypeError              = "error"
 	EventTypeInformation        = "information"
+	EventTypeInstanceChange     = "instanceChange"
 )
 
 // Values of ExcessCapacityTerminationPolicy.
 const (
-	ExcessCapacityTerminationPolicyNoTermination = "noTermination"
 	ExcessCapacityTerminationPolicyDefault       = "default"
+	ExcessCapacityTerminationPolicyNoTermination = "noTermination"
 )
 
 // Values of ExportEnvironment.
 const (
 	ExportEnvironmentCitrix    = "citrix"
-	ExportEnvironmentVmware    = "vmware"
 	ExportEnvironmentMicrosoft = "microsoft"
+	ExportEnvironmentVmware    = "vmware"
 )
 
 // Values of ExportTaskState.
 const (
 	ExportTaskStateActive     = "active"
-	ExportTaskStateCancelling = "cancelling"
 	ExportTaskStateCancelled  = "cancelled"
+	ExportTaskStateCancelling = "cancelling"
 	ExportTaskStateCompleted  = "completed"
 )
 
@@ -707,36 +1014,58 @@ const (
 
 // Values of FastLaunchStateCode.
 const (
-	FastLaunchStateCodeEnabling        = "enabling"
-	FastLaunchStateCodeEnablingFailed  = "enabling-failed"
-	FastLaunchStateCodeEnabled         = "enabled"
-	FastLaunchStateCodeEnabledFailed   = "enabled-failed"
 	FastLaunchStateCodeDisabling       = "disabling"
 	FastLaunchStateCodeDisablingFailed = "disabling-failed"
+	FastLaunchStateCodeEnabled         = "enabled"
+	FastLaunchStateCodeEnabledFailed   = "enabled-failed"
+	FastLaunchStateCodeEnabling        = "enabling"
+	FastLaunchStateCodeEnablingFailed  = "enabling-failed"
 )
 
 // Values of FastSnapshotRestoreStateCode.
 const (
+	FastSnapshotRestoreStateCodeDisabled   = "disabled"
+	FastSnapshotRestoreStateCodeDisabling  = "disabling"
+	FastSnapshotRestoreStateCodeEnabled    = "enabled"
 	FastSnapshotRestoreStateCodeEnabling   = "enabling"
 	FastSnapshotRestoreStateCodeOptimizing = "optimizing"
-	FastSnapshotRestoreStateCodeEnabled    = "enabled"
-	FastSnapshotRestoreStateCodeDisabling  = "disabling"
-	FastSnapshotRestoreStateCodeDisabled   = "disabled"
+)
+
+// Values of FilterByDimension.
+const (
+	FilterByDimensionAccountId                        = "account-id"
+	FilterByDimensionAccountName                      = "account-name"
+	FilterByDimensionAvailabilityZoneId               = "availability-zone-id"
+	FilterByDimensionInstanceFamily                   = "instance-family"
+	FilterByDimensionInstancePlatform                 = "instance-platform"
+	FilterByDimensionInstanceType                     = "instance-type"
+	FilterByDimensionReservationArn                   = "reservation-arn"
+	FilterByDimensionReservationCreateTimestamp       = "reservation-create-timestamp"
+	FilterByDimensionReservationEndDateType           = "reservation-end-date-type"
+	FilterByDimensionReservationEndTimestamp          = "reservation-end-timestamp"
+	FilterByDimensionReservationId                    = "reservation-id"
+	FilterByDimensionReservationInstanceMatchCriteria = "reservation-instance-match-criteria"
+	FilterByDimensionReservationStartTimestamp        = "reservation-start-timestamp"
+	FilterByDimensionReservationState                 = "reservation-state"
+	FilterByDimensionReservationType                  = "reservation-type"
+	FilterByDimensionReservationUnusedFinancialOwner  = "reservation-unused-financial-owner"
+	FilterByDimensionResourceRegion                   = "resource-region"
+	FilterByDimensionTenancy                          = "tenancy"
 )
 
 // Values of FindingsFound.
 const (
-	FindingsFoundTrue    = "true"
 	FindingsFoundFalse   = "false"
+	FindingsFoundTrue    = "true"
 	FindingsFoundUnknown = "unknown"
 )
 
 // Values of FleetActivityStatus.
 const (
 	FleetActivityStatusError              = "error"
+	FleetActivityStatusFulfilled          = "fulfilled"
 	FleetActivityStatusPendingFulfillment = "pending_fulfillment"
 	FleetActivityStatusPendingTermination = "pending_termination"
-	FleetActivityStatusFulfilled          = "fulfilled"
 )
 
 // Values of FleetCapacityReservationTenancy.
@@ -751,8 +1080,8 @@ const (
 
 // Values of FleetEventType.
 const (
-	FleetEventTypeInstanceChange = "instance-change"
 	FleetEventTypeFleetChange    = "fleet-change"
+	FleetEventTypeInstanceChange = "instance-change"
 	FleetEventTypeServiceError   = "service-error"
 )
 
@@ -762,9 +1091,21 @@ const (
 	FleetExcessCapacityTerminationPolicyTermination   = "termination"
 )
 
+// Values of FleetHttpTokensState.
+const (
+	FleetHttpTokensStateOptional = "optional"
+	FleetHttpTokensStateRequired = "required"
+)
+
 // Values of FleetInstanceMatchCriteria.
 const (
 	FleetInstanceMatchCriteriaOpen = "open"
+)
+
+// Values of FleetInstanceMetadataEndpointState.
+const (
+	FleetInstanceMetadataEndpointStateDisabled = "disabled"
+	FleetInstanceMetadataEndpointStateEnabled  = "enabled"
 )
 
 // Values of FleetOnDemandAllocationStrategy.
@@ -779,55 +1120,69 @@ const (
 	FleetReplacementStrategyLaunchBeforeTerminate = "launch-before-terminate"
 )
 
+// Values of FleetReservationType.
+const (
+	FleetReservationTypeCapacityBlock                    = "capacity-block"
+	FleetReservationTypeInterruptibleCapacityReservation = "interruptible-capacity-reservation"
+	FleetReservationTypeOnDemandCapacityReservation      = "on-demand-capacity-reservation"
+)
+
 // Values of FleetStateCode.
 const (
-	FleetStateCodeSubmitted          = "submitted"
 	FleetStateCodeActive             = "active"
 	FleetStateCodeDeleted            = "deleted"
-	FleetStateCodeFailed             = "failed"
 	FleetStateCodeDeletedRunning     = "deleted_running"
 	FleetStateCodeDeletedTerminating = "deleted_terminating"
+	FleetStateCodeFailed             = "failed"
 	FleetStateCodeModifying          = "modifying"
+	FleetStateCodeSubmitted          = "submitted"
 )
 
 // Values of FleetType.
 const (
-	FleetTypeRequest  = "request"
-	FleetTypeMaintain = "maintain"
 	FleetTypeInstant  = "instant"
+	FleetTypeMaintain = "maintain"
+	FleetTypeRequest  = "request"
+)
+
+// Values of FlexibleEnaQueuesSupport.
+const (
+	FlexibleEnaQueuesSupportSupported   = "supported"
+	FlexibleEnaQueuesSupportUnsupported = "unsupported"
 )
 
 // Values of FlowLogsResourceType.
 const (
-	FlowLogsResourceTypeVPC                      = "VPC"
-	FlowLogsResourceTypeSubnet                   = "Subnet"
 	FlowLogsResourceTypeNetworkInterface         = "NetworkInterface"
+	FlowLogsResourceTypeRegionalNatGateway       = "RegionalNatGateway"
+	FlowLogsResourceTypeSubnet                   = "Subnet"
 	FlowLogsResourceTypeTransitGateway           = "TransitGateway"
 	FlowLogsResourceTypeTransitGatewayAttachment = "TransitGatewayAttachment"
+	FlowLogsResourceTypeVPC                      = "VPC"
 )
 
 // Values of FpgaImageAttributeName.
 const (
 	FpgaImageAttributeNameDescription    = "description"
-	FpgaImageAttributeNameName           = "name"
 	FpgaImageAttributeNameLoadPermission = "loadPermission"
+	FpgaImageAttributeNameName           = "name"
 	FpgaImageAttributeNameProductCodes   = "productCodes"
 )
 
 // Values of FpgaImageStateCode.
 const (
-	FpgaImageStateCodePending     = "pending"
-	FpgaImageStateCodeFailed      = "failed"
 	FpgaImageStateCodeAvailable   = "available"
+	FpgaImageStateCodeFailed      = "failed"
+	FpgaImageStateCodePending     = "pending"
 	FpgaImageStateCodeUnavailable = "unavailable"
 )
 
 // Values of GatewayAssociationState.
 const (
 	GatewayAssociationStateAssociated     = "associated"
-	GatewayAssociationStateNotAssociated  = "not-associated"
 	GatewayAssociationStateAssociating    = "associating"
 	GatewayAssociationStateDisassociating = "disassociating"
+	GatewayAssociationStateNotAssociated  = "not-associated"
 )
 
 // Values of GatewayType.
@@ -835,22 +1190,52 @@ const (
 	GatewayTypeIpsec1 = "ipsec.1"
 )
 
+// Values of GroupBy.
+const (
+	GroupByAccountId                        = "account-id"
+	GroupByAccountName                      = "account-name"
+	GroupByAvailabilityZoneId               = "availability-zone-id"
+	GroupByInstanceFamily                   = "instance-family"
+	GroupByInstancePlatform                 = "instance-platform"
+	GroupByInstanceType                     = "instance-type"
+	GroupByReservationArn                   = "reservation-arn"
+	GroupByReservationCreateTimestamp       = "reservation-create-timestamp"
+	GroupByReservationEndDateType           = "reservation-end-date-type"
+	GroupByReservationEndTimestamp          = "reservation-end-timestamp"
+	GroupByReservationId                    = "reservation-id"
+	GroupByReservationInstanceMatchCriteria = "reservation-instance-match-criteria"
+	GroupByReservationStartTimestamp        = "reservation-start-timestamp"
+	GroupByReservationState                 = "reservation-state"
+	GroupByReservationType                  = "reservation-type"
+	GroupByReservationUnusedFinancialOwner  = "reservation-unused-financial-owner"
+	GroupByResourceRegion                   = "resource-region"
+	GroupByTenancy                          = "tenancy"
+)
+
+// Values of HaStatus.
+const (
+	HaStatusActive     = "active"
+	HaStatusInvalid    = "invalid"
+	HaStatusProcessing = "processing"
+	HaStatusStandby    = "standby"
+)
+
 // Values of HostMaintenance.
 const (
-	HostMaintenanceOn  = "on"
 	HostMaintenanceOff = "off"
+	HostMaintenanceOn  = "on"
 )
 
 // Values of HostRecovery.
 const (
-	HostRecoveryOn  = "on"
 	HostRecoveryOff = "off"
+	HostRecoveryOn  = "on"
 )
 
 // Values of HostTenancy.
 const (
-	HostTenancyDefault   = "default"
 	HostTenancyDedicated = "dedicated"
+	HostTenancyDefault   = "default"
 	HostTenancyHost      = "host"
 )
 
@@ -858,6 +1243,12 @@ const (
 const (
 	HostnameTypeIpName       = "ip-name"
 	HostnameTypeResourceName = "resource-name"
+)
+
+// Values of HttpTokensEnforcedState.
+const (
+	HttpTokensEnforcedStateDisabled = "disabled"
+	HttpTokensEnforcedStateEnabled  = "enabled"
 )
 
 // Values of HttpTokensState.
@@ -874,33 +1265,33 @@ const (
 
 // Values of IamInstanceProfileAssociationState.
 const (
-	IamInstanceProfileAssociationStateAssociating    = "associating"
 	IamInstanceProfileAssociationStateAssociated     = "associated"
-	IamInstanceProfileAssociationStateDisassociating = "disassociating"
+	IamInstanceProfileAssociationStateAssociating    = "associating"
 	IamInstanceProfileAssociationStateDisassociated  = "disassociated"
+	IamInstanceProfileAssociationStateDisassociating = "disassociating"
 )
 
 // Values of Igmpv2SupportValue.
 const (
-	Igmpv2SupportValueEnable  = "enable"
 	Igmpv2SupportValueDisable = "disable"
+	Igmpv2SupportValueEnable  = "enable"
 )
 
 // Values of ImageAttributeName.
 const (
+	ImageAttributeNameBlockDeviceMapping       = "blockDeviceMapping"
+	ImageAttributeNameBootMode                 = "bootMode"
+	ImageAttributeNameDeregistrationProtection = "deregistrationProtection"
 	ImageAttributeNameDescription              = "description"
+	ImageAttributeNameImdsSupport              = "imdsSupport"
 	ImageAttributeNameKernel                   = "kernel"
-	ImageAttributeNameRamdisk                  = "ramdisk"
+	ImageAttributeNameLastLaunchedTime         = "lastLaunchedTime"
 	ImageAttributeNameLaunchPermission         = "launchPermission"
 	ImageAttributeNameProductCodes             = "productCodes"
-	ImageAttributeNameBlockDeviceMapping       = "blockDeviceMapping"
+	ImageAttributeNameRamdisk                  = "ramdisk"
 	ImageAttributeNameSriovNetSupport          = "sriovNetSupport"
-	ImageAttributeNameBootMode                 = "bootMode"
 	ImageAttributeNameTpmSupport               = "tpmSupport"
 	ImageAttributeNameUefiData                 = "uefiData"
-	ImageAttributeNameLastLaunchedTime         = "lastLaunchedTime"
-	ImageAttributeNameImdsSupport              = "imdsSupport"
-	ImageAttributeNameDeregistrationProtection = "deregistrationProtection"
 )
 
 // Values of ImageBlockPublicAccessDisabledState.
@@ -913,22 +1304,37 @@ const (
 	ImageBlockPublicAccessEnabledStateBlockNewSharing = "block-new-sharing"
 )
 
+// Values of ImageReferenceOptionName.
+const (
+	ImageReferenceOptionNameStateName    = "state-name"
+	ImageReferenceOptionNameVersionDepth = "version-depth"
+)
+
+// Values of ImageReferenceResourceType.
+const (
+	ImageReferenceResourceTypeEc2Instance                 = "ec2:Instance"
+	ImageReferenceResourceTypeEc2LaunchTemplate           = "ec2:LaunchTemplate"
+	ImageReferenceResourceTypeImagebuilderContainerRecipe = "imagebuilder:ContainerRecipe"
+	ImageReferenceResourceTypeImagebuilderImageRecipe     = "imagebuilder:ImageRecipe"
+	ImageReferenceResourceTypeSsmParameter                = "ssm:Parameter"
+)
+
 // Values of ImageState.
 const (
-	ImageStatePending      = "pending"
 	ImageStateAvailable    = "available"
-	ImageStateInvalid      = "invalid"
 	ImageStateDeregistered = "deregistered"
-	ImageStateTransient    = "transient"
-	ImageStateFailed       = "failed"
-	ImageStateError        = "error"
 	ImageStateDisabled     = "disabled"
+	ImageStateError        = "error"
+	ImageStateFailed       = "failed"
+	ImageStateInvalid      = "invalid"
+	ImageStatePending      = "pending"
+	ImageStateTransient    = "transient"
 )
 
 // Values of ImageTypeValues.
 const (
-	ImageTypeValuesMachine = "machine"
 	ImageTypeValuesKernel  = "kernel"
+	ImageTypeValuesMachine = "machine"
 	ImageTypeValuesRamdisk = "ramdisk"
 )
 
@@ -937,30 +1343,51 @@ const (
 	ImdsSupportValuesV20 = "v2.0"
 )
 
+// Values of IngestionStatus.
+const (
+	IngestionStatusIngestionComplete          = "ingestion-complete"
+	IngestionStatusIngestionFailed            = "ingestion-failed"
+	IngestionStatusInitialIngestionInProgress = "initial-ingestion-in-progress"
+)
+
+// Values of InitializationType.
+const (
+	InitializationTypeDefault         = "default"
+	InitializationTypeProvisionedRate = "provisioned-rate"
+	InitializationTypeVolumeCopy      = "volume-copy"
+)
+
 // Values of InstanceAttributeName.
 const (
-	InstanceAttributeNameInstanceType                      = "instanceType"
-	InstanceAttributeNameKernel                            = "kernel"
-	InstanceAttributeNameRamdisk                           = "ramdisk"
-	InstanceAttributeNameUserData                          = "userData"
-	InstanceAttributeNameDisableApiTermination             = "disableApiTermination"
-	InstanceAttributeNameInstanceInitiatedShutdownBehavior = "instanceInitiatedShutdownBehavior"
-	InstanceAttributeNameRootDeviceName                    = "rootDeviceName"
 	InstanceAttributeNameBlockDeviceMapping                = "blockDeviceMapping"
-	InstanceAttributeNameProductCodes                      = "productCodes"
-	InstanceAttributeNameSourceDestCheck                   = "sourceDestCheck"
-	InstanceAttributeNameGroupSet                          = "groupSet"
+	InstanceAttributeNameDisableApiStop                    = "disableApiStop"
+	InstanceAttributeNameDisableApiTermination             = "disableApiTermination"
 	InstanceAttributeNameEbsOptimized                      = "ebsOptimized"
-	InstanceAttributeNameSriovNetSupport                   = "sriovNetSupport"
 	InstanceAttributeNameEnaSupport                        = "enaSupport"
 	InstanceAttributeNameEnclaveOptions                    = "enclaveOptions"
-	InstanceAttributeNameDisableApiStop                    = "disableApiStop"
+	InstanceAttributeNameGroupSet                          = "groupSet"
+	InstanceAttributeNameInstanceInitiatedShutdownBehavior = "instanceInitiatedShutdownBehavior"
+	InstanceAttributeNameInstanceType                      = "instanceType"
+	InstanceAttributeNameKernel                            = "kernel"
+	InstanceAttributeNameProductCodes                      = "productCodes"
+	InstanceAttributeNameRamdisk                           = "ramdisk"
+	InstanceAttributeNameRootDeviceName                    = "rootDeviceName"
+	InstanceAttributeNameSourceDestCheck                   = "sourceDestCheck"
+	InstanceAttributeNameSriovNetSupport                   = "sriovNetSupport"
+	InstanceAttributeNameUserData                          = "userData"
 )
 
 // Values of InstanceAutoRecoveryState.
 const (
-	InstanceAutoRecoveryStateDisabled = "disabled"
 	InstanceAutoRecoveryStateDefault  = "default"
+	InstanceAutoRecoveryStateDisabled = "disabled"
+)
+
+// Values of InstanceBandwidthWeighting.
+const (
+	InstanceBandwidthWeightingDefault = "default"
+	InstanceBandwidthWeightingEbs1    = "ebs-1"
+	InstanceBandwidthWeightingVpc1    = "vpc-1"
 )
 
 // Values of InstanceBootModeValues.
@@ -971,10 +1398,10 @@ const (
 
 // Values of InstanceEventWindowState.
 const (
-	InstanceEventWindowStateCreating = "creating"
-	InstanceEventWindowStateDeleting = "deleting"
 	InstanceEventWindowStateActive   = "active"
+	InstanceEventWindowStateCreating = "creating"
 	InstanceEventWindowStateDeleted  = "deleted"
+	InstanceEventWindowStateDeleting = "deleting"
 )
 
 // Values of InstanceGeneration.
@@ -998,15 +1425,18 @@ const (
 
 // Values of InstanceLifecycle.
 const (
-	InstanceLifecycleSpot     = "spot"
-	InstanceLifecycleOnDemand = "on-demand"
+	InstanceLifecycleCapacityBlock                    = "capacity-block"
+	InstanceLifecycleInterruptibleCapacityReservation = "interruptible-capacity-reservation"
+	InstanceLifecycleOnDemand                         = "on-demand"
+	InstanceLifecycleSpot                             = "spot"
 )
 
 // Values of InstanceLifecycleType.
 const (
-	InstanceLifecycleTypeSpot          = "spot"
-	InstanceLifecycleTypeScheduled     = "scheduled"
-	InstanceLifecycleTypeCapacityBlock = "capacity-block"
+	InstanceLifecycleTypeCapacityBlock                    = "capacity-block"
+	InstanceLifecycleTypeInterruptibleCapacityReservation = "interruptible-capacity-reservation"
+	InstanceLifecycleTypeScheduled                        = "scheduled"
+	InstanceLifecycleTypeSpot                             = "spot"
 )
 
 // Values of InstanceMatchCriteria.
@@ -1023,8 +1453,8 @@ const (
 
 // Values of InstanceMetadataOptionsState.
 const (
-	InstanceMetadataOptionsStatePending = "pending"
 	InstanceMetadataOptionsStateApplied = "applied"
+	InstanceMetadataOptionsStatePending = "pending"
 )
 
 // Values of InstanceMetadataProtocolState.
@@ -1039,844 +1469,1467 @@ const (
 	InstanceMetadataTagsStateEnabled  = "enabled"
 )
 
+// Values of InstanceRebootMigrationState.
+const (
+	InstanceRebootMigrationStateDefault  = "default"
+	InstanceRebootMigrationStateDisabled = "disabled"
+)
+
 // Values of InstanceStateName.
 const (
 	InstanceStateNamePending      = "pending"
 	InstanceStateNameRunning      = "running"
 	InstanceStateNameShuttingDown = "shutting-down"
-	InstanceStateNameTerminated   = "terminated"
-	InstanceStateNameStopping     = "stopping"
 	InstanceStateNameStopped      = "stopped"
+	InstanceStateNameStopping     = "stopping"
+	InstanceStateNameTerminated   = "terminated"
 )
 
 // Values of InstanceStorageEncryptionSupport.
 const (
-	InstanceStorageEncryptionSupportUnsupported = "unsupported"
 	InstanceStorageEncryptionSupportRequired    = "required"
+	InstanceStorageEncryptionSupportUnsupported = "unsupported"
 )
 
 // Values of InstanceType.
 const (
-	InstanceTypeA1Medium          = "a1.medium"
-	InstanceTypeA1Large           = "a1.large"
-	InstanceTypeA1Xlarge          = "a1.xlarge"
-	InstanceTypeA12xlarge         = "a1.2xlarge"
-	InstanceTypeA14xlarge         = "a1.4xlarge"
-	InstanceTypeA1Metal           = "a1.metal"
-	InstanceTypeC1Medium          = "c1.medium"
-	InstanceTypeC1Xlarge          = "c1.xlarge"
-	InstanceTypeC3Large           = "c3.large"
-	InstanceTypeC3Xlarge          = "c3.xlarge"
-	InstanceTypeC32xlarge         = "c3.2xlarge"
-	InstanceTypeC34xlarge         = "c3.4xlarge"
-	InstanceTypeC38xlarge         = "c3.8xlarge"
-	InstanceTypeC4Large           = "c4.large"
-	InstanceTypeC4Xlarge          = "c4.xlarge"
-	InstanceTypeC42xlarge         = "c4.2xlarge"
-	InstanceTypeC44xlarge         = "c4.4xlarge"
-	InstanceTypeC48xlarge         = "c4.8xlarge"
-	InstanceTypeC5Large           = "c5.large"
-	InstanceTypeC5Xlarge          = "c5.xlarge"
-	InstanceTypeC52xlarge         = "c5.2xlarge"
-	InstanceTypeC54xlarge         = "c5.4xlarge"
-	InstanceTypeC59xlarge         = "c5.9xlarge"
-	InstanceTypeC512xlarge        = "c5.12xlarge"
-	InstanceTypeC518xlarge        = "c5.18xlarge"
-	InstanceTypeC524xlarge        = "c5.24xlarge"
-	InstanceTypeC5Metal           = "c5.metal"
-	InstanceTypeC5aLarge          = "c5a.large"
-	InstanceTypeC5aXlarge         = "c5a.xlarge"
-	InstanceTypeC5a2xlarge        = "c5a.2xlarge"
-	InstanceTypeC5a4xlarge        = "c5a.4xlarge"
-	InstanceTypeC5a8xlarge        = "c5a.8xlarge"
-	InstanceTypeC5a12xlarge       = "c5a.12xlarge"
-	InstanceTypeC5a16xlarge       = "c5a.16xlarge"
-	InstanceTypeC5a24xlarge       = "c5a.24xlarge"
-	InstanceTypeC5adLarge         = "c5ad.large"
-	InstanceTypeC5adXlarge        = "c5ad.xlarge"
-	InstanceTypeC5ad2xlarge       = "c5ad.2xlarge"
-	InstanceTypeC5ad4xlarge       = "c5ad.4xlarge"
-	InstanceTypeC5ad8xlarge       = "c5ad.8xlarge"
-	InstanceTypeC5ad12xlarge      = "c5ad.12xlarge"
-	InstanceTypeC5ad16xlarge      = "c5ad.16xlarge"
-	InstanceTypeC5ad24xlarge      = "c5ad.24xlarge"
-	InstanceTypeC5dLarge          = "c5d.large"
-	InstanceTypeC5dXlarge         = "c5d.xlarge"
-	InstanceTypeC5d2xlarge        = "c5d.2xlarge"
-	InstanceTypeC5d4xlarge        = "c5d.4xlarge"
-	InstanceTypeC5d9xlarge        = "c5d.9xlarge"
-	InstanceTypeC5d12xlarge       = "c5d.12xlarge"
-	InstanceTypeC5d18xlarge       = "c5d.18xlarge"
-	InstanceTypeC5d24xlarge       = "c5d.24xlarge"
-	InstanceTypeC5dMetal          = "c5d.metal"
-	InstanceTypeC5nLarge          = "c5n.large"
-	InstanceTypeC5nXlarge         = "c5n.xlarge"
-	InstanceTypeC5n2xlarge        = "c5n.2xlarge"
-	InstanceTypeC5n4xlarge        = "c5n.4xlarge"
-	InstanceTypeC5n9xlarge        = "c5n.9xlarge"
-	InstanceTypeC5n18xlarge       = "c5n.18xlarge"
-	InstanceTypeC5nMetal          = "c5n.metal"
-	InstanceTypeC6gMedium         = "c6g.medium"
-	InstanceTypeC6gLarge          = "c6g.large"
-	InstanceTypeC6gXlarge         = "c6g.xlarge"
-	InstanceTypeC6g2xlarge        = "c6g.2xlarge"
-	InstanceTypeC6g4xlarge        = "c6g.4xlarge"
-	InstanceTypeC6g8xlarge        = "c6g.8xlarge"
-	InstanceTypeC6g12xlarge       = "c6g.12xlarge"
-	InstanceTypeC6g16xlarge       = "c6g.16xlarge"
-	InstanceTypeC6gMetal          = "c6g.metal"
-	InstanceTypeC6gdMedium        = "c6gd.medium"
-	InstanceTypeC6gdLarge         = "c6gd.large"
-	InstanceTypeC6gdXlarge        = "c6gd.xlarge"
-	InstanceTypeC6gd2xlarge       = "c6gd.2xlarge"
-	InstanceTypeC6gd4xlarge       = "c6gd.4xlarge"
-	InstanceTypeC6gd8xlarge       = "c6gd.8xlarge"
-	InstanceTypeC6gd12xlarge      = "c6gd.12xlarge"
-	InstanceTypeC6gd16xlarge      = "c6gd.16xlarge"
-	InstanceTypeC6gdMetal         = "c6gd.metal"
-	InstanceTypeC6gnMedium        = "c6gn.medium"
-	InstanceTypeC6gnLarge         = "c6gn.large"
-	InstanceTypeC6gnXlarge        = "c6gn.xlarge"
-	InstanceTypeC6gn2xlarge       = "c6gn.2xlarge"
-	InstanceTypeC6gn4xlarge       = "c6gn.4xlarge"
-	InstanceTypeC6gn8xlarge       = "c6gn.8xlarge"
-	InstanceTypeC6gn12xlarge      = "c6gn.12xlarge"
-	InstanceTypeC6gn16xlarge      = "c6gn.16xlarge"
-	InstanceTypeC6iLarge          = "c6i.large"
-	InstanceTypeC6iXlarge         = "c6i.xlarge"
-	InstanceTypeC6i2xlarge        = "c6i.2xlarge"
-	InstanceTypeC6i4xlarge        = "c6i.4xlarge"
-	InstanceTypeC6i8xlarge        = "c6i.8xlarge"
-	InstanceTypeC6i12xlarge       = "c6i.12xlarge"
-	InstanceTypeC6i16xlarge       = "c6i.16xlarge"
-	InstanceTypeC6i24xlarge       = "c6i.24xlarge"
-	InstanceTypeC6i32xlarge       = "c6i.32xlarge"
-	InstanceTypeC6iMetal          = "c6i.metal"
-	InstanceTypeCc14xlarge        = "cc1.4xlarge"
-	InstanceTypeCc28xlarge        = "cc2.8xlarge"
-	InstanceTypeCg14xlarge        = "cg1.4xlarge"
-	InstanceTypeCr18xlarge        = "cr1.8xlarge"
-	InstanceTypeD2Xlarge          = "d2.xlarge"
-	InstanceTypeD22xlarge         = "d2.2xlarge"
-	InstanceTypeD24xlarge         = "d2.4xlarge"
-	InstanceTypeD28xlarge         = "d2.8xlarge"
-	InstanceTypeD3Xlarge          = "d3.xlarge"
-	InstanceTypeD32xlarge         = "d3.2xlarge"
-	InstanceTypeD34xlarge         = "d3.4xlarge"
-	InstanceTypeD38xlarge         = "d3.8xlarge"
-	InstanceTypeD3enXlarge        = "d3en.xlarge"
-	InstanceTypeD3en2xlarge       = "d3en.2xlarge"
-	InstanceTypeD3en4xlarge       = "d3en.4xlarge"
-	InstanceTypeD3en6xlarge       = "d3en.6xlarge"
-	InstanceTypeD3en8xlarge       = "d3en.8xlarge"
-	InstanceTypeD3en12xlarge      = "d3en.12xlarge"
-	InstanceTypeDl124xlarge       = "dl1.24xlarge"
-	InstanceTypeF12xlarge         = "f1.2xlarge"
-	InstanceTypeF14xlarge         = "f1.4xlarge"
-	InstanceTypeF116xlarge        = "f1.16xlarge"
-	InstanceTypeG22xlarge         = "g2.2xlarge"
-	InstanceTypeG28xlarge         = "g2.8xlarge"
-	InstanceTypeG34xlarge         = "g3.4xlarge"
-	InstanceTypeG38xlarge         = "g3.8xlarge"
-	InstanceTypeG316xlarge        = "g3.16xlarge"
-	InstanceTypeG3sXlarge         = "g3s.xlarge"
-	InstanceTypeG4adXlarge        = "g4ad.xlarge"
-	InstanceTypeG4ad2xlarge       = "g4ad.2xlarge"
-	InstanceTypeG4ad4xlarge       = "g4ad.4xlarge"
-	InstanceTypeG4ad8xlarge       = "g4ad.8xlarge"
-	InstanceTypeG4ad16xlarge      = "g4ad.16xlarge"
-	InstanceTypeG4dnXlarge        = "g4dn.xlarge"
-	InstanceTypeG4dn2xlarge       = "g4dn.2xlarge"
-	InstanceTypeG4dn4xlarge       = "g4dn.4xlarge"
-	InstanceTypeG4dn8xlarge       = "g4dn.8xlarge"
-	InstanceTypeG4dn12xlarge      = "g4dn.12xlarge"
-	InstanceTypeG4dn16xlarge      = "g4dn.16xlarge"
-	InstanceTypeG4dnMetal         = "g4dn.metal"
-	InstanceTypeG5Xlarge          = "g5.xlarge"
-	InstanceTypeG52xlarge         = "g5.2xlarge"
-	InstanceTypeG54xlarge         = "g5.4xlarge"
-	InstanceTypeG58xlarge         = "g5.8xlarge"
-	InstanceTypeG512xlarge        = "g5.12xlarge"
-	InstanceTypeG516xlarge        = "g5.16xlarge"
-	InstanceTypeG524xlarge        = "g5.24xlarge"
-	InstanceTypeG548xlarge        = "g5.48xlarge"
-	InstanceTypeG5gXlarge         = "g5g.xlarge"
-	InstanceTypeG5g2xlarge        = "g5g.2xlarge"
-	InstanceTypeG5g4xlarge        = "g5g.4xlarge"
-	InstanceTypeG5g8xlarge        = "g5g.8xlarge"
-	InstanceTypeG5g16xlarge       = "g5g.16xlarge"
-	InstanceTypeG5gMetal          = "g5g.metal"
-	InstanceTypeHi14xlarge        = "hi1.4xlarge"
-	InstanceTypeHpc6a48xlarge     = "hpc6a.48xlarge"
-	InstanceTypeHs18xlarge        = "hs1.8xlarge"
-	InstanceTypeH12xlarge         = "h1.2xlarge"
-	InstanceTypeH14xlarge         = "h1.4xlarge"
-	InstanceTypeH18xlarge         = "h1.8xlarge"
-	InstanceTypeH116xlarge        = "h1.16xlarge"
-	InstanceTypeI2Xlarge          = "i2.xlarge"
-	InstanceTypeI22xlarge         = "i2.2xlarge"
-	InstanceTypeI24xlarge         = "i2.4xlarge"
-	InstanceTypeI28xlarge         = "i2.8xlarge"
-	InstanceTypeI3Large           = "i3.large"
-	InstanceTypeI3Xlarge          = "i3.xlarge"
-	InstanceTypeI32xlarge         = "i3.2xlarge"
-	InstanceTypeI34xlarge         = "i3.4xlarge"
-	InstanceTypeI38xlarge         = "i3.8xlarge"
-	InstanceTypeI316xlarge        = "i3.16xlarge"
-	InstanceTypeI3Metal           = "i3.metal"
-	InstanceTypeI3enLarge         = "i3en.large"
-	InstanceTypeI3enXlarge        = "i3en.xlarge"
-	InstanceTypeI3en2xlarge       = "i3en.2xlarge"
-	InstanceTypeI3en3xlarge       = "i3en.3xlarge"
-	InstanceTypeI3en6xlarge       = "i3en.6xlarge"
-	InstanceTypeI3en12xlarge      = "i3en.12xlarge"
-	InstanceTypeI3en24xlarge      = "i3en.24xlarge"
-	InstanceTypeI3enMetal         = "i3en.metal"
-	InstanceTypeIm4gnLarge        = "im4gn.large"
-	InstanceTypeIm4gnXlarge       = "im4gn.xlarge"
-	InstanceTypeIm4gn2xlarge      = "im4gn.2xlarge"
-	InstanceTypeIm4gn4xlarge      = "im4gn.4xlarge"
-	InstanceTypeIm4gn8xlarge      = "im4gn.8xlarge"
-	InstanceTypeIm4gn16xlarge     = "im4gn.16xlarge"
-	InstanceTypeInf1Xlarge        = "inf1.xlarge"
-	InstanceTypeInf12xlarge       = "inf1.2xlarge"
-	InstanceTypeInf16xlarge       = "inf1.6xlarge"
-	InstanceTypeInf124xlarge      = "inf1.24xlarge"
-	InstanceTypeIs4genMedium      = "is4gen.medium"
-	InstanceTypeIs4genLarge       = "is4gen.large"
-	InstanceTypeIs4genXlarge      = "is4gen.xlarge"
-	InstanceTypeIs4gen2xlarge     = "is4gen.2xlarge"
-	InstanceTypeIs4gen4xlarge     = "is4gen.4xlarge"
-	InstanceTypeIs4gen8xlarge     = "is4gen.8xlarge"
-	InstanceTypeM1Small           = "m1.small"
-	InstanceTypeM1Medium          = "m1.medium"
-	InstanceTypeM1Large           = "m1.large"
-	InstanceTypeM1Xlarge          = "m1.xlarge"
-	InstanceTypeM2Xlarge          = "m2.xlarge"
-	InstanceTypeM22xlarge         = "m2.2xlarge"
-	InstanceTypeM24xlarge         = "m2.4xlarge"
-	InstanceTypeM3Medium          = "m3.medium"
-	InstanceTypeM3Large           = "m3.large"
-	InstanceTypeM3Xlarge          = "m3.xlarge"
-	InstanceTypeM32xlarge         = "m3.2xlarge"
-	InstanceTypeM4Large           = "m4.large"
-	InstanceTypeM4Xlarge          = "m4.xlarge"
-	InstanceTypeM42xlarge         = "m4.2xlarge"
-	InstanceTypeM44xlarge         = "m4.4xlarge"
-	InstanceTypeM410xlarge        = "m4.10xlarge"
-	InstanceTypeM416xlarge        = "m4.16xlarge"
-	InstanceTypeM5Large           = "m5.large"
-	InstanceTypeM5Xlarge          = "m5.xlarge"
-	InstanceTypeM52xlarge         = "m5.2xlarge"
-	InstanceTypeM54xlarge         = "m5.4xlarge"
-	InstanceTypeM58xlarge         = "m5.8xlarge"
-	InstanceTypeM512xlarge        = "m5.12xlarge"
-	InstanceTypeM516xlarge        = "m5.16xlarge"
-	InstanceTypeM524xlarge        = "m5.24xlarge"
-	InstanceTypeM5Metal           = "m5.metal"
-	InstanceTypeM5aLarge          = "m5a.large"
-	InstanceTypeM5aXlarge         = "m5a.xlarge"
-	InstanceTypeM5a2xlarge        = "m5a.2xlarge"
-	InstanceTypeM5a4xlarge        = "m5a.4xlarge"
-	InstanceTypeM5a8xlarge        = "m5a.8xlarge"
-	InstanceTypeM5a12xlarge       = "m5a.12xlarge"
-	InstanceTypeM5a16xlarge       = "m5a.16xlarge"
-	InstanceTypeM5a24xlarge       = "m5a.24xlarge"
-	InstanceTypeM5adLarge         = "m5ad.large"
-	InstanceTypeM5adXlarge        = "m5ad.xlarge"
-	InstanceTypeM5ad2xlarge       = "m5ad.2xlarge"
-	InstanceTypeM5ad4xlarge       = "m5ad.4xlarge"
-	InstanceTypeM5ad8xlarge       = "m5ad.8xlarge"
-	InstanceTypeM5ad12xlarge      = "m5ad.12xlarge"
-	InstanceTypeM5ad16xlarge      = "m5ad.16xlarge"
-	InstanceTypeM5ad24xlarge      = "m5ad.24xlarge"
-	InstanceTypeM5dLarge          = "m5d.large"
-	InstanceTypeM5dXlarge         = "m5d.xlarge"
-	InstanceTypeM5d2xlarge        = "m5d.2xlarge"
-	InstanceTypeM5d4xlarge        = "m5d.4xlarge"
-	InstanceTypeM5d8xlarge        = "m5d.8xlarge"
-	InstanceTypeM5d12xlarge       = "m5d.12xlarge"
-	InstanceTypeM5d16xlarge       = "m5d.16xlarge"
-	InstanceTypeM5d24xlarge       = "m5d.24xlarge"
-	InstanceTypeM5dMetal          = "m5d.metal"
-	InstanceTypeM5dnLarge         = "m5dn.large"
-	InstanceTypeM5dnXlarge        = "m5dn.xlarge"
-	InstanceTypeM5dn2xlarge       = "m5dn.2xlarge"
-	InstanceTypeM5dn4xlarge       = "m5dn.4xlarge"
-	InstanceTypeM5dn8xlarge       = "m5dn.8xlarge"
-	InstanceTypeM5dn12xlarge      = "m5dn.12xlarge"
-	InstanceTypeM5dn16xlarge      = "m5dn.16xlarge"
-	InstanceTypeM5dn24xlarge      = "m5dn.24xlarge"
-	InstanceTypeM5dnMetal         = "m5dn.metal"
-	InstanceTypeM5nLarge          = "m5n.large"
-	InstanceTypeM5nXlarge         = "m5n.xlarge"
-	InstanceTypeM5n2xlarge        = "m5n.2xlarge"
-	InstanceTypeM5n4xlarge        = "m5n.4xlarge"
-	InstanceTypeM5n8xlarge        = "m5n.8xlarge"
-	InstanceTypeM5n12xlarge       = "m5n.12xlarge"
-	InstanceTypeM5n16xlarge       = "m5n.16xlarge"
-	InstanceTypeM5n24xlarge       = "m5n.24xlarge"
-	InstanceTypeM5nMetal          = "m5n.metal"
-	InstanceTypeM5znLarge         = "m5zn.large"
-	InstanceTypeM5znXlarge        = "m5zn.xlarge"
-	InstanceTypeM5zn2xlarge       = "m5zn.2xlarge"
-	InstanceTypeM5zn3xlarge       = "m5zn.3xlarge"
-	InstanceTypeM5zn6xlarge       = "m5zn.6xlarge"
-	InstanceTypeM5zn12xlarge      = "m5zn.12xlarge"
-	InstanceTypeM5znMetal         = "m5zn.metal"
-	InstanceTypeM6aLarge          = "m6a.large"
-	InstanceTypeM6aXlarge         = "m6a.xlarge"
-	InstanceTypeM6a2xlarge        = "m6a.2xlarge"
-	InstanceTypeM6a4xlarge        = "m6a.4xlarge"
-	InstanceTypeM6a8xlarge        = "m6a.8xlarge"
-	InstanceTypeM6a12xlarge       = "m6a.12xlarge"
-	InstanceTypeM6a16xlarge       = "m6a.16xlarge"
-	InstanceTypeM6a24xlarge       = "m6a.24xlarge"
-	InstanceTypeM6a32xlarge       = "m6a.32xlarge"
-	InstanceTypeM6a48xlarge       = "m6a.48xlarge"
-	InstanceTypeM6gMetal          = "m6g.metal"
-	InstanceTypeM6gMedium         = "m6g.medium"
-	InstanceTypeM6gLarge          = "m6g.large"
-	InstanceTypeM6gXlarge         = "m6g.xlarge"
-	InstanceTypeM6g2xlarge        = "m6g.2xlarge"
-	InstanceTypeM6g4xlarge        = "m6g.4xlarge"
-	InstanceTypeM6g8xlarge        = "m6g.8xlarge"
-	InstanceTypeM6g12xlarge       = "m6g.12xlarge"
-	InstanceTypeM6g16xlarge       = "m6g.16xlarge"
-	InstanceTypeM6gdMetal         = "m6gd.metal"
-	InstanceTypeM6gdMedium        = "m6gd.medium"
-	InstanceTypeM6gdLarge         = "m6gd.large"
-	InstanceTypeM6gdXlarge        = "m6gd.xlarge"
-	InstanceTypeM6gd2xlarge       = "m6gd.2xlarge"
-	InstanceTypeM6gd4xlarge       = "m6gd.4xlarge"
-	InstanceTypeM6gd8xlarge       = "m6gd.8xlarge"
-	InstanceTypeM6gd12xlarge      = "m6gd.12xlarge"
-	InstanceTypeM6gd16xlarge      = "m6gd.16xlarge"
-	InstanceTypeM6iLarge          = "m6i.large"
-	InstanceTypeM6iXlarge         = "m6i.xlarge"
-	InstanceTypeM6i2xlarge        = "m6i.2xlarge"
-	InstanceTypeM6i4xlarge        = "m6i.4xlarge"
-	InstanceTypeM6i8xlarge        = "m6i.8xlarge"
-	InstanceTypeM6i12xlarge       = "m6i.12xlarge"
-	InstanceTypeM6i16xlarge       = "m6i.16xlarge"
-	InstanceTypeM6i24xlarge       = "m6i.24xlarge"
-	InstanceTypeM6i32xlarge       = "m6i.32xlarge"
-	InstanceTypeM6iMetal          = "m6i.metal"
-	InstanceTypeMac1Metal         = "mac1.metal"
-	InstanceTypeP2Xlarge          = "p2.xlarge"
-	InstanceTypeP28xlarge         = "p2.8xlarge"
-	InstanceTypeP216xlarge        = "p2.16xlarge"
-	InstanceTypeP32xlarge         = "p3.2xlarge"
-	InstanceTypeP38xlarge         = "p3.8xlarge"
-	InstanceTypeP316xlarge        = "p3.16xlarge"
-	InstanceTypeP3dn24xlarge      = "p3dn.24xlarge"
-	InstanceTypeP4d24xlarge       = "p4d.24xlarge"
-	InstanceTypeR3Large           = "r3.large"
-	InstanceTypeR3Xlarge          = "r3.xlarge"
-	InstanceTypeR32xlarge         = "r3.2xlarge"
-	InstanceTypeR34xlarge         = "r3.4xlarge"
-	InstanceTypeR38xlarge         = "r3.8xlarge"
-	InstanceTypeR4Large           = "r4.large"
-	InstanceTypeR4Xlarge          = "r4.xlarge"
-	InstanceTypeR42xlarge         = "r4.2xlarge"
-	InstanceTypeR44xlarge         = "r4.4xlarge"
-	InstanceTypeR48xlarge         = "r4.8xlarge"
-	InstanceTypeR416xlarge        = "r4.16xlarge"
-	InstanceTypeR5Large           = "r5.large"
-	InstanceTypeR5Xlarge          = "r5.xlarge"
-	InstanceTypeR52xlarge         = "r5.2xlarge"
-	InstanceTypeR54xlarge         = "r5.4xlarge"
-	InstanceTypeR58xlarge         = "r5.8xlarge"
-	InstanceTypeR512xlarge        = "r5.12xlarge"
-	InstanceTypeR516xlarge        = "r5.16xlarge"
-	InstanceTypeR524xlarge        = "r5.24xlarge"
-	InstanceTypeR5Metal           = "r5.metal"
-	InstanceTypeR5aLarge          = "r5a.large"
-	InstanceTypeR5aXlarge         = "r5a.xlarge"
-	InstanceTypeR5a2xlarge        = "r5a.2xlarge"
-	InstanceTypeR5a4xlarge        = "r5a.4xlarge"
-	InstanceTypeR5a8xlarge        = "r5a.8xlarge"
-	InstanceTypeR5a12xlarge       = "r5a.12xlarge"
-	InstanceTypeR5a16xlarge       = "r5a.16xlarge"
-	InstanceTypeR5a24xlarge       = "r5a.24xlarge"
-	InstanceTypeR5adLarge         = "r5ad.large"
-	InstanceTypeR5adXlarge        = "r5ad.xlarge"
-	InstanceTypeR5ad2xlarge       = "r5ad.2xlarge"
-	InstanceTypeR5ad4xlarge       = "r5ad.4xlarge"
-	InstanceTypeR5ad8xlarge       = "r5ad.8xlarge"
-	InstanceTypeR5ad12xlarge      = "r5ad.12xlarge"
-	InstanceTypeR5ad16xlarge      = "r5ad.16xlarge"
-	InstanceTypeR5ad24xlarge      = "r5ad.24xlarge"
-	InstanceTypeR5bLarge          = "r5b.large"
-	InstanceTypeR5bXlarge         = "r5b.xlarge"
-	InstanceTypeR5b2xlarge        = "r5b.2xlarge"
-	InstanceTypeR5b4xlarge        = "r5b.4xlarge"
-	InstanceTypeR5b8xlarge        = "r5b.8xlarge"
-	InstanceTypeR5b12xlarge       = "r5b.12xlarge"
-	InstanceTypeR5b16xlarge       = "r5b.16xlarge"
-	InstanceTypeR5b24xlarge       = "r5b.24xlarge"
-	InstanceTypeR5bMetal          = "r5b.metal"
-	InstanceTypeR5dLarge          = "r5d.large"
-	InstanceTypeR5dXlarge         = "r5d.xlarge"
-	InstanceTypeR5d2xlarge        = "r5d.2xlarge"
-	InstanceTypeR5d4xlarge        = "r5d.4xlarge"
-	InstanceTypeR5d8xlarge        = "r5d.8xlarge"
-	InstanceTypeR5d12xlarge       = "r5d.12xlarge"
-	InstanceTypeR5d16xlarge       = "r5d.16xlarge"
-	InstanceTypeR5d24xlarge       = "r5d.24xlarge"
-	InstanceTypeR5dMetal          = "r5d.metal"
-	InstanceTypeR5dnLarge         = "r5dn.large"
-	InstanceTypeR5dnXlarge        = "r5dn.xlarge"
-	InstanceTypeR5dn2xlarge       = "r5dn.2xlarge"
-	InstanceTypeR5dn4xlarge       = "r5dn.4xlarge"
-	InstanceTypeR5dn8xlarge       = "r5dn.8xlarge"
-	InstanceTypeR5dn12xlarge      = "r5dn.12xlarge"
-	InstanceTypeR5dn16xlarge      = "r5dn.16xlarge"
-	InstanceTypeR5dn24xlarge      = "r5dn.24xlarge"
-	InstanceTypeR5dnMetal         = "r5dn.metal"
-	InstanceTypeR5nLarge          = "r5n.large"
-	InstanceTypeR5nXlarge         = "r5n.xlarge"
-	InstanceTypeR5n2xlarge        = "r5n.2xlarge"
-	InstanceTypeR5n4xlarge        = "r5n.4xlarge"
-	InstanceTypeR5n8xlarge        = "r5n.8xlarge"
-	InstanceTypeR5n12xlarge       = "r5n.12xlarge"
-	InstanceTypeR5n16xlarge       = "r5n.16xlarge"
-	InstanceTypeR5n24xlarge       = "r5n.24xlarge"
-	InstanceTypeR5nMetal          = "r5n.metal"
-	InstanceTypeR6gMedium         = "r6g.medium"
-	InstanceTypeR6gLarge          = "r6g.large"
-	InstanceTypeR6gXlarge         = "r6g.xlarge"
-	InstanceTypeR6g2xlarge        = "r6g.2xlarge"
-	InstanceTypeR6g4xlarge        = "r6g.4xlarge"
-	InstanceTypeR6g8xlarge        = "r6g.8xlarge"
-	InstanceTypeR6g12xlarge       = "r6g.12xlarge"
-	InstanceTypeR6g16xlarge       = "r6g.16xlarge"
-	InstanceTypeR6gMetal          = "r6g.metal"
-	InstanceTypeR6gdMedium        = "r6gd.medium"
-	InstanceTypeR6gdLarge         = "r6gd.large"
-	InstanceTypeR6gdXlarge        = "r6gd.xlarge"
-	InstanceTypeR6gd2xlarge       = "r6gd.2xlarge"
-	InstanceTypeR6gd4xlarge       = "r6gd.4xlarge"
-	InstanceTypeR6gd8xlarge       = "r6gd.8xlarge"
-	InstanceTypeR6gd12xlarge      = "r6gd.12xlarge"
-	InstanceTypeR6gd16xlarge      = "r6gd.16xlarge"
-	InstanceTypeR6gdMetal         = "r6gd.metal"
-	InstanceTypeR6iLarge          = "r6i.large"
-	InstanceTypeR6iXlarge         = "r6i.xlarge"
-	InstanceTypeR6i2xlarge        = "r6i.2xlarge"
-	InstanceTypeR6i4xlarge        = "r6i.4xlarge"
-	InstanceTypeR6i8xlarge        = "r6i.8xlarge"
-	InstanceTypeR6i12xlarge       = "r6i.12xlarge"
-	InstanceTypeR6i16xlarge       = "r6i.16xlarge"
-	InstanceTypeR6i24xlarge       = "r6i.24xlarge"
-	InstanceTypeR6i32xlarge       = "r6i.32xlarge"
-	InstanceTypeR6iMetal          = "r6i.metal"
-	InstanceTypeT1Micro           = "t1.micro"
-	InstanceTypeT2Nano            = "t2.nano"
-	InstanceTypeT2Micro           = "t2.micro"
-	InstanceTypeT2Small           = "t2.small"
-	InstanceTypeT2Medium          = "t2.medium"
-	InstanceTypeT2Large           = "t2.large"
-	InstanceTypeT2Xlarge          = "t2.xlarge"
-	InstanceTypeT22xlarge         = "t2.2xlarge"
-	InstanceTypeT3Nano            = "t3.nano"
-	InstanceTypeT3Micro           = "t3.micro"
-	InstanceTypeT3Small           = "t3.small"
-	InstanceTypeT3Medium          = "t3.medium"
-	InstanceTypeT3Large           = "t3.large"
-	InstanceTypeT3Xlarge          = "t3.xlarge"
-	InstanceTypeT32xlarge         = "t3.2xlarge"
-	InstanceTypeT3aNano           = "t3a.nano"
-	InstanceTypeT3aMicro          = "t3a.micro"
-	InstanceTypeT3aSmall          = "t3a.small"
-	InstanceTypeT3aMedium         = "t3a.medium"
-	InstanceTypeT3aLarge          = "t3a.large"
-	InstanceTypeT3aXlarge         = "t3a.xlarge"
-	InstanceTypeT3a2xlarge        = "t3a.2xlarge"
-	InstanceTypeT4gNano           = "t4g.nano"
-	InstanceTypeT4gMicro          = "t4g.micro"
-	InstanceTypeT4gSmall          = "t4g.small"
-	InstanceTypeT4gMedium         = "t4g.medium"
-	InstanceTypeT4gLarge          = "t4g.large"
-	InstanceTypeT4gXlarge         = "t4g.xlarge"
-	InstanceTypeT4g2xlarge        = "t4g.2xlarge"
-	InstanceTypeU6tb156xlarge     = "u-6tb1.56xlarge"
-	InstanceTypeU6tb1112xlarge    = "u-6tb1.112xlarge"
-	InstanceTypeU9tb1112xlarge    = "u-9tb1.112xlarge"
-	InstanceTypeU12tb1112xlarge   = "u-12tb1.112xlarge"
-	InstanceTypeU6tb1Metal        = "u-6tb1.metal"
-	InstanceTypeU9tb1Metal        = "u-9tb1.metal"
-	InstanceTypeU12tb1Metal       = "u-12tb1.metal"
-	InstanceTypeU18tb1Metal       = "u-18tb1.metal"
-	InstanceTypeU24tb1Metal       = "u-24tb1.metal"
-	InstanceTypeVt13xlarge        = "vt1.3xlarge"
-	InstanceTypeVt16xlarge        = "vt1.6xlarge"
-	InstanceTypeVt124xlarge       = "vt1.24xlarge"
-	InstanceTypeX116xlarge        = "x1.16xlarge"
-	InstanceTypeX132xlarge        = "x1.32xlarge"
-	InstanceTypeX1eXlarge         = "x1e.xlarge"
-	InstanceTypeX1e2xlarge        = "x1e.2xlarge"
-	InstanceTypeX1e4xlarge        = "x1e.4xlarge"
-	InstanceTypeX1e8xlarge        = "x1e.8xlarge"
-	InstanceTypeX1e16xlarge       = "x1e.16xlarge"
-	InstanceTypeX1e32xlarge       = "x1e.32xlarge"
-	InstanceTypeX2iezn2xlarge     = "x2iezn.2xlarge"
-	InstanceTypeX2iezn4xlarge     = "x2iezn.4xlarge"
-	InstanceTypeX2iezn6xlarge     = "x2iezn.6xlarge"
-	InstanceTypeX2iezn8xlarge     = "x2iezn.8xlarge"
-	InstanceTypeX2iezn12xlarge    = "x2iezn.12xlarge"
-	InstanceTypeX2ieznMetal       = "x2iezn.metal"
-	InstanceTypeX2gdMedium        = "x2gd.medium"
-	InstanceTypeX2gdLarge         = "x2gd.large"
-	InstanceTypeX2gdXlarge        = "x2gd.xlarge"
-	InstanceTypeX2gd2xlarge       = "x2gd.2xlarge"
-	InstanceTypeX2gd4xlarge       = "x2gd.4xlarge"
-	InstanceTypeX2gd8xlarge       = "x2gd.8xlarge"
-	InstanceTypeX2gd12xlarge      = "x2gd.12xlarge"
-	InstanceTypeX2gd16xlarge      = "x2gd.16xlarge"
-	InstanceTypeX2gdMetal         = "x2gd.metal"
-	InstanceTypeZ1dLarge          = "z1d.large"
-	InstanceTypeZ1dXlarge         = "z1d.xlarge"
-	InstanceTypeZ1d2xlarge        = "z1d.2xlarge"
-	InstanceTypeZ1d3xlarge        = "z1d.3xlarge"
-	InstanceTypeZ1d6xlarge        = "z1d.6xlarge"
-	InstanceTypeZ1d12xlarge       = "z1d.12xlarge"
-	InstanceTypeZ1dMetal          = "z1d.metal"
-	InstanceTypeX2idn16xlarge     = "x2idn.16xlarge"
-	InstanceTypeX2idn24xlarge     = "x2idn.24xlarge"
-	InstanceTypeX2idn32xlarge     = "x2idn.32xlarge"
-	InstanceTypeX2iednXlarge      = "x2iedn.xlarge"
-	InstanceTypeX2iedn2xlarge     = "x2iedn.2xlarge"
-	InstanceTypeX2iedn4xlarge     = "x2iedn.4xlarge"
-	InstanceTypeX2iedn8xlarge     = "x2iedn.8xlarge"
-	InstanceTypeX2iedn16xlarge    = "x2iedn.16xlarge"
-	InstanceTypeX2iedn24xlarge    = "x2iedn.24xlarge"
-	InstanceTypeX2iedn32xlarge    = "x2iedn.32xlarge"
-	InstanceTypeC6aLarge          = "c6a.large"
-	InstanceTypeC6aXlarge         = "c6a.xlarge"
-	InstanceTypeC6a2xlarge        = "c6a.2xlarge"
-	InstanceTypeC6a4xlarge        = "c6a.4xlarge"
-	InstanceTypeC6a8xlarge        = "c6a.8xlarge"
-	InstanceTypeC6a12xlarge       = "c6a.12xlarge"
-	InstanceTypeC6a16xlarge       = "c6a.16xlarge"
-	InstanceTypeC6a24xlarge       = "c6a.24xlarge"
-	InstanceTypeC6a32xlarge       = "c6a.32xlarge"
-	InstanceTypeC6a48xlarge       = "c6a.48xlarge"
-	InstanceTypeC6aMetal          = "c6a.metal"
-	InstanceTypeM6aMetal          = "m6a.metal"
-	InstanceTypeI4iLarge          = "i4i.large"
-	InstanceTypeI4iXlarge         = "i4i.xlarge"
-	InstanceTypeI4i2xlarge        = "i4i.2xlarge"
-	InstanceTypeI4i4xlarge        = "i4i.4xlarge"
-	InstanceTypeI4i8xlarge        = "i4i.8xlarge"
-	InstanceTypeI4i16xlarge       = "i4i.16xlarge"
-	InstanceTypeI4i32xlarge       = "i4i.32xlarge"
-	InstanceTypeI4iMetal          = "i4i.metal"
-	InstanceTypeX2idnMetal        = "x2idn.metal"
-	InstanceTypeX2iednMetal       = "x2iedn.metal"
-	InstanceTypeC7gMedium         = "c7g.medium"
-	InstanceTypeC7gLarge          = "c7g.large"
-	InstanceTypeC7gXlarge         = "c7g.xlarge"
-	InstanceTypeC7g2xlarge        = "c7g.2xlarge"
-	InstanceTypeC7g4xlarge        = "c7g.4xlarge"
-	InstanceTypeC7g8xlarge        = "c7g.8xlarge"
-	InstanceTypeC7g12xlarge       = "c7g.12xlarge"
-	InstanceTypeC7g16xlarge       = "c7g.16xlarge"
-	InstanceTypeMac2Metal         = "mac2.metal"
-	InstanceTypeC6idLarge         = "c6id.large"
-	InstanceTypeC6idXlarge        = "c6id.xlarge"
-	InstanceTypeC6id2xlarge       = "c6id.2xlarge"
-	InstanceTypeC6id4xlarge       = "c6id.4xlarge"
-	InstanceTypeC6id8xlarge       = "c6id.8xlarge"
-	InstanceTypeC6id12xlarge      = "c6id.12xlarge"
-	InstanceTypeC6id16xlarge      = "c6id.16xlarge"
-	InstanceTypeC6id24xlarge      = "c6id.24xlarge"
-	InstanceTypeC6id32xlarge      = "c6id.32xlarge"
-	InstanceTypeC6idMetal         = "c6id.metal"
-	InstanceTypeM6idLarge         = "m6id.large"
-	InstanceTypeM6idXlarge        = "m6id.xlarge"
-	InstanceTypeM6id2xlarge       = "m6id.2xlarge"
-	InstanceTypeM6id4xlarge       = "m6id.4xlarge"
-	InstanceTypeM6id8xlarge       = "m6id.8xlarge"
-	InstanceTypeM6id12xlarge      = "m6id.12xlarge"
-	InstanceTypeM6id16xlarge      = "m6id.16xlarge"
-	InstanceTypeM6id24xlarge      = "m6id.24xlarge"
-	InstanceTypeM6id32xlarge      = "m6id.32xlarge"
-	InstanceTypeM6idMetal         = "m6id.metal"
-	InstanceTypeR6idLarge         = "r6id.large"
-	InstanceTypeR6idXlarge        = "r6id.xlarge"
-	InstanceTypeR6id2xlarge       = "r6id.2xlarge"
-	InstanceTypeR6id4xlarge       = "r6id.4xlarge"
-	InstanceTypeR6id8xlarge       = "r6id.8xlarge"
-	InstanceTypeR6id12xlarge      = "r6id.12xlarge"
-	InstanceTypeR6id16xlarge      = "r6id.16xlarge"
-	InstanceTypeR6id24xlarge      = "r6id.24xlarge"
-	InstanceTypeR6id32xlarge      = "r6id.32xlarge"
-	InstanceTypeR6idMetal         = "r6id.metal"
-	InstanceTypeR6aLarge          = "r6a.large"
-	InstanceTypeR6aXlarge         = "r6a.xlarge"
-	InstanceTypeR6a2xlarge        = "r6a.2xlarge"
-	InstanceTypeR6a4xlarge        = "r6a.4xlarge"
-	InstanceTypeR6a8xlarge        = "r6a.8xlarge"
-	InstanceTypeR6a12xlarge       = "r6a.12xlarge"
-	InstanceTypeR6a16xlarge       = "r6a.16xlarge"
-	InstanceTypeR6a24xlarge       = "r6a.24xlarge"
-	InstanceTypeR6a32xlarge       = "r6a.32xlarge"
-	InstanceTypeR6a48xlarge       = "r6a.48xlarge"
-	InstanceTypeR6aMetal          = "r6a.metal"
-	InstanceTypeP4de24xlarge      = "p4de.24xlarge"
-	InstanceTypeU3tb156xlarge     = "u-3tb1.56xlarge"
-	InstanceTypeU18tb1112xlarge   = "u-18tb1.112xlarge"
-	InstanceTypeU24tb1112xlarge   = "u-24tb1.112xlarge"
-	InstanceTypeTrn12xlarge       = "trn1.2xlarge"
-	InstanceTypeTrn132xlarge      = "trn1.32xlarge"
-	InstanceTypeHpc6id32xlarge    = "hpc6id.32xlarge"
-	InstanceTypeC6inLarge         = "c6in.large"
-	InstanceTypeC6inXlarge        = "c6in.xlarge"
-	InstanceTypeC6in2xlarge       = "c6in.2xlarge"
-	InstanceTypeC6in4xlarge       = "c6in.4xlarge"
-	InstanceTypeC6in8xlarge       = "c6in.8xlarge"
-	InstanceTypeC6in12xlarge      = "c6in.12xlarge"
-	InstanceTypeC6in16xlarge      = "c6in.16xlarge"
-	InstanceTypeC6in24xlarge      = "c6in.24xlarge"
-	InstanceTypeC6in32xlarge      = "c6in.32xlarge"
-	InstanceTypeM6inLarge         = "m6in.large"
-	InstanceTypeM6inXlarge        = "m6in.xlarge"
-	InstanceTypeM6in2xlarge       = "m6in.2xlarge"
-	InstanceTypeM6in4xlarge       = "m6in.4xlarge"
-	InstanceTypeM6in8xlarge       = "m6in.8xlarge"
-	InstanceTypeM6in12xlarge      = "m6in.12xlarge"
-	InstanceTypeM6in16xlarge      = "m6in.16xlarge"
-	InstanceTypeM6in24xlarge      = "m6in.24xlarge"
-	InstanceTypeM6in32xlarge      = "m6in.32xlarge"
-	InstanceTypeM6idnLarge        = "m6idn.large"
-	InstanceTypeM6idnXlarge       = "m6idn.xlarge"
-	InstanceTypeM6idn2xlarge      = "m6idn.2xlarge"
-	InstanceTypeM6idn4xlarge      = "m6idn.4xlarge"
-	InstanceTypeM6idn8xlarge      = "m6idn.8xlarge"
-	InstanceTypeM6idn12xlarge     = "m6idn.12xlarge"
-	InstanceTypeM6idn16xlarge     = "m6idn.16xlarge"
-	InstanceTypeM6idn24xlarge     = "m6idn.24xlarge"
-	InstanceTypeM6idn32xlarge     = "m6idn.32xlarge"
-	InstanceTypeR6inLarge         = "r6in.large"
-	InstanceTypeR6inXlarge        = "r6in.xlarge"
-	InstanceTypeR6in2xlarge       = "r6in.2xlarge"
-	InstanceTypeR6in4xlarge       = "r6in.4xlarge"
-	InstanceTypeR6in8xlarge       = "r6in.8xlarge"
-	InstanceTypeR6in12xlarge      = "r6in.12xlarge"
-	InstanceTypeR6in16xlarge      = "r6in.16xlarge"
-	InstanceTypeR6in24xlarge      = "r6in.24xlarge"
-	InstanceTypeR6in32xlarge      = "r6in.32xlarge"
-	InstanceTypeR6idnLarge        = "r6idn.large"
-	InstanceTypeR6idnXlarge       = "r6idn.xlarge"
-	InstanceTypeR6idn2xlarge      = "r6idn.2xlarge"
-	InstanceTypeR6idn4xlarge      = "r6idn.4xlarge"
-	InstanceTypeR6idn8xlarge      = "r6idn.8xlarge"
-	InstanceTypeR6idn12xlarge     = "r6idn.12xlarge"
-	InstanceTypeR6idn16xlarge     = "r6idn.16xlarge"
-	InstanceTypeR6idn24xlarge     = "r6idn.24xlarge"
-	InstanceTypeR6idn32xlarge     = "r6idn.32xlarge"
-	InstanceTypeC7gMetal          = "c7g.metal"
-	InstanceTypeM7gMedium         = "m7g.medium"
-	InstanceTypeM7gLarge          = "m7g.large"
-	InstanceTypeM7gXlarge         = "m7g.xlarge"
-	InstanceTypeM7g2xlarge        = "m7g.2xlarge"
-	InstanceTypeM7g4xlarge        = "m7g.4xlarge"
-	InstanceTypeM7g8xlarge        = "m7g.8xlarge"
-	InstanceTypeM7g12xlarge       = "m7g.12xlarge"
-	InstanceTypeM7g16xlarge       = "m7g.16xlarge"
-	InstanceTypeM7gMetal          = "m7g.metal"
-	InstanceTypeR7gMedium         = "r7g.medium"
-	InstanceTypeR7gLarge          = "r7g.large"
-	InstanceTypeR7gXlarge         = "r7g.xlarge"
-	InstanceTypeR7g2xlarge        = "r7g.2xlarge"
-	InstanceTypeR7g4xlarge        = "r7g.4xlarge"
-	InstanceTypeR7g8xlarge        = "r7g.8xlarge"
-	InstanceTypeR7g12xlarge       = "r7g.12xlarge"
-	InstanceTypeR7g16xlarge       = "r7g.16xlarge"
-	InstanceTypeR7gMetal          = "r7g.metal"
-	InstanceTypeC6inMetal         = "c6in.metal"
-	InstanceTypeM6inMetal         = "m6in.metal"
-	InstanceTypeM6idnMetal        = "m6idn.metal"
-	InstanceTypeR6inMetal         = "r6in.metal"
-	InstanceTypeR6idnMetal        = "r6idn.metal"
-	InstanceTypeInf2Xlarge        = "inf2.xlarge"
-	InstanceTypeInf28xlarge       = "inf2.8xlarge"
-	InstanceTypeInf224xlarge      = "inf2.24xlarge"
-	InstanceTypeInf248xlarge      = "inf2.48xlarge"
-	InstanceTypeTrn1n32xlarge     = "trn1n.32xlarge"
-	InstanceTypeI4gLarge          = "i4g.large"
-	InstanceTypeI4gXlarge         = "i4g.xlarge"
-	InstanceTypeI4g2xlarge        = "i4g.2xlarge"
-	InstanceTypeI4g4xlarge        = "i4g.4xlarge"
-	InstanceTypeI4g8xlarge        = "i4g.8xlarge"
-	InstanceTypeI4g16xlarge       = "i4g.16xlarge"
-	InstanceTypeHpc7g4xlarge      = "hpc7g.4xlarge"
-	InstanceTypeHpc7g8xlarge      = "hpc7g.8xlarge"
-	InstanceTypeHpc7g16xlarge     = "hpc7g.16xlarge"
-	InstanceTypeC7gnMedium        = "c7gn.medium"
-	InstanceTypeC7gnLarge         = "c7gn.large"
-	InstanceTypeC7gnXlarge        = "c7gn.xlarge"
-	InstanceTypeC7gn2xlarge       = "c7gn.2xlarge"
-	InstanceTypeC7gn4xlarge       = "c7gn.4xlarge"
-	InstanceTypeC7gn8xlarge       = "c7gn.8xlarge"
-	InstanceTypeC7gn12xlarge      = "c7gn.12xlarge"
-	InstanceTypeC7gn16xlarge      = "c7gn.16xlarge"
-	InstanceTypeP548xlarge        = "p5.48xlarge"
-	InstanceTypeM7iLarge          = "m7i.large"
-	InstanceTypeM7iXlarge         = "m7i.xlarge"
-	InstanceTypeM7i2xlarge        = "m7i.2xlarge"
-	InstanceTypeM7i4xlarge        = "m7i.4xlarge"
-	InstanceTypeM7i8xlarge        = "m7i.8xlarge"
-	InstanceTypeM7i12xlarge       = "m7i.12xlarge"
-	InstanceTypeM7i16xlarge       = "m7i.16xlarge"
-	InstanceTypeM7i24xlarge       = "m7i.24xlarge"
-	InstanceTypeM7i48xlarge       = "m7i.48xlarge"
-	InstanceTypeM7iFlexLarge      = "m7i-flex.large"
-	InstanceTypeM7iFlexXlarge     = "m7i-flex.xlarge"
-	InstanceTypeM7iFlex2xlarge    = "m7i-flex.2xlarge"
-	InstanceTypeM7iFlex4xlarge    = "m7i-flex.4xlarge"
-	InstanceTypeM7iFlex8xlarge    = "m7i-flex.8xlarge"
-	InstanceTypeM7aMedium         = "m7a.medium"
-	InstanceTypeM7aLarge          = "m7a.large"
-	InstanceTypeM7aXlarge         = "m7a.xlarge"
-	InstanceTypeM7a2xlarge        = "m7a.2xlarge"
-	InstanceTypeM7a4xlarge        = "m7a.4xlarge"
-	InstanceTypeM7a8xlarge        = "m7a.8xlarge"
-	InstanceTypeM7a12xlarge       = "m7a.12xlarge"
-	InstanceTypeM7a16xlarge       = "m7a.16xlarge"
-	InstanceTypeM7a24xlarge       = "m7a.24xlarge"
-	InstanceTypeM7a32xlarge       = "m7a.32xlarge"
-	InstanceTypeM7a48xlarge       = "m7a.48xlarge"
-	InstanceTypeM7aMetal48xl      = "m7a.metal-48xl"
-	InstanceTypeHpc7a12xlarge     = "hpc7a.12xlarge"
-	InstanceTypeHpc7a24xlarge     = "hpc7a.24xlarge"
-	InstanceTypeHpc7a48xlarge     = "hpc7a.48xlarge"
-	InstanceTypeHpc7a96xlarge     = "hpc7a.96xlarge"
-	InstanceTypeC7gdMedium        = "c7gd.medium"
-	InstanceTypeC7gdLarge         = "c7gd.large"
-	InstanceTypeC7gdXlarge        = "c7gd.xlarge"
-	InstanceTypeC7gd2xlarge       = "c7gd.2xlarge"
-	InstanceTypeC7gd4xlarge       = "c7gd.4xlarge"
-	InstanceTypeC7gd8xlarge       = "c7gd.8xlarge"
-	InstanceTypeC7gd12xlarge      = "c7gd.12xlarge"
-	InstanceTypeC7gd16xlarge      = "c7gd.16xlarge"
-	InstanceTypeM7gdMedium        = "m7gd.medium"
-	InstanceTypeM7gdLarge         = "m7gd.large"
-	InstanceTypeM7gdXlarge        = "m7gd.xlarge"
-	InstanceTypeM7gd2xlarge       = "m7gd.2xlarge"
-	InstanceTypeM7gd4xlarge       = "m7gd.4xlarge"
-	InstanceTypeM7gd8xlarge       = "m7gd.8xlarge"
-	InstanceTypeM7gd12xlarge      = "m7gd.12xlarge"
-	InstanceTypeM7gd16xlarge      = "m7gd.16xlarge"
-	InstanceTypeR7gdMedium        = "r7gd.medium"
-	InstanceTypeR7gdLarge         = "r7gd.large"
-	InstanceTypeR7gdXlarge        = "r7gd.xlarge"
-	InstanceTypeR7gd2xlarge       = "r7gd.2xlarge"
-	InstanceTypeR7gd4xlarge       = "r7gd.4xlarge"
-	InstanceTypeR7gd8xlarge       = "r7gd.8xlarge"
-	InstanceTypeR7gd12xlarge      = "r7gd.12xlarge"
-	InstanceTypeR7gd16xlarge      = "r7gd.16xlarge"
-	InstanceTypeR7aMedium         = "r7a.medium"
-	InstanceTypeR7aLarge          = "r7a.large"
-	InstanceTypeR7aXlarge         = "r7a.xlarge"
-	InstanceTypeR7a2xlarge        = "r7a.2xlarge"
-	InstanceTypeR7a4xlarge        = "r7a.4xlarge"
-	InstanceTypeR7a8xlarge        = "r7a.8xlarge"
-	InstanceTypeR7a12xlarge       = "r7a.12xlarge"
-	InstanceTypeR7a16xlarge       = "r7a.16xlarge"
-	InstanceTypeR7a24xlarge       = "r7a.24xlarge"
-	InstanceTypeR7a32xlarge       = "r7a.32xlarge"
-	InstanceTypeR7a48xlarge       = "r7a.48xlarge"
-	InstanceTypeC7iLarge          = "c7i.large"
-	InstanceTypeC7iXlarge         = "c7i.xlarge"
-	InstanceTypeC7i2xlarge        = "c7i.2xlarge"
-	InstanceTypeC7i4xlarge        = "c7i.4xlarge"
-	InstanceTypeC7i8xlarge        = "c7i.8xlarge"
-	InstanceTypeC7i12xlarge       = "c7i.12xlarge"
-	InstanceTypeC7i16xlarge       = "c7i.16xlarge"
-	InstanceTypeC7i24xlarge       = "c7i.24xlarge"
-	InstanceTypeC7i48xlarge       = "c7i.48xlarge"
-	InstanceTypeMac2M2proMetal    = "mac2-m2pro.metal"
-	InstanceTypeR7izLarge         = "r7iz.large"
-	InstanceTypeR7izXlarge        = "r7iz.xlarge"
-	InstanceTypeR7iz2xlarge       = "r7iz.2xlarge"
-	InstanceTypeR7iz4xlarge       = "r7iz.4xlarge"
-	InstanceTypeR7iz8xlarge       = "r7iz.8xlarge"
-	InstanceTypeR7iz12xlarge      = "r7iz.12xlarge"
-	InstanceTypeR7iz16xlarge      = "r7iz.16xlarge"
-	InstanceTypeR7iz32xlarge      = "r7iz.32xlarge"
-	InstanceTypeC7aMedium         = "c7a.medium"
-	InstanceTypeC7aLarge          = "c7a.large"
-	InstanceTypeC7aXlarge         = "c7a.xlarge"
-	InstanceTypeC7a2xlarge        = "c7a.2xlarge"
-	InstanceTypeC7a4xlarge        = "c7a.4xlarge"
-	InstanceTypeC7a8xlarge        = "c7a.8xlarge"
-	InstanceTypeC7a12xlarge       = "c7a.12xlarge"
-	InstanceTypeC7a16xlarge       = "c7a.16xlarge"
-	InstanceTypeC7a24xlarge       = "c7a.24xlarge"
-	InstanceTypeC7a32xlarge       = "c7a.32xlarge"
-	InstanceTypeC7a48xlarge       = "c7a.48xlarge"
-	InstanceTypeC7aMetal48xl      = "c7a.metal-48xl"
-	InstanceTypeR7aMetal48xl      = "r7a.metal-48xl"
-	InstanceTypeR7iLarge          = "r7i.large"
-	InstanceTypeR7iXlarge         = "r7i.xlarge"
-	InstanceTypeR7i2xlarge        = "r7i.2xlarge"
-	InstanceTypeR7i4xlarge        = "r7i.4xlarge"
-	InstanceTypeR7i8xlarge        = "r7i.8xlarge"
-	InstanceTypeR7i12xlarge       = "r7i.12xlarge"
-	InstanceTypeR7i16xlarge       = "r7i.16xlarge"
-	InstanceTypeR7i24xlarge       = "r7i.24xlarge"
-	InstanceTypeR7i48xlarge       = "r7i.48xlarge"
-	InstanceTypeDl2q24xlarge      = "dl2q.24xlarge"
-	InstanceTypeMac2M2Metal       = "mac2-m2.metal"
-	InstanceTypeI4i12xlarge       = "i4i.12xlarge"
-	InstanceTypeI4i24xlarge       = "i4i.24xlarge"
-	InstanceTypeC7iMetal24xl      = "c7i.metal-24xl"
-	InstanceTypeC7iMetal48xl      = "c7i.metal-48xl"
-	InstanceTypeM7iMetal24xl      = "m7i.metal-24xl"
-	InstanceTypeM7iMetal48xl      = "m7i.metal-48xl"
-	InstanceTypeR7iMetal24xl      = "r7i.metal-24xl"
-	InstanceTypeR7iMetal48xl      = "r7i.metal-48xl"
-	InstanceTypeR7izMetal16xl     = "r7iz.metal-16xl"
-	InstanceTypeR7izMetal32xl     = "r7iz.metal-32xl"
-	InstanceTypeC7gdMetal         = "c7gd.metal"
-	InstanceTypeM7gdMetal         = "m7gd.metal"
-	InstanceTypeR7gdMetal         = "r7gd.metal"
-	InstanceTypeG6Xlarge          = "g6.xlarge"
-	InstanceTypeG62xlarge         = "g6.2xlarge"
-	InstanceTypeG64xlarge         = "g6.4xlarge"
-	InstanceTypeG68xlarge         = "g6.8xlarge"
-	InstanceTypeG612xlarge        = "g6.12xlarge"
-	InstanceTypeG616xlarge        = "g6.16xlarge"
-	InstanceTypeG624xlarge        = "g6.24xlarge"
-	InstanceTypeG648xlarge        = "g6.48xlarge"
-	InstanceTypeGr64xlarge        = "gr6.4xlarge"
-	InstanceTypeGr68xlarge        = "gr6.8xlarge"
-	InstanceTypeC7iFlexLarge      = "c7i-flex.large"
-	InstanceTypeC7iFlexXlarge     = "c7i-flex.xlarge"
-	InstanceTypeC7iFlex2xlarge    = "c7i-flex.2xlarge"
-	InstanceTypeC7iFlex4xlarge    = "c7i-flex.4xlarge"
-	InstanceTypeC7iFlex8xlarge    = "c7i-flex.8xlarge"
-	InstanceTypeU7i12tb224xlarge  = "u7i-12tb.224xlarge"
-	InstanceTypeU7in16tb224xlarge = "u7in-16tb.224xlarge"
-	InstanceTypeU7in24tb224xlarge = "u7in-24tb.224xlarge"
-	InstanceTypeU7in32tb224xlarge = "u7in-32tb.224xlarge"
-	InstanceTypeU7ib12tb224xlarge = "u7ib-12tb.224xlarge"
-	InstanceTypeC7gnMetal         = "c7gn.metal"
-	InstanceTypeR8gMedium         = "r8g.medium"
-	InstanceTypeR8gLarge          = "r8g.large"
-	InstanceTypeR8gXlarge         = "r8g.xlarge"
-	InstanceTypeR8g2xlarge        = "r8g.2xlarge"
-	InstanceTypeR8g4xlarge        = "r8g.4xlarge"
-	InstanceTypeR8g8xlarge        = "r8g.8xlarge"
-	InstanceTypeR8g12xlarge       = "r8g.12xlarge"
-	InstanceTypeR8g16xlarge       = "r8g.16xlarge"
-	InstanceTypeR8g24xlarge       = "r8g.24xlarge"
-	InstanceTypeR8g48xlarge       = "r8g.48xlarge"
-	InstanceTypeR8gMetal24xl      = "r8g.metal-24xl"
-	InstanceTypeR8gMetal48xl      = "r8g.metal-48xl"
-	InstanceTypeMac2M1ultraMetal  = "mac2-m1ultra.metal"
+	InstanceTypeA12xlarge          = "a1.2xlarge"
+	InstanceTypeA14xlarge          = "a1.4xlarge"
+	InstanceTypeA1Large            = "a1.large"
+	InstanceTypeA1Medium           = "a1.medium"
+	InstanceTypeA1Metal            = "a1.metal"
+	InstanceTypeA1Xlarge           = "a1.xlarge"
+	InstanceTypeC1Medium           = "c1.medium"
+	InstanceTypeC1Xlarge           = "c1.xlarge"
+	InstanceTypeC32xlarge          = "c3.2xlarge"
+	InstanceTypeC34xlarge          = "c3.4xlarge"
+	InstanceTypeC38xlarge          = "c3.8xlarge"
+	InstanceTypeC3Large            = "c3.large"
+	InstanceTypeC3Xlarge           = "c3.xlarge"
+	InstanceTypeC42xlarge          = "c4.2xlarge"
+	InstanceTypeC44xlarge          = "c4.4xlarge"
+	InstanceTypeC48xlarge          = "c4.8xlarge"
+	InstanceTypeC4Large            = "c4.large"
+	InstanceTypeC4Xlarge           = "c4.xlarge"
+	InstanceTypeC512xlarge         = "c5.12xlarge"
+	InstanceTypeC518xlarge         = "c5.18xlarge"
+	InstanceTypeC524xlarge         = "c5.24xlarge"
+	InstanceTypeC52xlarge          = "c5.2xlarge"
+	InstanceTypeC54xlarge          = "c5.4xlarge"
+	InstanceTypeC59xlarge          = "c5.9xlarge"
+	InstanceTypeC5Large            = "c5.large"
+	InstanceTypeC5Metal            = "c5.metal"
+	InstanceTypeC5Xlarge           = "c5.xlarge"
+	InstanceTypeC5a12xlarge        = "c5a.12xlarge"
+	InstanceTypeC5a16xlarge        = "c5a.16xlarge"
+	InstanceTypeC5a24xlarge        = "c5a.24xlarge"
+	InstanceTypeC5a2xlarge         = "c5a.2xlarge"
+	InstanceTypeC5a4xlarge         = "c5a.4xlarge"
+	InstanceTypeC5a8xlarge         = "c5a.8xlarge"
+	InstanceTypeC5aLarge           = "c5a.large"
+	InstanceTypeC5aXlarge          = "c5a.xlarge"
+	InstanceTypeC5ad12xlarge       = "c5ad.12xlarge"
+	InstanceTypeC5ad16xlarge       = "c5ad.16xlarge"
+	InstanceTypeC5ad24xlarge       = "c5ad.24xlarge"
+	InstanceTypeC5ad2xlarge        = "c5ad.2xlarge"
+	InstanceTypeC5ad4xlarge        = "c5ad.4xlarge"
+	InstanceTypeC5ad8xlarge        = "c5ad.8xlarge"
+	InstanceTypeC5adLarge          = "c5ad.large"
+	InstanceTypeC5adXlarge         = "c5ad.xlarge"
+	InstanceTypeC5d12xlarge        = "c5d.12xlarge"
+	InstanceTypeC5d18xlarge        = "c5d.18xlarge"
+	InstanceTypeC5d24xlarge        = "c5d.24xlarge"
+	InstanceTypeC5d2xlarge         = "c5d.2xlarge"
+	InstanceTypeC5d4xlarge         = "c5d.4xlarge"
+	InstanceTypeC5d9xlarge         = "c5d.9xlarge"
+	InstanceTypeC5dLarge           = "c5d.large"
+	InstanceTypeC5dMetal           = "c5d.metal"
+	InstanceTypeC5dXlarge          = "c5d.xlarge"
+	InstanceTypeC5n18xlarge        = "c5n.18xlarge"
+	InstanceTypeC5n2xlarge         = "c5n.2xlarge"
+	InstanceTypeC5n4xlarge         = "c5n.4xlarge"
+	InstanceTypeC5n9xlarge         = "c5n.9xlarge"
+	InstanceTypeC5nLarge           = "c5n.large"
+	InstanceTypeC5nMetal           = "c5n.metal"
+	InstanceTypeC5nXlarge          = "c5n.xlarge"
+	InstanceTypeC6a12xlarge        = "c6a.12xlarge"
+	InstanceTypeC6a16xlarge        = "c6a.16xlarge"
+	InstanceTypeC6a24xlarge        = "c6a.24xlarge"
+	InstanceTypeC6a2xlarge         = "c6a.2xlarge"
+	InstanceTypeC6a32xlarge        = "c6a.32xlarge"
+	InstanceTypeC6a48xlarge        = "c6a.48xlarge"
+	InstanceTypeC6a4xlarge         = "c6a.4xlarge"
+	InstanceTypeC6a8xlarge         = "c6a.8xlarge"
+	InstanceTypeC6aLarge           = "c6a.large"
+	InstanceTypeC6aMetal           = "c6a.metal"
+	InstanceTypeC6aXlarge          = "c6a.xlarge"
+	InstanceTypeC6g12xlarge        = "c6g.12xlarge"
+	InstanceTypeC6g16xlarge        = "c6g.16xlarge"
+	InstanceTypeC6g2xlarge         = "c6g.2xlarge"
+	InstanceTypeC6g4xlarge         = "c6g.4xlarge"
+	InstanceTypeC6g8xlarge         = "c6g.8xlarge"
+	InstanceTypeC6gLarge           = "c6g.large"
+	InstanceTypeC6gMedium          = "c6g.medium"
+	InstanceTypeC6gMetal           = "c6g.metal"
+	InstanceTypeC6gXlarge          = "c6g.xlarge"
+	InstanceTypeC6gd12xlarge       = "c6gd.12xlarge"
+	InstanceTypeC6gd16xlarge       = "c6gd.16xlarge"
+	InstanceTypeC6gd2xlarge        = "c6gd.2xlarge"
+	InstanceTypeC6gd4xlarge        = "c6gd.4xlarge"
+	InstanceTypeC6gd8xlarge        = "c6gd.8xlarge"
+	InstanceTypeC6gdLarge          = "c6gd.large"
+	InstanceTypeC6gdMedium         = "c6gd.medium"
+	InstanceTypeC6gdMetal          = "c6gd.metal"
+	InstanceTypeC6gdXlarge         = "c6gd.xlarge"
+	InstanceTypeC6gn12xlarge       = "c6gn.12xlarge"
+	InstanceTypeC6gn16xlarge       = "c6gn.16xlarge"
+	InstanceTypeC6gn2xlarge        = "c6gn.2xlarge"
+	InstanceTypeC6gn4xlarge        = "c6gn.4xlarge"
+	InstanceTypeC6gn8xlarge        = "c6gn.8xlarge"
+	InstanceTypeC6gnLarge          = "c6gn.large"
+	InstanceTypeC6gnMedium         = "c6gn.medium"
+	InstanceTypeC6gnXlarge         = "c6gn.xlarge"
+	InstanceTypeC6i12xlarge        = "c6i.12xlarge"
+	InstanceTypeC6i16xlarge        = "c6i.16xlarge"
+	InstanceTypeC6i24xlarge        = "c6i.24xlarge"
+	InstanceTypeC6i2xlarge         = "c6i.2xlarge"
+	InstanceTypeC6i32xlarge        = "c6i.32xlarge"
+	InstanceTypeC6i4xlarge         = "c6i.4xlarge"
+	InstanceTypeC6i8xlarge         = "c6i.8xlarge"
+	InstanceTypeC6iLarge           = "c6i.large"
+	InstanceTypeC6iMetal           = "c6i.metal"
+	InstanceTypeC6iXlarge          = "c6i.xlarge"
+	InstanceTypeC6id12xlarge       = "c6id.12xlarge"
+	InstanceTypeC6id16xlarge       = "c6id.16xlarge"
+	InstanceTypeC6id24xlarge       = "c6id.24xlarge"
+	InstanceTypeC6id2xlarge        = "c6id.2xlarge"
+	InstanceTypeC6id32xlarge       = "c6id.32xlarge"
+	InstanceTypeC6id4xlarge        = "c6id.4xlarge"
+	InstanceTypeC6id8xlarge        = "c6id.8xlarge"
+	InstanceTypeC6idLarge          = "c6id.large"
+	InstanceTypeC6idMetal          = "c6id.metal"
+	InstanceTypeC6idXlarge         = "c6id.xlarge"
+	InstanceTypeC6in12xlarge       = "c6in.12xlarge"
+	InstanceTypeC6in16xlarge       = "c6in.16xlarge"
+	InstanceTypeC6in24xlarge       = "c6in.24xlarge"
+	InstanceTypeC6in2xlarge        = "c6in.2xlarge"
+	InstanceTypeC6in32xlarge       = "c6in.32xlarge"
+	InstanceTypeC6in4xlarge        = "c6in.4xlarge"
+	InstanceTypeC6in8xlarge        = "c6in.8xlarge"
+	InstanceTypeC6inLarge          = "c6in.large"
+	InstanceTypeC6inMetal          = "c6in.metal"
+	InstanceTypeC6inXlarge         = "c6in.xlarge"
+	InstanceTypeC7a12xlarge        = "c7a.12xlarge"
+	InstanceTypeC7a16xlarge        = "c7a.16xlarge"
+	InstanceTypeC7a24xlarge        = "c7a.24xlarge"
+	InstanceTypeC7a2xlarge         = "c7a.2xlarge"
+	InstanceTypeC7a32xlarge        = "c7a.32xlarge"
+	InstanceTypeC7a48xlarge        = "c7a.48xlarge"
+	InstanceTypeC7a4xlarge         = "c7a.4xlarge"
+	InstanceTypeC7a8xlarge         = "c7a.8xlarge"
+	InstanceTypeC7aLarge           = "c7a.large"
+	InstanceTypeC7aMedium          = "c7a.medium"
+	InstanceTypeC7aMetal48xl       = "c7a.metal-48xl"
+	InstanceTypeC7aXlarge          = "c7a.xlarge"
+	InstanceTypeC7g12xlarge        = "c7g.12xlarge"
+	InstanceTypeC7g16xlarge        = "c7g.16xlarge"
+	InstanceTypeC7g2xlarge         = "c7g.2xlarge"
+	InstanceTypeC7g4xlarge         = "c7g.4xlarge"
+	InstanceTypeC7g8xlarge         = "c7g.8xlarge"
+	InstanceTypeC7gLarge           = "c7g.large"
+	InstanceTypeC7gMedium          = "c7g.medium"
+	InstanceTypeC7gMetal           = "c7g.metal"
+	InstanceTypeC7gXlarge          = "c7g.xlarge"
+	InstanceTypeC7gd12xlarge       = "c7gd.12xlarge"
+	InstanceTypeC7gd16xlarge       = "c7gd.16xlarge"
+	InstanceTypeC7gd2xlarge        = "c7gd.2xlarge"
+	InstanceTypeC7gd4xlarge        = "c7gd.4xlarge"
+	InstanceTypeC7gd8xlarge        = "c7gd.8xlarge"
+	InstanceTypeC7gdLarge          = "c7gd.large"
+	InstanceTypeC7gdMedium         = "c7gd.medium"
+	InstanceTypeC7gdMetal          = "c7gd.metal"
+	InstanceTypeC7gdXlarge         = "c7gd.xlarge"
+	InstanceTypeC7gn12xlarge       = "c7gn.12xlarge"
+	InstanceTypeC7gn16xlarge       = "c7gn.16xlarge"
+	InstanceTypeC7gn2xlarge        = "c7gn.2xlarge"
+	InstanceTypeC7gn4xlarge        = "c7gn.4xlarge"
+	InstanceTypeC7gn8xlarge        = "c7gn.8xlarge"
+	InstanceTypeC7gnLarge          = "c7gn.large"
+	InstanceTypeC7gnMedium         = "c7gn.medium"
+	InstanceTypeC7gnMetal          = "c7gn.metal"
+	InstanceTypeC7gnXlarge         = "c7gn.xlarge"
+	InstanceTypeC7i12xlarge        = "c7i.12xlarge"
+	InstanceTypeC7i16xlarge        = "c7i.16xlarge"
+	InstanceTypeC7i24xlarge        = "c7i.24xlarge"
+	InstanceTypeC7i2xlarge         = "c7i.2xlarge"
+	InstanceTypeC7i48xlarge        = "c7i.48xlarge"
+	InstanceTypeC7i4xlarge         = "c7i.4xlarge"
+	InstanceTypeC7i8xlarge         = "c7i.8xlarge"
+	InstanceTypeC7iFlex12xlarge    = "c7i-flex.12xlarge"
+	InstanceTypeC7iFlex16xlarge    = "c7i-flex.16xlarge"
+	InstanceTypeC7iFlex2xlarge     = "c7i-flex.2xlarge"
+	InstanceTypeC7iFlex4xlarge     = "c7i-flex.4xlarge"
+	InstanceTypeC7iFlex8xlarge     = "c7i-flex.8xlarge"
+	InstanceTypeC7iFlexLarge       = "c7i-flex.large"
+	InstanceTypeC7iFlexXlarge      = "c7i-flex.xlarge"
+	InstanceTypeC7iLarge           = "c7i.large"
+	InstanceTypeC7iMetal24xl       = "c7i.metal-24xl"
+	InstanceTypeC7iMetal48xl       = "c7i.metal-48xl"
+	InstanceTypeC7iXlarge          = "c7i.xlarge"
+	InstanceTypeC8a12xlarge        = "c8a.12xlarge"
+	InstanceTypeC8a16xlarge        = "c8a.16xlarge"
+	InstanceTypeC8a24xlarge        = "c8a.24xlarge"
+	InstanceTypeC8a2xlarge         = "c8a.2xlarge"
+	InstanceTypeC8a48xlarge        = "c8a.48xlarge"
+	InstanceTypeC8a4xlarge         = "c8a.4xlarge"
+	InstanceTypeC8a8xlarge         = "c8a.8xlarge"
+	InstanceTypeC8aLarge           = "c8a.large"
+	InstanceTypeC8aMedium          = "c8a.medium"
+	InstanceTypeC8aMetal24xl       = "c8a.metal-24xl"
+	InstanceTypeC8aMetal48xl       = "c8a.metal-48xl"
+	InstanceTypeC8aXlarge          = "c8a.xlarge"
+	InstanceTypeC8g12xlarge        = "c8g.12xlarge"
+	InstanceTypeC8g16xlarge        = "c8g.16xlarge"
+	InstanceTypeC8g24xlarge        = "c8g.24xlarge"
+	InstanceTypeC8g2xlarge         = "c8g.2xlarge"
+	InstanceTypeC8g48xlarge        = "c8g.48xlarge"
+	InstanceTypeC8g4xlarge         = "c8g.4xlarge"
+	InstanceTypeC8g8xlarge         = "c8g.8xlarge"
+	InstanceTypeC8gLarge           = "c8g.large"
+	InstanceTypeC8gMedium          = "c8g.medium"
+	InstanceTypeC8gMetal24xl       = "c8g.metal-24xl"
+	InstanceTypeC8gMetal48xl       = "c8g.metal-48xl"
+	InstanceTypeC8gXlarge          = "c8g.xlarge"
+	InstanceTypeC8gb12xlarge       = "c8gb.12xlarge"
+	InstanceTypeC8gb16xlarge       = "c8gb.16xlarge"
+	InstanceTypeC8gb24xlarge       = "c8gb.24xlarge"
+	InstanceTypeC8gb2xlarge        = "c8gb.2xlarge"
+	InstanceTypeC8gb48xlarge       = "c8gb.48xlarge"
+	InstanceTypeC8gb4xlarge        = "c8gb.4xlarge"
+	InstanceTypeC8gb8xlarge        = "c8gb.8xlarge"
+	InstanceTypeC8gbLarge          = "c8gb.large"
+	InstanceTypeC8gbMedium         = "c8gb.medium"
+	InstanceTypeC8gbMetal24xl      = "c8gb.metal-24xl"
+	InstanceTypeC8gbMetal48xl      = "c8gb.metal-48xl"
+	InstanceTypeC8gbXlarge         = "c8gb.xlarge"
+	InstanceTypeC8gd12xlarge       = "c8gd.12xlarge"
+	InstanceTypeC8gd16xlarge       = "c8gd.16xlarge"
+	InstanceTypeC8gd24xlarge       = "c8gd.24xlarge"
+	InstanceTypeC8gd2xlarge        = "c8gd.2xlarge"
+	InstanceTypeC8gd48xlarge       = "c8gd.48xlarge"
+	InstanceTypeC8gd4xlarge        = "c8gd.4xlarge"
+	InstanceTypeC8gd8xlarge        = "c8gd.8xlarge"
+	InstanceTypeC8gdLarge          = "c8gd.large"
+	InstanceTypeC8gdMedium         = "c8gd.medium"
+	InstanceTypeC8gdMetal24xl      = "c8gd.metal-24xl"
+	InstanceTypeC8gdMetal48xl      = "c8gd.metal-48xl"
+	InstanceTypeC8gdXlarge         = "c8gd.xlarge"
+	InstanceTypeC8gn12xlarge       = "c8gn.12xlarge"
+	InstanceTypeC8gn16xlarge       = "c8gn.16xlarge"
+	InstanceTypeC8gn24xlarge       = "c8gn.24xlarge"
+	InstanceTypeC8gn2xlarge        = "c8gn.2xlarge"
+	InstanceTypeC8gn48xlarge       = "c8gn.48xlarge"
+	InstanceTypeC8gn4xlarge        = "c8gn.4xlarge"
+	InstanceTypeC8gn8xlarge        = "c8gn.8xlarge"
+	InstanceTypeC8gnLarge          = "c8gn.large"
+	InstanceTypeC8gnMedium         = "c8gn.medium"
+	InstanceTypeC8gnMetal24xl      = "c8gn.metal-24xl"
+	InstanceTypeC8gnMetal48xl      = "c8gn.metal-48xl"
+	InstanceTypeC8gnXlarge         = "c8gn.xlarge"
+	InstanceTypeC8i12xlarge        = "c8i.12xlarge"
+	InstanceTypeC8i16xlarge        = "c8i.16xlarge"
+	InstanceTypeC8i24xlarge        = "c8i.24xlarge"
+	InstanceTypeC8i2xlarge         = "c8i.2xlarge"
+	InstanceTypeC8i32xlarge        = "c8i.32xlarge"
+	InstanceTypeC8i48xlarge        = "c8i.48xlarge"
+	InstanceTypeC8i4xlarge         = "c8i.4xlarge"
+	InstanceTypeC8i8xlarge         = "c8i.8xlarge"
+	InstanceTypeC8i96xlarge        = "c8i.96xlarge"
+	InstanceTypeC8iFlex12xlarge    = "c8i-flex.12xlarge"
+	InstanceTypeC8iFlex16xlarge    = "c8i-flex.16xlarge"
+	InstanceTypeC8iFlex2xlarge     = "c8i-flex.2xlarge"
+	InstanceTypeC8iFlex4xlarge     = "c8i-flex.4xlarge"
+	InstanceTypeC8iFlex8xlarge     = "c8i-flex.8xlarge"
+	InstanceTypeC8iFlexLarge       = "c8i-flex.large"
+	InstanceTypeC8iFlexXlarge      = "c8i-flex.xlarge"
+	InstanceTypeC8iLarge           = "c8i.large"
+	InstanceTypeC8iMetal48xl       = "c8i.metal-48xl"
+	InstanceTypeC8iMetal96xl       = "c8i.metal-96xl"
+	InstanceTypeC8iXlarge          = "c8i.xlarge"
+	InstanceTypeC8ib12xlarge       = "c8ib.12xlarge"
+	InstanceTypeC8ib16xlarge       = "c8ib.16xlarge"
+	InstanceTypeC8ib24xlarge       = "c8ib.24xlarge"
+	InstanceTypeC8ib2xlarge        = "c8ib.2xlarge"
+	InstanceTypeC8ib32xlarge       = "c8ib.32xlarge"
+	InstanceTypeC8ib48xlarge       = "c8ib.48xlarge"
+	InstanceTypeC8ib4xlarge        = "c8ib.4xlarge"
+	InstanceTypeC8ib8xlarge        = "c8ib.8xlarge"
+	InstanceTypeC8ib96xlarge       = "c8ib.96xlarge"
+	InstanceTypeC8ibLarge          = "c8ib.large"
+	InstanceTypeC8ibMetal48xl      = "c8ib.metal-48xl"
+	InstanceTypeC8ibMetal96xl      = "c8ib.metal-96xl"
+	InstanceTypeC8ibXlarge         = "c8ib.xlarge"
+	InstanceTypeC8id12xlarge       = "c8id.12xlarge"
+	InstanceTypeC8id16xlarge       = "c8id.16xlarge"
+	InstanceTypeC8id24xlarge       = "c8id.24xlarge"
+	InstanceTypeC8id2xlarge        = "c8id.2xlarge"
+	InstanceTypeC8id32xlarge       = "c8id.32xlarge"
+	InstanceTypeC8id48xlarge       = "c8id.48xlarge"
+	InstanceTypeC8id4xlarge        = "c8id.4xlarge"
+	InstanceTypeC8id8xlarge        = "c8id.8xlarge"
+	InstanceTypeC8id96xlarge       = "c8id.96xlarge"
+	InstanceTypeC8idLarge          = "c8id.large"
+	InstanceTypeC8idMetal48xl      = "c8id.metal-48xl"
+	InstanceTypeC8idMetal96xl      = "c8id.metal-96xl"
+	InstanceTypeC8idXlarge         = "c8id.xlarge"
+	InstanceTypeC8in12xlarge       = "c8in.12xlarge"
+	InstanceTypeC8in16xlarge       = "c8in.16xlarge"
+	InstanceTypeC8in24xlarge       = "c8in.24xlarge"
+	InstanceTypeC8in2xlarge        = "c8in.2xlarge"
+	InstanceTypeC8in32xlarge       = "c8in.32xlarge"
+	InstanceTypeC8in48xlarge       = "c8in.48xlarge"
+	InstanceTypeC8in4xlarge        = "c8in.4xlarge"
+	InstanceTypeC8in8xlarge        = "c8in.8xlarge"
+	InstanceTypeC8in96xlarge       = "c8in.96xlarge"
+	InstanceTypeC8inLarge          = "c8in.large"
+	InstanceTypeC8inMetal48xl      = "c8in.metal-48xl"
+	InstanceTypeC8inMetal96xl      = "c8in.metal-96xl"
+	InstanceTypeC8inXlarge         = "c8in.xlarge"
+	InstanceTypeC8ine12xlarge      = "c8ine.12xlarge"
+	InstanceTypeC8ine2xlarge       = "c8ine.2xlarge"
+	InstanceTypeC8ine4xlarge       = "c8ine.4xlarge"
+	InstanceTypeC8ine8xlarge       = "c8ine.8xlarge"
+	InstanceTypeC8ineLarge         = "c8ine.large"
+	InstanceTypeC8ineXlarge        = "c8ine.xlarge"
+	InstanceTypeC9g12xlarge        = "c9g.12xlarge"
+	InstanceTypeC9g16xlarge        = "c9g.16xlarge"
+	InstanceTypeC9g24xlarge        = "c9g.24xlarge"
+	InstanceTypeC9g2xlarge         = "c9g.2xlarge"
+	InstanceTypeC9g48xlarge        = "c9g.48xlarge"
+	InstanceTypeC9g4xlarge         = "c9g.4xlarge"
+	InstanceTypeC9g8xlarge         = "c9g.8xlarge"
+	InstanceTypeC9gLarge           = "c9g.large"
+	InstanceTypeC9gMedium          = "c9g.medium"
+	InstanceTypeC9gMetal48xl       = "c9g.metal-48xl"
+	InstanceTypeC9gXlarge          = "c9g.xlarge"
+	InstanceTypeC9gd12xlarge       = "c9gd.12xlarge"
+	InstanceTypeC9gd16xlarge       = "c9gd.16xlarge"
+	InstanceTypeC9gd24xlarge       = "c9gd.24xlarge"
+	InstanceTypeC9gd2xlarge        = "c9gd.2xlarge"
+	InstanceTypeC9gd48xlarge       = "c9gd.48xlarge"
+	InstanceTypeC9gd4xlarge        = "c9gd.4xlarge"
+	InstanceTypeC9gd8xlarge        = "c9gd.8xlarge"
+	InstanceTypeC9gdLarge          = "c9gd.large"
+	InstanceTypeC9gdMedium         = "c9gd.medium"
+	InstanceTypeC9gdMetal48xl      = "c9gd.metal-48xl"
+	InstanceTypeC9gdXlarge         = "c9gd.xlarge"
+	InstanceTypeCc14xlarge         = "cc1.4xlarge"
+	InstanceTypeCc28xlarge         = "cc2.8xlarge"
+	InstanceTypeCg14xlarge         = "cg1.4xlarge"
+	InstanceTypeCr18xlarge         = "cr1.8xlarge"
+	InstanceTypeD22xlarge          = "d2.2xlarge"
+	InstanceTypeD24xlarge          = "d2.4xlarge"
+	InstanceTypeD28xlarge          = "d2.8xlarge"
+	InstanceTypeD2Xlarge           = "d2.xlarge"
+	InstanceTypeD32xlarge          = "d3.2xlarge"
+	InstanceTypeD34xlarge          = "d3.4xlarge"
+	InstanceTypeD38xlarge          = "d3.8xlarge"
+	InstanceTypeD3Xlarge           = "d3.xlarge"
+	InstanceTypeD3en12xlarge       = "d3en.12xlarge"
+	InstanceTypeD3en2xlarge        = "d3en.2xlarge"
+	InstanceTypeD3en4xlarge        = "d3en.4xlarge"
+	InstanceTypeD3en6xlarge        = "d3en.6xlarge"
+	InstanceTypeD3en8xlarge        = "d3en.8xlarge"
+	InstanceTypeD3enXlarge         = "d3en.xlarge"
+	InstanceTypeDl124xlarge        = "dl1.24xlarge"
+	InstanceTypeDl2q24xlarge       = "dl2q.24xlarge"
+	InstanceTypeF116xlarge         = "f1.16xlarge"
+	InstanceTypeF12xlarge          = "f1.2xlarge"
+	InstanceTypeF14xlarge          = "f1.4xlarge"
+	InstanceTypeF212xlarge         = "f2.12xlarge"
+	InstanceTypeF248xlarge         = "f2.48xlarge"
+	InstanceTypeF26xlarge          = "f2.6xlarge"
+	InstanceTypeG22xlarge          = "g2.2xlarge"
+	InstanceTypeG28xlarge          = "g2.8xlarge"
+	InstanceTypeG316xlarge         = "g3.16xlarge"
+	InstanceTypeG34xlarge          = "g3.4xlarge"
+	InstanceTypeG38xlarge          = "g3.8xlarge"
+	InstanceTypeG3sXlarge          = "g3s.xlarge"
+	InstanceTypeG4ad16xlarge       = "g4ad.16xlarge"
+	InstanceTypeG4ad2xlarge        = "g4ad.2xlarge"
+	InstanceTypeG4ad4xlarge        = "g4ad.4xlarge"
+	InstanceTypeG4ad8xlarge        = "g4ad.8xlarge"
+	InstanceTypeG4adXlarge         = "g4ad.xlarge"
+	InstanceTypeG4dn12xlarge       = "g4dn.12xlarge"
+	InstanceTypeG4dn16xlarge       = "g4dn.16xlarge"
+	InstanceTypeG4dn2xlarge        = "g4dn.2xlarge"
+	InstanceTypeG4dn4xlarge        = "g4dn.4xlarge"
+	InstanceTypeG4dn8xlarge        = "g4dn.8xlarge"
+	InstanceTypeG4dnMetal          = "g4dn.metal"
+	InstanceTypeG4dnXlarge         = "g4dn.xlarge"
+	InstanceTypeG512xlarge         = "g5.12xlarge"
+	InstanceTypeG516xlarge         = "g5.16xlarge"
+	InstanceTypeG524xlarge         = "g5.24xlarge"
+	InstanceTypeG52xlarge          = "g5.2xlarge"
+	InstanceTypeG548xlarge         = "g5.48xlarge"
+	InstanceTypeG54xlarge          = "g5.4xlarge"
+	InstanceTypeG58xlarge          = "g5.8xlarge"
+	InstanceTypeG5Xlarge           = "g5.xlarge"
+	InstanceTypeG5g16xlarge        = "g5g.16xlarge"
+	InstanceTypeG5g2xlarge         = "g5g.2xlarge"
+	InstanceTypeG5g4xlarge         = "g5g.4xlarge"
+	InstanceTypeG5g8xlarge         = "g5g.8xlarge"
+	InstanceTypeG5gMetal           = "g5g.metal"
+	InstanceTypeG5gXlarge          = "g5g.xlarge"
+	InstanceTypeG612xlarge         = "g6.12xlarge"
+	InstanceTypeG616xlarge         = "g6.16xlarge"
+	InstanceTypeG624xlarge         = "g6.24xlarge"
+	InstanceTypeG62xlarge          = "g6.2xlarge"
+	InstanceTypeG648xlarge         = "g6.48xlarge"
+	InstanceTypeG64xlarge          = "g6.4xlarge"
+	InstanceTypeG68xlarge          = "g6.8xlarge"
+	InstanceTypeG6Xlarge           = "g6.xlarge"
+	InstanceTypeG6e12xlarge        = "g6e.12xlarge"
+	InstanceTypeG6e16xlarge        = "g6e.16xlarge"
+	InstanceTypeG6e24xlarge        = "g6e.24xlarge"
+	InstanceTypeG6e2xlarge         = "g6e.2xlarge"
+	InstanceTypeG6e48xlarge        = "g6e.48xlarge"
+	InstanceTypeG6e4xlarge         = "g6e.4xlarge"
+	InstanceTypeG6e8xlarge         = "g6e.8xlarge"
+	InstanceTypeG6eXlarge          = "g6e.xlarge"
+	InstanceTypeG6f2xlarge         = "g6f.2xlarge"
+	InstanceTypeG6f4xlarge         = "g6f.4xlarge"
+	InstanceTypeG6fLarge           = "g6f.large"
+	InstanceTypeG6fXlarge          = "g6f.xlarge"
+	InstanceTypeG712xlarge         = "g7.12xlarge"
+	InstanceTypeG724xlarge         = "g7.24xlarge"
+	InstanceTypeG72xlarge          = "g7.2xlarge"
+	InstanceTypeG748xlarge         = "g7.48xlarge"
+	InstanceTypeG74xlarge          = "g7.4xlarge"
+	InstanceTypeG78xlarge          = "g7.8xlarge"
+	InstanceTypeG7e12xlarge        = "g7e.12xlarge"
+	InstanceTypeG7e24xlarge        = "g7e.24xlarge"
+	InstanceTypeG7e2xlarge         = "g7e.2xlarge"
+	InstanceTypeG7e48xlarge        = "g7e.48xlarge"
+	InstanceTypeG7e4xlarge         = "g7e.4xlarge"
+	InstanceTypeG7e8xlarge         = "g7e.8xlarge"
+	InstanceTypeGr64xlarge         = "gr6.4xlarge"
+	InstanceTypeGr68xlarge         = "gr6.8xlarge"
+	InstanceTypeGr6f4xlarge        = "gr6f.4xlarge"
+	InstanceTypeH116xlarge         = "h1.16xlarge"
+	InstanceTypeH12xlarge          = "h1.2xlarge"
+	InstanceTypeH14xlarge          = "h1.4xlarge"
+	InstanceTypeH18xlarge          = "h1.8xlarge"
+	InstanceTypeHi14xlarge         = "hi1.4xlarge"
+	InstanceTypeHpc6a48xlarge      = "hpc6a.48xlarge"
+	InstanceTypeHpc6id32xlarge     = "hpc6id.32xlarge"
+	InstanceTypeHpc7a12xlarge      = "hpc7a.12xlarge"
+	InstanceTypeHpc7a24xlarge      = "hpc7a.24xlarge"
+	InstanceTypeHpc7a48xlarge      = "hpc7a.48xlarge"
+	InstanceTypeHpc7a96xlarge      = "hpc7a.96xlarge"
+	InstanceTypeHpc7g16xlarge      = "hpc7g.16xlarge"
+	InstanceTypeHpc7g4xlarge       = "hpc7g.4xlarge"
+	InstanceTypeHpc7g8xlarge       = "hpc7g.8xlarge"
+	InstanceTypeHpc8a96xlarge      = "hpc8a.96xlarge"
+	InstanceTypeHs18xlarge         = "hs1.8xlarge"
+	InstanceTypeI22xlarge          = "i2.2xlarge"
+	InstanceTypeI24xlarge          = "i2.4xlarge"
+	InstanceTypeI28xlarge          = "i2.8xlarge"
+	InstanceTypeI2Xlarge           = "i2.xlarge"
+	InstanceTypeI316xlarge         = "i3.16xlarge"
+	InstanceTypeI32xlarge          = "i3.2xlarge"
+	InstanceTypeI34xlarge          = "i3.4xlarge"
+	InstanceTypeI38xlarge          = "i3.8xlarge"
+	InstanceTypeI3Large            = "i3.large"
+	InstanceTypeI3Metal            = "i3.metal"
+	InstanceTypeI3Xlarge           = "i3.xlarge"
+	InstanceTypeI3en12xlarge       = "i3en.12xlarge"
+	InstanceTypeI3en24xlarge       = "i3en.24xlarge"
+	InstanceTypeI3en2xlarge        = "i3en.2xlarge"
+	InstanceTypeI3en3xlarge        = "i3en.3xlarge"
+	InstanceTypeI3en6xlarge        = "i3en.6xlarge"
+	InstanceTypeI3enLarge          = "i3en.large"
+	InstanceTypeI3enMetal          = "i3en.metal"
+	InstanceTypeI3enXlarge         = "i3en.xlarge"
+	InstanceTypeI4g16xlarge        = "i4g.16xlarge"
+	InstanceTypeI4g2xlarge         = "i4g.2xlarge"
+	InstanceTypeI4g4xlarge         = "i4g.4xlarge"
+	InstanceTypeI4g8xlarge         = "i4g.8xlarge"
+	InstanceTypeI4gLarge           = "i4g.large"
+	InstanceTypeI4gXlarge          = "i4g.xlarge"
+	InstanceTypeI4i12xlarge        = "i4i.12xlarge"
+	InstanceTypeI4i16xlarge        = "i4i.16xlarge"
+	InstanceTypeI4i24xlarge        = "i4i.24xlarge"
+	InstanceTypeI4i2xlarge         = "i4i.2xlarge"
+	InstanceTypeI4i32xlarge        = "i4i.32xlarge"
+	InstanceTypeI4i4xlarge         = "i4i.4xlarge"
+	InstanceTypeI4i8xlarge         = "i4i.8xlarge"
+	InstanceTypeI4iLarge           = "i4i.large"
+	InstanceTypeI4iMetal           = "i4i.metal"
+	InstanceTypeI4iXlarge          = "i4i.xlarge"
+	InstanceTypeI7i12xlarge        = "i7i.12xlarge"
+	InstanceTypeI7i16xlarge        = "i7i.16xlarge"
+	InstanceTypeI7i24xlarge        = "i7i.24xlarge"
+	InstanceTypeI7i2xlarge         = "i7i.2xlarge"
+	InstanceTypeI7i48xlarge        = "i7i.48xlarge"
+	InstanceTypeI7i4xlarge         = "i7i.4xlarge"
+	InstanceTypeI7i8xlarge         = "i7i.8xlarge"
+	InstanceTypeI7iLarge           = "i7i.large"
+	InstanceTypeI7iMetal24xl       = "i7i.metal-24xl"
+	InstanceTypeI7iMetal48xl       = "i7i.metal-48xl"
+	InstanceTypeI7iXlarge          = "i7i.xlarge"
+	InstanceTypeI7ie12xlarge       = "i7ie.12xlarge"
+	InstanceTypeI7ie18xlarge       = "i7ie.18xlarge"
+	InstanceTypeI7ie24xlarge       = "i7ie.24xlarge"
+	InstanceTypeI7ie2xlarge        = "i7ie.2xlarge"
+	InstanceTypeI7ie3xlarge        = "i7ie.3xlarge"
+	InstanceTypeI7ie48xlarge       = "i7ie.48xlarge"
+	InstanceTypeI7ie6xlarge        = "i7ie.6xlarge"
+	InstanceTypeI7ieLarge          = "i7ie.large"
+	InstanceTypeI7ieMetal24xl      = "i7ie.metal-24xl"
+	InstanceTypeI7ieMetal48xl      = "i7ie.metal-48xl"
+	InstanceTypeI7ieXlarge         = "i7ie.xlarge"
+	InstanceTypeI8g12xlarge        = "i8g.12xlarge"
+	InstanceTypeI8g16xlarge        = "i8g.16xlarge"
+	InstanceTypeI8g24xlarge        = "i8g.24xlarge"
+	InstanceTypeI8g2xlarge         = "i8g.2xlarge"
+	InstanceTypeI8g48xlarge        = "i8g.48xlarge"
+	InstanceTypeI8g4xlarge         = "i8g.4xlarge"
+	InstanceTypeI8g8xlarge         = "i8g.8xlarge"
+	InstanceTypeI8gLarge           = "i8g.large"
+	InstanceTypeI8gMetal24xl       = "i8g.metal-24xl"
+	InstanceTypeI8gMetal48xl       = "i8g.metal-48xl"
+	InstanceTypeI8gXlarge          = "i8g.xlarge"
+	InstanceTypeI8ge12xlarge       = "i8ge.12xlarge"
+	InstanceTypeI8ge18xlarge       = "i8ge.18xlarge"
+	InstanceTypeI8ge24xlarge       = "i8ge.24xlarge"
+	InstanceTypeI8ge2xlarge        = "i8ge.2xlarge"
+	InstanceTypeI8ge3xlarge        = "i8ge.3xlarge"
+	InstanceTypeI8ge48xlarge       = "i8ge.48xlarge"
+	InstanceTypeI8ge6xlarge        = "i8ge.6xlarge"
+	InstanceTypeI8geLarge          = "i8ge.large"
+	InstanceTypeI8geMetal24xl      = "i8ge.metal-24xl"
+	InstanceTypeI8geMetal48xl      = "i8ge.metal-48xl"
+	InstanceTypeI8geXlarge         = "i8ge.xlarge"
+	InstanceTypeIm4gn16xlarge      = "im4gn.16xlarge"
+	InstanceTypeIm4gn2xlarge       = "im4gn.2xlarge"
+	InstanceTypeIm4gn4xlarge       = "im4gn.4xlarge"
+	InstanceTypeIm4gn8xlarge       = "im4gn.8xlarge"
+	InstanceTypeIm4gnLarge         = "im4gn.large"
+	InstanceTypeIm4gnXlarge        = "im4gn.xlarge"
+	InstanceTypeInf124xlarge       = "inf1.24xlarge"
+	InstanceTypeInf12xlarge        = "inf1.2xlarge"
+	InstanceTypeInf16xlarge        = "inf1.6xlarge"
+	InstanceTypeInf1Xlarge         = "inf1.xlarge"
+	InstanceTypeInf224xlarge       = "inf2.24xlarge"
+	InstanceTypeInf248xlarge       = "inf2.48xlarge"
+	InstanceTypeInf28xlarge        = "inf2.8xlarge"
+	InstanceTypeInf2Xlarge         = "inf2.xlarge"
+	InstanceTypeIs4gen2xlarge      = "is4gen.2xlarge"
+	InstanceTypeIs4gen4xlarge      = "is4gen.4xlarge"
+	InstanceTypeIs4gen8xlarge      = "is4gen.8xlarge"
+	InstanceTypeIs4genLarge        = "is4gen.large"
+	InstanceTypeIs4genMedium       = "is4gen.medium"
+	InstanceTypeIs4genXlarge       = "is4gen.xlarge"
+	InstanceTypeM1Large            = "m1.large"
+	InstanceTypeM1Medium           = "m1.medium"
+	InstanceTypeM1Small            = "m1.small"
+	InstanceTypeM1Xlarge           = "m1.xlarge"
+	InstanceTypeM22xlarge          = "m2.2xlarge"
+	InstanceTypeM24xlarge          = "m2.4xlarge"
+	InstanceTypeM2Xlarge           = "m2.xlarge"
+	InstanceTypeM32xlarge          = "m3.2xlarge"
+	InstanceTypeM3Large            = "m3.large"
+	InstanceTypeM3Medium           = "m3.medium"
+	InstanceTypeM3Xlarge           = "m3.xlarge"
+	InstanceTypeM410xlarge         = "m4.10xlarge"
+	InstanceTypeM416xlarge         = "m4.16xlarge"
+	InstanceTypeM42xlarge          = "m4.2xlarge"
+	InstanceTypeM44xlarge          = "m4.4xlarge"
+	InstanceTypeM4Large            = "m4.large"
+	InstanceTypeM4Xlarge           = "m4.xlarge"
+	InstanceTypeM512xlarge         = "m5.12xlarge"
+	InstanceTypeM516xlarge         = "m5.16xlarge"
+	InstanceTypeM524xlarge         = "m5.24xlarge"
+	InstanceTypeM52xlarge          = "m5.2xlarge"
+	InstanceTypeM54xlarge          = "m5.4xlarge"
+	InstanceTypeM58xlarge          = "m5.8xlarge"
+	InstanceTypeM5Large            = "m5.large"
+	InstanceTypeM5Metal            = "m5.metal"
+	InstanceTypeM5Xlarge           = "m5.xlarge"
+	InstanceTypeM5a12xlarge        = "m5a.12xlarge"
+	InstanceTypeM5a16xlarge        = "m5a.16xlarge"
+	InstanceTypeM5a24xlarge        = "m5a.24xlarge"
+	InstanceTypeM5a2xlarge         = "m5a.2xlarge"
+	InstanceTypeM5a4xlarge         = "m5a.4xlarge"
+	InstanceTypeM5a8xlarge         = "m5a.8xlarge"
+	InstanceTypeM5aLarge           = "m5a.large"
+	InstanceTypeM5aXlarge          = "m5a.xlarge"
+	InstanceTypeM5ad12xlarge       = "m5ad.12xlarge"
+	InstanceTypeM5ad16xlarge       = "m5ad.16xlarge"
+	InstanceTypeM5ad24xlarge       = "m5ad.24xlarge"
+	InstanceTypeM5ad2xlarge        = "m5ad.2xlarge"
+	InstanceTypeM5ad4xlarge        = "m5ad.4xlarge"
+	InstanceTypeM5ad8xlarge        = "m5ad.8xlarge"
+	InstanceTypeM5adLarge          = "m5ad.large"
+	InstanceTypeM5adXlarge         = "m5ad.xlarge"
+	InstanceTypeM5d12xlarge        = "m5d.12xlarge"
+	InstanceTypeM5d16xlarge        = "m5d.16xlarge"
+	InstanceTypeM5d24xlarge        = "m5d.24xlarge"
+	InstanceTypeM5d2xlarge         = "m5d.2xlarge"
+	InstanceTypeM5d4xlarge         = "m5d.4xlarge"
+	InstanceTypeM5d8xlarge         = "m5d.8xlarge"
+	InstanceTypeM5dLarge           = "m5d.large"
+	InstanceTypeM5dMetal           = "m5d.metal"
+	InstanceTypeM5dXlarge          = "m5d.xlarge"
+	InstanceTypeM5dn12xlarge       = "m5dn.12xlarge"
+	InstanceTypeM5dn16xlarge       = "m5dn.16xlarge"
+	InstanceTypeM5dn24xlarge       = "m5dn.24xlarge"
+	InstanceTypeM5dn2xlarge        = "m5dn.2xlarge"
+	InstanceTypeM5dn4xlarge        = "m5dn.4xlarge"
+	InstanceTypeM5dn8xlarge        = "m5dn.8xlarge"
+	InstanceTypeM5dnLarge          = "m5dn.large"
+	InstanceTypeM5dnMetal          = "m5dn.metal"
+	InstanceTypeM5dnXlarge         = "m5dn.xlarge"
+	InstanceTypeM5n12xlarge        = "m5n.12xlarge"
+	InstanceTypeM5n16xlarge        = "m5n.16xlarge"
+	InstanceTypeM5n24xlarge        = "m5n.24xlarge"
+	InstanceTypeM5n2xlarge         = "m5n.2xlarge"
+	InstanceTypeM5n4xlarge         = "m5n.4xlarge"
+	InstanceTypeM5n8xlarge         = "m5n.8xlarge"
+	InstanceTypeM5nLarge           = "m5n.large"
+	InstanceTypeM5nMetal           = "m5n.metal"
+	InstanceTypeM5nXlarge          = "m5n.xlarge"
+	InstanceTypeM5zn12xlarge       = "m5zn.12xlarge"
+	InstanceTypeM5zn2xlarge        = "m5zn.2xlarge"
+	InstanceTypeM5zn3xlarge        = "m5zn.3xlarge"
+	InstanceTypeM5zn6xlarge        = "m5zn.6xlarge"
+	InstanceTypeM5znLarge          = "m5zn.large"
+	InstanceTypeM5znMetal          = "m5zn.metal"
+	InstanceTypeM5znXlarge         = "m5zn.xlarge"
+	InstanceTypeM6a12xlarge        = "m6a.12xlarge"
+	InstanceTypeM6a16xlarge        = "m6a.16xlarge"
+	InstanceTypeM6a24xlarge        = "m6a.24xlarge"
+	InstanceTypeM6a2xlarge         = "m6a.2xlarge"
+	InstanceTypeM6a32xlarge        = "m6a.32xlarge"
+	InstanceTypeM6a48xlarge        = "m6a.48xlarge"
+	InstanceTypeM6a4xlarge         = "m6a.4xlarge"
+	InstanceTypeM6a8xlarge         = "m6a.8xlarge"
+	InstanceTypeM6aLarge           = "m6a.large"
+	InstanceTypeM6aMetal           = "m6a.metal"
+	InstanceTypeM6aXlarge          = "m6a.xlarge"
+	InstanceTypeM6g12xlarge        = "m6g.12xlarge"
+	InstanceTypeM6g16xlarge        = "m6g.16xlarge"
+	InstanceTypeM6g2xlarge         = "m6g.2xlarge"
+	InstanceTypeM6g4xlarge         = "m6g.4xlarge"
+	InstanceTypeM6g8xlarge         = "m6g.8xlarge"
+	InstanceTypeM6gLarge           = "m6g.large"
+	InstanceTypeM6gMedium          = "m6g.medium"
+	InstanceTypeM6gMetal           = "m6g.metal"
+	InstanceTypeM6gXlarge          = "m6g.xlarge"
+	InstanceTypeM6gd12xlarge       = "m6gd.12xlarge"
+	InstanceTypeM6gd16xlarge       = "m6gd.16xlarge"
+	InstanceTypeM6gd2xlarge        = "m6gd.2xlarge"
+	InstanceTypeM6gd4xlarge        = "m6gd.4xlarge"
+	InstanceTypeM6gd8xlarge        = "m6gd.8xlarge"
+	InstanceTypeM6gdLarge          = "m6gd.large"
+	InstanceTypeM6gdMedium         = "m6gd.medium"
+	InstanceTypeM6gdMetal          = "m6gd.metal"
+	InstanceTypeM6gdXlarge         = "m6gd.xlarge"
+	InstanceTypeM6i12xlarge        = "m6i.12xlarge"
+	InstanceTypeM6i16xlarge        = "m6i.16xlarge"
+	InstanceTypeM6i24xlarge        = "m6i.24xlarge"
+	InstanceTypeM6i2xlarge         = "m6i.2xlarge"
+	InstanceTypeM6i32xlarge        = "m6i.32xlarge"
+	InstanceTypeM6i4xlarge         = "m6i.4xlarge"
+	InstanceTypeM6i8xlarge         = "m6i.8xlarge"
+	InstanceTypeM6iLarge           = "m6i.large"
+	InstanceTypeM6iMetal           = "m6i.metal"
+	InstanceTypeM6iXlarge          = "m6i.xlarge"
+	InstanceTypeM6id12xlarge       = "m6id.12xlarge"
+	InstanceTypeM6id16xlarge       = "m6id.16xlarge"
+	InstanceTypeM6id24xlarge       = "m6id.24xlarge"
+	InstanceTypeM6id2xlarge        = "m6id.2xlarge"
+	InstanceTypeM6id32xlarge       = "m6id.32xlarge"
+	InstanceTypeM6id4xlarge        = "m6id.4xlarge"
+	InstanceTypeM6id8xlarge        = "m6id.8xlarge"
+	InstanceTypeM6idLarge          = "m6id.large"
+	InstanceTypeM6idMetal          = "m6id.metal"
+	InstanceTypeM6idXlarge         = "m6id.xlarge"
+	InstanceTypeM6idn12xlarge      = "m6idn.12xlarge"
+	InstanceTypeM6idn16xlarge      = "m6idn.16xlarge"
+	InstanceTypeM6idn24xlarge      = "m6idn.24xlarge"
+	InstanceTypeM6idn2xlarge       = "m6idn.2xlarge"
+	InstanceTypeM6idn32xlarge      = "m6idn.32xlarge"
+	InstanceTypeM6idn4xlarge       = "m6idn.4xlarge"
+	InstanceTypeM6idn8xlarge       = "m6idn.8xlarge"
+	InstanceTypeM6idnLarge         = "m6idn.large"
+	InstanceTypeM6idnMetal         = "m6idn.metal"
+	InstanceTypeM6idnXlarge        = "m6idn.xlarge"
+	InstanceTypeM6in12xlarge       = "m6in.12xlarge"
+	InstanceTypeM6in16xlarge       = "m6in.16xlarge"
+	InstanceTypeM6in24xlarge       = "m6in.24xlarge"
+	InstanceTypeM6in2xlarge        = "m6in.2xlarge"
+	InstanceTypeM6in32xlarge       = "m6in.32xlarge"
+	InstanceTypeM6in4xlarge        = "m6in.4xlarge"
+	InstanceTypeM6in8xlarge        = "m6in.8xlarge"
+	InstanceTypeM6inLarge          = "m6in.large"
+	InstanceTypeM6inMetal          = "m6in.metal"
+	InstanceTypeM6inXlarge         = "m6in.xlarge"
+	InstanceTypeM7a12xlarge        = "m7a.12xlarge"
+	InstanceTypeM7a16xlarge        = "m7a.16xlarge"
+	InstanceTypeM7a24xlarge        = "m7a.24xlarge"
+	InstanceTypeM7a2xlarge         = "m7a.2xlarge"
+	InstanceTypeM7a32xlarge        = "m7a.32xlarge"
+	InstanceTypeM7a48xlarge        = "m7a.48xlarge"
+	InstanceTypeM7a4xlarge         = "m7a.4xlarge"
+	InstanceTypeM7a8xlarge         = "m7a.8xlarge"
+	InstanceTypeM7aLarge           = "m7a.large"
+	InstanceTypeM7aMedium          = "m7a.medium"
+	InstanceTypeM7aMetal48xl       = "m7a.metal-48xl"
+	InstanceTypeM7aXlarge          = "m7a.xlarge"
+	InstanceTypeM7g12xlarge        = "m7g.12xlarge"
+	InstanceTypeM7g16xlarge        = "m7g.16xlarge"
+	InstanceTypeM7g2xlarge         = "m7g.2xlarge"
+	InstanceTypeM7g4xlarge         = "m7g.4xlarge"
+	InstanceTypeM7g8xlarge         = "m7g.8xlarge"
+	InstanceTypeM7gLarge           = "m7g.large"
+	InstanceTypeM7gMedium          = "m7g.medium"
+	InstanceTypeM7gMetal           = "m7g.metal"
+	InstanceTypeM7gXlarge          = "m7g.xlarge"
+	InstanceTypeM7gd12xlarge       = "m7gd.12xlarge"
+	InstanceTypeM7gd16xlarge       = "m7gd.16xlarge"
+	InstanceTypeM7gd2xlarge        = "m7gd.2xlarge"
+	InstanceTypeM7gd4xlarge        = "m7gd.4xlarge"
+	InstanceTypeM7gd8xlarge        = "m7gd.8xlarge"
+	InstanceTypeM7gdLarge          = "m7gd.large"
+	InstanceTypeM7gdMedium         = "m7gd.medium"
+	InstanceTypeM7gdMetal          = "m7gd.metal"
+	InstanceTypeM7gdXlarge         = "m7gd.xlarge"
+	InstanceTypeM7i12xlarge        = "m7i.12xlarge"
+	InstanceTypeM7i16xlarge        = "m7i.16xlarge"
+	InstanceTypeM7i24xlarge        = "m7i.24xlarge"
+	InstanceTypeM7i2xlarge         = "m7i.2xlarge"
+	InstanceTypeM7i48xlarge        = "m7i.48xlarge"
+	InstanceTypeM7i4xlarge         = "m7i.4xlarge"
+	InstanceTypeM7i8xlarge         = "m7i.8xlarge"
+	InstanceTypeM7iFlex12xlarge    = "m7i-flex.12xlarge"
+	InstanceTypeM7iFlex16xlarge    = "m7i-flex.16xlarge"
+	InstanceTypeM7iFlex2xlarge     = "m7i-flex.2xlarge"
+	InstanceTypeM7iFlex4xlarge     = "m7i-flex.4xlarge"
+	InstanceTypeM7iFlex8xlarge     = "m7i-flex.8xlarge"
+	InstanceTypeM7iFlexLarge       = "m7i-flex.large"
+	InstanceTypeM7iFlexXlarge      = "m7i-flex.xlarge"
+	InstanceTypeM7iLarge           = "m7i.large"
+	InstanceTypeM7iMetal24xl       = "m7i.metal-24xl"
+	InstanceTypeM7iMetal48xl       = "m7i.metal-48xl"
+	InstanceTypeM7iXlarge          = "m7i.xlarge"
+	InstanceTypeM8a12xlarge        = "m8a.12xlarge"
+	InstanceTypeM8a16xlarge        = "m8a.16xlarge"
+	InstanceTypeM8a24xlarge        = "m8a.24xlarge"
+	InstanceTypeM8a2xlarge         = "m8a.2xlarge"
+	InstanceTypeM8a48xlarge        = "m8a.48xlarge"
+	InstanceTypeM8a4xlarge         = "m8a.4xlarge"
+	InstanceTypeM8a8xlarge         = "m8a.8xlarge"
+	InstanceTypeM8aLarge           = "m8a.large"
+	InstanceTypeM8aMedium          = "m8a.medium"
+	InstanceTypeM8aMetal24xl       = "m8a.metal-24xl"
+	InstanceTypeM8aMetal48xl       = "m8a.metal-48xl"
+	InstanceTypeM8aXlarge          = "m8a.xlarge"
+	InstanceTypeM8azn12xlarge      = "m8azn.12xlarge"
+	InstanceTypeM8azn24xlarge      = "m8azn.24xlarge"
+	InstanceTypeM8azn3xlarge       = "m8azn.3xlarge"
+	InstanceTypeM8azn6xlarge       = "m8azn.6xlarge"
+	InstanceTypeM8aznLarge         = "m8azn.large"
+	InstanceTypeM8aznMedium        = "m8azn.medium"
+	InstanceTypeM8aznMetal12xl     = "m8azn.metal-12xl"
+	InstanceTypeM8aznMetal24xl     = "m8azn.metal-24xl"
+	InstanceTypeM8aznXlarge        = "m8azn.xlarge"
+	InstanceTypeM8g12xlarge        = "m8g.12xlarge"
+	InstanceTypeM8g16xlarge        = "m8g.16xlarge"
+	InstanceTypeM8g24xlarge        = "m8g.24xlarge"
+	InstanceTypeM8g2xlarge         = "m8g.2xlarge"
+	InstanceTypeM8g48xlarge        = "m8g.48xlarge"
+	InstanceTypeM8g4xlarge         = "m8g.4xlarge"
+	InstanceTypeM8g8xlarge         = "m8g.8xlarge"
+	InstanceTypeM8gLarge           = "m8g.large"
+	InstanceTypeM8gMedium          = "m8g.medium"
+	InstanceTypeM8gMetal24xl       = "m8g.metal-24xl"
+	InstanceTypeM8gMetal48xl       = "m8g.metal-48xl"
+	InstanceTypeM8gXlarge          = "m8g.xlarge"
+	InstanceTypeM8gb12xlarge       = "m8gb.12xlarge"
+	InstanceTypeM8gb16xlarge       = "m8gb.16xlarge"
+	InstanceTypeM8gb24xlarge       = "m8gb.24xlarge"
+	InstanceTypeM8gb2xlarge        = "m8gb.2xlarge"
+	InstanceTypeM8gb48xlarge       = "m8gb.48xlarge"
+	InstanceTypeM8gb4xlarge        = "m8gb.4xlarge"
+	InstanceTypeM8gb8xlarge        = "m8gb.8xlarge"
+	InstanceTypeM8gbLarge          = "m8gb.large"
+	InstanceTypeM8gbMedium         = "m8gb.medium"
+	InstanceTypeM8gbMetal24xl      = "m8gb.metal-24xl"
+	InstanceTypeM8gbMetal48xl      = "m8gb.metal-48xl"
+	InstanceTypeM8gbXlarge         = "m8gb.xlarge"
+	InstanceTypeM8gd12xlarge       = "m8gd.12xlarge"
+	InstanceTypeM8gd16xlarge       = "m8gd.16xlarge"
+	InstanceTypeM8gd24xlarge       = "m8gd.24xlarge"
+	InstanceTypeM8gd2xlarge        = "m8gd.2xlarge"
+	InstanceTypeM8gd48xlarge       = "m8gd.48xlarge"
+	InstanceTypeM8gd4xlarge        = "m8gd.4xlarge"
+	InstanceTypeM8gd8xlarge        = "m8gd.8xlarge"
+	InstanceTypeM8gdLarge          = "m8gd.large"
+	InstanceTypeM8gdMedium         = "m8gd.medium"
+	InstanceTypeM8gdMetal24xl      = "m8gd.metal-24xl"
+	InstanceTypeM8gdMetal48xl      = "m8gd.metal-48xl"
+	InstanceTypeM8gdXlarge         = "m8gd.xlarge"
+	InstanceTypeM8gn12xlarge       = "m8gn.12xlarge"
+	InstanceTypeM8gn16xlarge       = "m8gn.16xlarge"
+	InstanceTypeM8gn24xlarge       = "m8gn.24xlarge"
+	InstanceTypeM8gn2xlarge        = "m8gn.2xlarge"
+	InstanceTypeM8gn48xlarge       = "m8gn.48xlarge"
+	InstanceTypeM8gn4xlarge        = "m8gn.4xlarge"
+	InstanceTypeM8gn8xlarge        = "m8gn.8xlarge"
+	InstanceTypeM8gnLarge          = "m8gn.large"
+	InstanceTypeM8gnMedium         = "m8gn.medium"
+	InstanceTypeM8gnMetal24xl      = "m8gn.metal-24xl"
+	InstanceTypeM8gnMetal48xl      = "m8gn.metal-48xl"
+	InstanceTypeM8gnXlarge         = "m8gn.xlarge"
+	InstanceTypeM8i12xlarge        = "m8i.12xlarge"
+	InstanceTypeM8i16xlarge        = "m8i.16xlarge"
+	InstanceTypeM8i24xlarge        = "m8i.24xlarge"
+	InstanceTypeM8i2xlarge         = "m8i.2xlarge"
+	InstanceTypeM8i32xlarge        = "m8i.32xlarge"
+	InstanceTypeM8i48xlarge        = "m8i.48xlarge"
+	InstanceTypeM8i4xlarge         = "m8i.4xlarge"
+	InstanceTypeM8i8xlarge         = "m8i.8xlarge"
+	InstanceTypeM8i96xlarge        = "m8i.96xlarge"
+	InstanceTypeM8iFlex12xlarge    = "m8i-flex.12xlarge"
+	InstanceTypeM8iFlex16xlarge    = "m8i-flex.16xlarge"
+	InstanceTypeM8iFlex2xlarge     = "m8i-flex.2xlarge"
+	InstanceTypeM8iFlex4xlarge     = "m8i-flex.4xlarge"
+	InstanceTypeM8iFlex8xlarge     = "m8i-flex.8xlarge"
+	InstanceTypeM8iFlexLarge       = "m8i-flex.large"
+	InstanceTypeM8iFlexXlarge      = "m8i-flex.xlarge"
+	InstanceTypeM8iLarge           = "m8i.large"
+	InstanceTypeM8iMetal48xl       = "m8i.metal-48xl"
+	InstanceTypeM8iMetal96xl       = "m8i.metal-96xl"
+	InstanceTypeM8iXlarge          = "m8i.xlarge"
+	InstanceTypeM8ib12xlarge       = "m8ib.12xlarge"
+	InstanceTypeM8ib16xlarge       = "m8ib.16xlarge"
+	InstanceTypeM8ib24xlarge       = "m8ib.24xlarge"
+	InstanceTypeM8ib2xlarge        = "m8ib.2xlarge"
+	InstanceTypeM8ib32xlarge       = "m8ib.32xlarge"
+	InstanceTypeM8ib48xlarge       = "m8ib.48xlarge"
+	InstanceTypeM8ib4xlarge        = "m8ib.4xlarge"
+	InstanceTypeM8ib8xlarge        = "m8ib.8xlarge"
+	InstanceTypeM8ib96xlarge       = "m8ib.96xlarge"
+	InstanceTypeM8ibLarge          = "m8ib.large"
+	InstanceTypeM8ibMetal48xl      = "m8ib.metal-48xl"
+	InstanceTypeM8ibMetal96xl      = "m8ib.metal-96xl"
+	InstanceTypeM8ibXlarge         = "m8ib.xlarge"
+	InstanceTypeM8id12xlarge       = "m8id.12xlarge"
+	InstanceTypeM8id16xlarge       = "m8id.16xlarge"
+	InstanceTypeM8id24xlarge       = "m8id.24xlarge"
+	InstanceTypeM8id2xlarge        = "m8id.2xlarge"
+	InstanceTypeM8id32xlarge       = "m8id.32xlarge"
+	InstanceTypeM8id48xlarge       = "m8id.48xlarge"
+	InstanceTypeM8id4xlarge        = "m8id.4xlarge"
+	InstanceTypeM8id8xlarge        = "m8id.8xlarge"
+	InstanceTypeM8id96xlarge       = "m8id.96xlarge"
+	InstanceTypeM8idLarge          = "m8id.large"
+	InstanceTypeM8idMetal48xl      = "m8id.metal-48xl"
+	InstanceTypeM8idMetal96xl      = "m8id.metal-96xl"
+	InstanceTypeM8idXlarge         = "m8id.xlarge"
+	InstanceTypeM8idb12xlarge      = "m8idb.12xlarge"
+	InstanceTypeM8idb16xlarge      = "m8idb.16xlarge"
+	InstanceTypeM8idb24xlarge      = "m8idb.24xlarge"
+	InstanceTypeM8idb2xlarge       = "m8idb.2xlarge"
+	InstanceTypeM8idb32xlarge      = "m8idb.32xlarge"
+	InstanceTypeM8idb48xlarge      = "m8idb.48xlarge"
+	InstanceTypeM8idb4xlarge       = "m8idb.4xlarge"
+	InstanceTypeM8idb8xlarge       = "m8idb.8xlarge"
+	InstanceTypeM8idb96xlarge      = "m8idb.96xlarge"
+	InstanceTypeM8idbLarge         = "m8idb.large"
+	InstanceTypeM8idbMetal48xl     = "m8idb.metal-48xl"
+	InstanceTypeM8idbMetal96xl     = "m8idb.metal-96xl"
+	InstanceTypeM8idbXlarge        = "m8idb.xlarge"
+	InstanceTypeM8idn12xlarge      = "m8idn.12xlarge"
+	InstanceTypeM8idn16xlarge      = "m8idn.16xlarge"
+	InstanceTypeM8idn24xlarge      = "m8idn.24xlarge"
+	InstanceTypeM8idn2xlarge       = "m8idn.2xlarge"
+	InstanceTypeM8idn32xlarge      = "m8idn.32xlarge"
+	InstanceTypeM8idn48xlarge      = "m8idn.48xlarge"
+	InstanceTypeM8idn4xlarge       = "m8idn.4xlarge"
+	InstanceTypeM8idn8xlarge       = "m8idn.8xlarge"
+	InstanceTypeM8idn96xlarge      = "m8idn.96xlarge"
+	InstanceTypeM8idnLarge         = "m8idn.large"
+	InstanceTypeM8idnMetal48xl     = "m8idn.metal-48xl"
+	InstanceTypeM8idnMetal96xl     = "m8idn.metal-96xl"
+	InstanceTypeM8idnXlarge        = "m8idn.xlarge"
+	InstanceTypeM8in12xlarge       = "m8in.12xlarge"
+	InstanceTypeM8in16xlarge       = "m8in.16xlarge"
+	InstanceTypeM8in24xlarge       = "m8in.24xlarge"
+	InstanceTypeM8in2xlarge        = "m8in.2xlarge"
+	InstanceTypeM8in32xlarge       = "m8in.32xlarge"
+	InstanceTypeM8in48xlarge       = "m8in.48xlarge"
+	InstanceTypeM8in4xlarge        = "m8in.4xlarge"
+	InstanceTypeM8in8xlarge        = "m8in.8xlarge"
+	InstanceTypeM8in96xlarge       = "m8in.96xlarge"
+	InstanceTypeM8inLarge          = "m8in.large"
+	InstanceTypeM8inMetal48xl      = "m8in.metal-48xl"
+	InstanceTypeM8inMetal96xl      = "m8in.metal-96xl"
+	InstanceTypeM8inXlarge         = "m8in.xlarge"
+	InstanceTypeM8ine12xlarge      = "m8ine.12xlarge"
+	InstanceTypeM8ine2xlarge       = "m8ine.2xlarge"
+	InstanceTypeM8ine4xlarge       = "m8ine.4xlarge"
+	InstanceTypeM8ine8xlarge       = "m8ine.8xlarge"
+	InstanceTypeM8ineLarge         = "m8ine.large"
+	InstanceTypeM8ineXlarge        = "m8ine.xlarge"
+	InstanceTypeM9g12xlarge        = "m9g.12xlarge"
+	InstanceTypeM9g16xlarge        = "m9g.16xlarge"
+	InstanceTypeM9g24xlarge        = "m9g.24xlarge"
+	InstanceTypeM9g2xlarge         = "m9g.2xlarge"
+	InstanceTypeM9g48xlarge        = "m9g.48xlarge"
+	InstanceTypeM9g4xlarge         = "m9g.4xlarge"
+	InstanceTypeM9g8xlarge         = "m9g.8xlarge"
+	InstanceTypeM9gLarge           = "m9g.large"
+	InstanceTypeM9gMedium          = "m9g.medium"
+	InstanceTypeM9gMetal24xl       = "m9g.metal-24xl"
+	InstanceTypeM9gMetal48xl       = "m9g.metal-48xl"
+	InstanceTypeM9gXlarge          = "m9g.xlarge"
+	InstanceTypeM9gd12xlarge       = "m9gd.12xlarge"
+	InstanceTypeM9gd16xlarge       = "m9gd.16xlarge"
+	InstanceTypeM9gd24xlarge       = "m9gd.24xlarge"
+	InstanceTypeM9gd2xlarge        = "m9gd.2xlarge"
+	InstanceTypeM9gd48xlarge       = "m9gd.48xlarge"
+	InstanceTypeM9gd4xlarge        = "m9gd.4xlarge"
+	InstanceTypeM9gd8xlarge        = "m9gd.8xlarge"
+	InstanceTypeM9gdLarge          = "m9gd.large"
+	InstanceTypeM9gdMedium         = "m9gd.medium"
+	InstanceTypeM9gdMetal24xl      = "m9gd.metal-24xl"
+	InstanceTypeM9gdMetal48xl      = "m9gd.metal-48xl"
+	InstanceTypeM9gdXlarge         = "m9gd.xlarge"
+	InstanceTypeMac1Metal          = "mac1.metal"
+	InstanceTypeMac2M1ultraMetal   = "mac2-m1ultra.metal"
+	InstanceTypeMac2M2Metal        = "mac2-m2.metal"
+	InstanceTypeMac2M2proMetal     = "mac2-m2pro.metal"
+	InstanceTypeMac2Metal          = "mac2.metal"
+	InstanceTypeMacM3ultraMetal    = "mac-m3ultra.metal"
+	InstanceTypeMacM4Metal         = "mac-m4.metal"
+	InstanceTypeMacM4maxMetal      = "mac-m4max.metal"
+	InstanceTypeMacM4proMetal      = "mac-m4pro.metal"
+	InstanceTypeP216xlarge         = "p2.16xlarge"
+	InstanceTypeP28xlarge          = "p2.8xlarge"
+	InstanceTypeP2Xlarge           = "p2.xlarge"
+	InstanceTypeP316xlarge         = "p3.16xlarge"
+	InstanceTypeP32xlarge          = "p3.2xlarge"
+	InstanceTypeP38xlarge          = "p3.8xlarge"
+	InstanceTypeP3dn24xlarge       = "p3dn.24xlarge"
+	InstanceTypeP4d24xlarge        = "p4d.24xlarge"
+	InstanceTypeP4de24xlarge       = "p4de.24xlarge"
+	InstanceTypeP548xlarge         = "p5.48xlarge"
+	InstanceTypeP54xlarge          = "p5.4xlarge"
+	InstanceTypeP5e48xlarge        = "p5e.48xlarge"
+	InstanceTypeP5en48xlarge       = "p5en.48xlarge"
+	InstanceTypeP6B20048xlarge     = "p6-b200.48xlarge"
+	InstanceTypeP6B30048xlarge     = "p6-b300.48xlarge"
+	InstanceTypeP6eGb20036xlarge   = "p6e-gb200.36xlarge"
+	InstanceTypeR32xlarge          = "r3.2xlarge"
+	InstanceTypeR34xlarge          = "r3.4xlarge"
+	InstanceTypeR38xlarge          = "r3.8xlarge"
+	InstanceTypeR3Large            = "r3.large"
+	InstanceTypeR3Xlarge           = "r3.xlarge"
+	InstanceTypeR416xlarge         = "r4.16xlarge"
+	InstanceTypeR42xlarge          = "r4.2xlarge"
+	InstanceTypeR44xlarge          = "r4.4xlarge"
+	InstanceTypeR48xlarge          = "r4.8xlarge"
+	InstanceTypeR4Large            = "r4.large"
+	InstanceTypeR4Xlarge           = "r4.xlarge"
+	InstanceTypeR512xlarge         = "r5.12xlarge"
+	InstanceTypeR516xlarge         = "r5.16xlarge"
+	InstanceTypeR524xlarge         = "r5.24xlarge"
+	InstanceTypeR52xlarge          = "r5.2xlarge"
+	InstanceTypeR54xlarge          = "r5.4xlarge"
+	InstanceTypeR58xlarge          = "r5.8xlarge"
+	InstanceTypeR5Large            = "r5.large"
+	InstanceTypeR5Metal            = "r5.metal"
+	InstanceTypeR5Xlarge           = "r5.xlarge"
+	InstanceTypeR5a12xlarge        = "r5a.12xlarge"
+	InstanceTypeR5a16xlarge        = "r5a.16xlarge"
+	InstanceTypeR5a24xlarge        = "r5a.24xlarge"
+	InstanceTypeR5a2xlarge         = "r5a.2xlarge"
+	InstanceTypeR5a4xlarge         = "r5a.4xlarge"
+	InstanceTypeR5a8xlarge         = "r5a.8xlarge"
+	InstanceTypeR5aLarge           = "r5a.large"
+	InstanceTypeR5aXlarge          = "r5a.xlarge"
+	InstanceTypeR5ad12xlarge       = "r5ad.12xlarge"
+	InstanceTypeR5ad16xlarge       = "r5ad.16xlarge"
+	InstanceTypeR5ad24xlarge       = "r5ad.24xlarge"
+	InstanceTypeR5ad2xlarge        = "r5ad.2xlarge"
+	InstanceTypeR5ad4xlarge        = "r5ad.4xlarge"
+	InstanceTypeR5ad8xlarge        = "r5ad.8xlarge"
+	InstanceTypeR5adLarge          = "r5ad.large"
+	InstanceTypeR5adXlarge         = "r5ad.xlarge"
+	InstanceTypeR5b12xlarge        = "r5b.12xlarge"
+	InstanceTypeR5b16xlarge        = "r5b.16xlarge"
+	InstanceTypeR5b24xlarge        = "r5b.24xlarge"
+	InstanceTypeR5b2xlarge         = "r5b.2xlarge"
+	InstanceTypeR5b4xlarge         = "r5b.4xlarge"
+	InstanceTypeR5b8xlarge         = "r5b.8xlarge"
+	InstanceTypeR5bLarge           = "r5b.large"
+	InstanceTypeR5bMetal           = "r5b.metal"
+	InstanceTypeR5bXlarge          = "r5b.xlarge"
+	InstanceTypeR5d12xlarge        = "r5d.12xlarge"
+	InstanceTypeR5d16xlarge        = "r5d.16xlarge"
+	InstanceTypeR5d24xlarge        = "r5d.24xlarge"
+	InstanceTypeR5d2xlarge         = "r5d.2xlarge"
+	InstanceTypeR5d4xlarge         = "r5d.4xlarge"
+	InstanceTypeR5d8xlarge         = "r5d.8xlarge"
+	InstanceTypeR5dLarge           = "r5d.large"
+	InstanceTypeR5dMetal           = "r5d.metal"
+	InstanceTypeR5dXlarge          = "r5d.xlarge"
+	InstanceTypeR5dn12xlarge       = "r5dn.12xlarge"
+	InstanceTypeR5dn16xlarge       = "r5dn.16xlarge"
+	InstanceTypeR5dn24xlarge       = "r5dn.24xlarge"
+	InstanceTypeR5dn2xlarge        = "r5dn.2xlarge"
+	InstanceTypeR5dn4xlarge        = "r5dn.4xlarge"
+	InstanceTypeR5dn8xlarge        = "r5dn.8xlarge"
+	InstanceTypeR5dnLarge          = "r5dn.large"
+	InstanceTypeR5dnMetal          = "r5dn.metal"
+	InstanceTypeR5dnXlarge         = "r5dn.xlarge"
+	InstanceTypeR5n12xlarge        = "r5n.12xlarge"
+	InstanceTypeR5n16xlarge        = "r5n.16xlarge"
+	InstanceTypeR5n24xlarge        = "r5n.24xlarge"
+	InstanceTypeR5n2xlarge         = "r5n.2xlarge"
+	InstanceTypeR5n4xlarge         = "r5n.4xlarge"
+	InstanceTypeR5n8xlarge         = "r5n.8xlarge"
+	InstanceTypeR5nLarge           = "r5n.large"
+	InstanceTypeR5nMetal           = "r5n.metal"
+	InstanceTypeR5nXlarge          = "r5n.xlarge"
+	InstanceTypeR6a12xlarge        = "r6a.12xlarge"
+	InstanceTypeR6a16xlarge        = "r6a.16xlarge"
+	InstanceTypeR6a24xlarge        = "r6a.24xlarge"
+	InstanceTypeR6a2xlarge         = "r6a.2xlarge"
+	InstanceTypeR6a32xlarge        = "r6a.32xlarge"
+	InstanceTypeR6a48xlarge        = "r6a.48xlarge"
+	InstanceTypeR6a4xlarge         = "r6a.4xlarge"
+	InstanceTypeR6a8xlarge         = "r6a.8xlarge"
+	InstanceTypeR6aLarge           = "r6a.large"
+	InstanceTypeR6aMetal           = "r6a.metal"
+	InstanceTypeR6aXlarge          = "r6a.xlarge"
+	InstanceTypeR6g12xlarge        = "r6g.12xlarge"
+	InstanceTypeR6g16xlarge        = "r6g.16xlarge"
+	InstanceTypeR6g2xlarge         = "r6g.2xlarge"
+	InstanceTypeR6g4xlarge         = "r6g.4xlarge"
+	InstanceTypeR6g8xlarge         = "r6g.8xlarge"
+	InstanceTypeR6gLarge           = "r6g.large"
+	InstanceTypeR6gMedium          = "r6g.medium"
+	InstanceTypeR6gMetal           = "r6g.metal"
+	InstanceTypeR6gXlarge          = "r6g.xlarge"
+	InstanceTypeR6gd12xlarge       = "r6gd.12xlarge"
+	InstanceTypeR6gd16xlarge       = "r6gd.16xlarge"
+	InstanceTypeR6gd2xlarge        = "r6gd.2xlarge"
+	InstanceTypeR6gd4xlarge        = "r6gd.4xlarge"
+	InstanceTypeR6gd8xlarge        = "r6gd.8xlarge"
+	InstanceTypeR6gdLarge          = "r6gd.large"
+	InstanceTypeR6gdMedium         = "r6gd.medium"
+	InstanceTypeR6gdMetal          = "r6gd.metal"
+	InstanceTypeR6gdXlarge         = "r6gd.xlarge"
+	InstanceTypeR6i12xlarge        = "r6i.12xlarge"
+	InstanceTypeR6i16xlarge        = "r6i.16xlarge"
+	InstanceTypeR6i24xlarge        = "r6i.24xlarge"
+	InstanceTypeR6i2xlarge         = "r6i.2xlarge"
+	InstanceTypeR6i32xlarge        = "r6i.32xlarge"
+	InstanceTypeR6i4xlarge         = "r6i.4xlarge"
+	InstanceTypeR6i8xlarge         = "r6i.8xlarge"
+	InstanceTypeR6iLarge           = "r6i.large"
+	InstanceTypeR6iMetal           = "r6i.metal"
+	InstanceTypeR6iXlarge          = "r6i.xlarge"
+	InstanceTypeR6id12xlarge       = "r6id.12xlarge"
+	InstanceTypeR6id16xlarge       = "r6id.16xlarge"
+	InstanceTypeR6id24xlarge       = "r6id.24xlarge"
+	InstanceTypeR6id2xlarge        = "r6id.2xlarge"
+	InstanceTypeR6id32xlarge       = "r6id.32xlarge"
+	InstanceTypeR6id4xlarge        = "r6id.4xlarge"
+	InstanceTypeR6id8xlarge        = "r6id.8xlarge"
+	InstanceTypeR6idLarge          = "r6id.large"
+	InstanceTypeR6idMetal          = "r6id.metal"
+	InstanceTypeR6idXlarge         = "r6id.xlarge"
+	InstanceTypeR6idn12xlarge      = "r6idn.12xlarge"
+	InstanceTypeR6idn16xlarge      = "r6idn.16xlarge"
+	InstanceTypeR6idn24xlarge      = "r6idn.24xlarge"
+	InstanceTypeR6idn2xlarge       = "r6idn.2xlarge"
+	InstanceTypeR6idn32xlarge      = "r6idn.32xlarge"
+	InstanceTypeR6idn4xlarge       = "r6idn.4xlarge"
+	InstanceTypeR6idn8xlarge       = "r6idn.8xlarge"
+	InstanceTypeR6idnLarge         = "r6idn.large"
+	InstanceTypeR6idnMetal         = "r6idn.metal"
+	InstanceTypeR6idnXlarge        = "r6idn.xlarge"
+	InstanceTypeR6in12xlarge       = "r6in.12xlarge"
+	InstanceTypeR6in16xlarge       = "r6in.16xlarge"
+	InstanceTypeR6in24xlarge       = "r6in.24xlarge"
+	InstanceTypeR6in2xlarge        = "r6in.2xlarge"
+	InstanceTypeR6in32xlarge       = "r6in.32xlarge"
+	InstanceTypeR6in4xlarge        = "r6in.4xlarge"
+	InstanceTypeR6in8xlarge        = "r6in.8xlarge"
+	InstanceTypeR6inLarge          = "r6in.large"
+	InstanceTypeR6inMetal          = "r6in.metal"
+	InstanceTypeR6inXlarge         = "r6in.xlarge"
+	InstanceTypeR7a12xlarge        = "r7a.12xlarge"
+	InstanceTypeR7a16xlarge        = "r7a.16xlarge"
+	InstanceTypeR7a24xlarge        = "r7a.24xlarge"
+	InstanceTypeR7a2xlarge         = "r7a.2xlarge"
+	InstanceTypeR7a32xlarge        = "r7a.32xlarge"
+	InstanceTypeR7a48xlarge        = "r7a.48xlarge"
+	InstanceTypeR7a4xlarge         = "r7a.4xlarge"
+	InstanceTypeR7a8xlarge         = "r7a.8xlarge"
+	InstanceTypeR7aLarge           = "r7a.large"
+	InstanceTypeR7aMedium          = "r7a.medium"
+	InstanceTypeR7aMetal48xl       = "r7a.metal-48xl"
+	InstanceTypeR7aXlarge          = "r7a.xlarge"
+	InstanceTypeR7g12xlarge        = "r7g.12xlarge"
+	InstanceTypeR7g16xlarge        = "r7g.16xlarge"
+	InstanceTypeR7g2xlarge         = "r7g.2xlarge"
+	InstanceTypeR7g4xlarge         = "r7g.4xlarge"
+	InstanceTypeR7g8xlarge         = "r7g.8xlarge"
+	InstanceTypeR7gLarge           = "r7g.large"
+	InstanceTypeR7gMedium          = "r7g.medium"
+	InstanceTypeR7gMetal           = "r7g.metal"
+	InstanceTypeR7gXlarge          = "r7g.xlarge"
+	InstanceTypeR7gd12xlarge       = "r7gd.12xlarge"
+	InstanceTypeR7gd16xlarge       = "r7gd.16xlarge"
+	InstanceTypeR7gd2xlarge        = "r7gd.2xlarge"
+	InstanceTypeR7gd4xlarge        = "r7gd.4xlarge"
+	InstanceTypeR7gd8xlarge        = "r7gd.8xlarge"
+	InstanceTypeR7gdLarge          = "r7gd.large"
+	InstanceTypeR7gdMedium         = "r7gd.medium"
+	InstanceTypeR7gdMetal          = "r7gd.metal"
+	InstanceTypeR7gdXlarge         = "r7gd.xlarge"
+	InstanceTypeR7i12xlarge        = "r7i.12xlarge"
+	InstanceTypeR7i16xlarge        = "r7i.16xlarge"
+	InstanceTypeR7i24xlarge        = "r7i.24xlarge"
+	InstanceTypeR7i2xlarge         = "r7i.2xlarge"
+	InstanceTypeR7i48xlarge        = "r7i.48xlarge"
+	InstanceTypeR7i4xlarge         = "r7i.4xlarge"
+	InstanceTypeR7i8xlarge         = "r7i.8xlarge"
+	InstanceTypeR7iLarge           = "r7i.large"
+	InstanceTypeR7iMetal24xl       = "r7i.metal-24xl"
+	InstanceTypeR7iMetal48xl       = "r7i.metal-48xl"
+	InstanceTypeR7iXlarge          = "r7i.xlarge"
+	InstanceTypeR7iz12xlarge       = "r7iz.12xlarge"
+	InstanceTypeR7iz16xlarge       = "r7iz.16xlarge"
+	InstanceTypeR7iz2xlarge        = "r7iz.2xlarge"
+	InstanceTypeR7iz32xlarge       = "r7iz.32xlarge"
+	InstanceTypeR7iz4xlarge        = "r7iz.4xlarge"
+	InstanceTypeR7iz8xlarge        = "r7iz.8xlarge"
+	InstanceTypeR7izLarge          = "r7iz.large"
+	InstanceTypeR7izMetal16xl      = "r7iz.metal-16xl"
+	InstanceTypeR7izMetal32xl      = "r7iz.metal-32xl"
+	InstanceTypeR7izXlarge         = "r7iz.xlarge"
+	InstanceTypeR8a12xlarge        = "r8a.12xlarge"
+	InstanceTypeR8a16xlarge        = "r8a.16xlarge"
+	InstanceTypeR8a24xlarge        = "r8a.24xlarge"
+	InstanceTypeR8a2xlarge         = "r8a.2xlarge"
+	InstanceTypeR8a48xlarge        = "r8a.48xlarge"
+	InstanceTypeR8a4xlarge         = "r8a.4xlarge"
+	InstanceTypeR8a8xlarge         = "r8a.8xlarge"
+	InstanceTypeR8aLarge           = "r8a.large"
+	InstanceTypeR8aMedium          = "r8a.medium"
+	InstanceTypeR8aMetal24xl       = "r8a.metal-24xl"
+	InstanceTypeR8aMetal48xl       = "r8a.metal-48xl"
+	InstanceTypeR8aXlarge          = "r8a.xlarge"
+	InstanceTypeR8g12xlarge        = "r8g.12xlarge"
+	InstanceTypeR8g16xlarge        = "r8g.16xlarge"
+	InstanceTypeR8g24xlarge        = "r8g.24xlarge"
+	InstanceTypeR8g2xlarge         = "r8g.2xlarge"
+	InstanceTypeR8g48xlarge        = "r8g.48xlarge"
+	InstanceTypeR8g4xlarge         = "r8g.4xlarge"
+	InstanceTypeR8g8xlarge         = "r8g.8xlarge"
+	InstanceTypeR8gLarge           = "r8g.large"
+	InstanceTypeR8gMedium          = "r8g.medium"
+	InstanceTypeR8gMetal24xl       = "r8g.metal-24xl"
+	InstanceTypeR8gMetal48xl       = "r8g.metal-48xl"
+	InstanceTypeR8gXlarge          = "r8g.xlarge"
+	InstanceTypeR8gb12xlarge       = "r8gb.12xlarge"
+	InstanceTypeR8gb16xlarge       = "r8gb.16xlarge"
+	InstanceTypeR8gb24xlarge       = "r8gb.24xlarge"
+	InstanceTypeR8gb2xlarge        = "r8gb.2xlarge"
+	InstanceTypeR8gb48xlarge       = "r8gb.48xlarge"
+	InstanceTypeR8gb4xlarge        = "r8gb.4xlarge"
+	InstanceTypeR8gb8xlarge        = "r8gb.8xlarge"
+	InstanceTypeR8gbLarge          = "r8gb.large"
+	InstanceTypeR8gbMedium         = "r8gb.medium"
+	InstanceTypeR8gbMetal24xl      = "r8gb.metal-24xl"
+	InstanceTypeR8gbMetal48xl      = "r8gb.metal-48xl"
+	InstanceTypeR8gbXlarge         = "r8gb.xlarge"
+	InstanceTypeR8gd12xlarge       = "r8gd.12xlarge"
+	InstanceTypeR8gd16xlarge       = "r8gd.16xlarge"
+	InstanceTypeR8gd24xlarge       = "r8gd.24xlarge"
+	InstanceTypeR8gd2xlarge        = "r8gd.2xlarge"
+	InstanceTypeR8gd48xlarge       = "r8gd.48xlarge"
+	InstanceTypeR8gd4xlarge        = "r8gd.4xlarge"
+	InstanceTypeR8gd8xlarge        = "r8gd.8xlarge"
+	InstanceTypeR8gdLarge          = "r8gd.large"
+	InstanceTypeR8gdMedium         = "r8gd.medium"
+	InstanceTypeR8gdMetal24xl      = "r8gd.metal-24xl"
+	InstanceTypeR8gdMetal48xl      = "r8gd.metal-48xl"
+	InstanceTypeR8gdXlarge         = "r8gd.xlarge"
+	InstanceTypeR8gn12xlarge       = "r8gn.12xlarge"
+	InstanceTypeR8gn16xlarge       = "r8gn.16xlarge"
+	InstanceTypeR8gn24xlarge       = "r8gn.24xlarge"
+	InstanceTypeR8gn2xlarge        = "r8gn.2xlarge"
+	InstanceTypeR8gn48xlarge       = "r8gn.48xlarge"
+	InstanceTypeR8gn4xlarge        = "r8gn.4xlarge"
+	InstanceTypeR8gn8xlarge        = "r8gn.8xlarge"
+	InstanceTypeR8gnLarge          = "r8gn.large"
+	InstanceTypeR8gnMedium         = "r8gn.medium"
+	InstanceTypeR8gnMetal24xl      = "r8gn.metal-24xl"
+	InstanceTypeR8gnMetal48xl      = "r8gn.metal-48xl"
+	InstanceTypeR8gnXlarge         = "r8gn.xlarge"
+	InstanceTypeR8i12xlarge        = "r8i.12xlarge"
+	InstanceTypeR8i16xlarge        = "r8i.16xlarge"
+	InstanceTypeR8i24xlarge        = "r8i.24xlarge"
+	InstanceTypeR8i2xlarge         = "r8i.2xlarge"
+	InstanceTypeR8i32xlarge        = "r8i.32xlarge"
+	InstanceTypeR8i48xlarge        = "r8i.48xlarge"
+	InstanceTypeR8i4xlarge         = "r8i.4xlarge"
+	InstanceTypeR8i8xlarge         = "r8i.8xlarge"
+	InstanceTypeR8i96xlarge        = "r8i.96xlarge"
+	InstanceTypeR8iFlex12xlarge    = "r8i-flex.12xlarge"
+	InstanceTypeR8iFlex16xlarge    = "r8i-flex.16xlarge"
+	InstanceTypeR8iFlex2xlarge     = "r8i-flex.2xlarge"
+	InstanceTypeR8iFlex4xlarge     = "r8i-flex.4xlarge"
+	InstanceTypeR8iFlex8xlarge     = "r8i-flex.8xlarge"
+	InstanceTypeR8iFlexLarge       = "r8i-flex.large"
+	InstanceTypeR8iFlexXlarge      = "r8i-flex.xlarge"
+	InstanceTypeR8iLarge           = "r8i.large"
+	InstanceTypeR8iMetal48xl       = "r8i.metal-48xl"
+	InstanceTypeR8iMetal96xl       = "r8i.metal-96xl"
+	InstanceTypeR8iXlarge          = "r8i.xlarge"
+	InstanceTypeR8ib12xlarge       = "r8ib.12xlarge"
+	InstanceTypeR8ib16xlarge       = "r8ib.16xlarge"
+	InstanceTypeR8ib24xlarge       = "r8ib.24xlarge"
+	InstanceTypeR8ib2xlarge        = "r8ib.2xlarge"
+	InstanceTypeR8ib32xlarge       = "r8ib.32xlarge"
+	InstanceTypeR8ib48xlarge       = "r8ib.48xlarge"
+	InstanceTypeR8ib4xlarge        = "r8ib.4xlarge"
+	InstanceTypeR8ib8xlarge        = "r8ib.8xlarge"
+	InstanceTypeR8ib96xlarge       = "r8ib.96xlarge"
+	InstanceTypeR8ibLarge          = "r8ib.large"
+	InstanceTypeR8ibMetal48xl      = "r8ib.metal-48xl"
+	InstanceTypeR8ibMetal96xl      = "r8ib.metal-96xl"
+	InstanceTypeR8ibXlarge         = "r8ib.xlarge"
+	InstanceTypeR8id12xlarge       = "r8id.12xlarge"
+	InstanceTypeR8id16xlarge       = "r8id.16xlarge"
+	InstanceTypeR8id24xlarge       = "r8id.24xlarge"
+	InstanceTypeR8id2xlarge        = "r8id.2xlarge"
+	InstanceTypeR8id32xlarge       = "r8id.32xlarge"
+	InstanceTypeR8id48xlarge       = "r8id.48xlarge"
+	InstanceTypeR8id4xlarge        = "r8id.4xlarge"
+	InstanceTypeR8id8xlarge        = "r8id.8xlarge"
+	InstanceTypeR8id96xlarge       = "r8id.96xlarge"
+	InstanceTypeR8idLarge          = "r8id.large"
+	InstanceTypeR8idMetal48xl      = "r8id.metal-48xl"
+	InstanceTypeR8idMetal96xl      = "r8id.metal-96xl"
+	InstanceTypeR8idXlarge         = "r8id.xlarge"
+	InstanceTypeR8idb12xlarge      = "r8idb.12xlarge"
+	InstanceTypeR8idb16xlarge      = "r8idb.16xlarge"
+	InstanceTypeR8idb24xlarge      = "r8idb.24xlarge"
+	InstanceTypeR8idb2xlarge       = "r8idb.2xlarge"
+	InstanceTypeR8idb32xlarge      = "r8idb.32xlarge"
+	InstanceTypeR8idb48xlarge      = "r8idb.48xlarge"
+	InstanceTypeR8idb4xlarge       = "r8idb.4xlarge"
+	InstanceTypeR8idb8xlarge       = "r8idb.8xlarge"
+	InstanceTypeR8idb96xlarge      = "r8idb.96xlarge"
+	InstanceTypeR8idbLarge         = "r8idb.large"
+	InstanceTypeR8idbMetal48xl     = "r8idb.metal-48xl"
+	InstanceTypeR8idbMetal96xl     = "r8idb.metal-96xl"
+	InstanceTypeR8idbXlarge        = "r8idb.xlarge"
+	InstanceTypeR8idn12xlarge      = "r8idn.12xlarge"
+	InstanceTypeR8idn16xlarge      = "r8idn.16xlarge"
+	InstanceTypeR8idn24xlarge      = "r8idn.24xlarge"
+	InstanceTypeR8idn2xlarge       = "r8idn.2xlarge"
+	InstanceTypeR8idn32xlarge      = "r8idn.32xlarge"
+	InstanceTypeR8idn48xlarge      = "r8idn.48xlarge"
+	InstanceTypeR8idn4xlarge       = "r8idn.4xlarge"
+	InstanceTypeR8idn8xlarge       = "r8idn.8xlarge"
+	InstanceTypeR8idn96xlarge      = "r8idn.96xlarge"
+	InstanceTypeR8idnLarge         = "r8idn.large"
+	InstanceTypeR8idnMetal48xl     = "r8idn.metal-48xl"
+	InstanceTypeR8idnMetal96xl     = "r8idn.metal-96xl"
+	InstanceTypeR8idnXlarge        = "r8idn.xlarge"
+	InstanceTypeR8in12xlarge       = "r8in.12xlarge"
+	InstanceTypeR8in16xlarge       = "r8in.16xlarge"
+	InstanceTypeR8in24xlarge       = "r8in.24xlarge"
+	InstanceTypeR8in2xlarge        = "r8in.2xlarge"
+	InstanceTypeR8in32xlarge       = "r8in.32xlarge"
+	InstanceTypeR8in48xlarge       = "r8in.48xlarge"
+	InstanceTypeR8in4xlarge        = "r8in.4xlarge"
+	InstanceTypeR8in8xlarge        = "r8in.8xlarge"
+	InstanceTypeR8in96xlarge       = "r8in.96xlarge"
+	InstanceTypeR8inLarge          = "r8in.large"
+	InstanceTypeR8inMetal48xl      = "r8in.metal-48xl"
+	InstanceTypeR8inMetal96xl      = "r8in.metal-96xl"
+	InstanceTypeR8inXlarge         = "r8in.xlarge"
+	InstanceTypeR9g12xlarge        = "r9g.12xlarge"
+	InstanceTypeR9g16xlarge        = "r9g.16xlarge"
+	InstanceTypeR9g24xlarge        = "r9g.24xlarge"
+	InstanceTypeR9g2xlarge         = "r9g.2xlarge"
+	InstanceTypeR9g48xlarge        = "r9g.48xlarge"
+	InstanceTypeR9g4xlarge         = "r9g.4xlarge"
+	InstanceTypeR9g8xlarge         = "r9g.8xlarge"
+	InstanceTypeR9gLarge           = "r9g.large"
+	InstanceTypeR9gMedium          = "r9g.medium"
+	InstanceTypeR9gMetal48xl       = "r9g.metal-48xl"
+	InstanceTypeR9gXlarge          = "r9g.xlarge"
+	InstanceTypeR9gd12xlarge       = "r9gd.12xlarge"
+	InstanceTypeR9gd16xlarge       = "r9gd.16xlarge"
+	InstanceTypeR9gd24xlarge       = "r9gd.24xlarge"
+	InstanceTypeR9gd2xlarge        = "r9gd.2xlarge"
+	InstanceTypeR9gd48xlarge       = "r9gd.48xlarge"
+	InstanceTypeR9gd4xlarge        = "r9gd.4xlarge"
+	InstanceTypeR9gd8xlarge        = "r9gd.8xlarge"
+	InstanceTypeR9gdLarge          = "r9gd.large"
+	InstanceTypeR9gdMedium         = "r9gd.medium"
+	InstanceTypeR9gdMetal48xl      = "r9gd.metal-48xl"
+	InstanceTypeR9gdXlarge         = "r9gd.xlarge"
+	InstanceTypeT1Micro            = "t1.micro"
+	InstanceTypeT22xlarge          = "t2.2xlarge"
+	InstanceTypeT2Large            = "t2.large"
+	InstanceTypeT2Medium           = "t2.medium"
+	InstanceTypeT2Micro            = "t2.micro"
+	InstanceTypeT2Nano             = "t2.nano"
+	InstanceTypeT2Small            = "t2.small"
+	InstanceTypeT2Xlarge           = "t2.xlarge"
+	InstanceTypeT32xlarge          = "t3.2xlarge"
+	InstanceTypeT3Large            = "t3.large"
+	InstanceTypeT3Medium           = "t3.medium"
+	InstanceTypeT3Micro            = "t3.micro"
+	InstanceTypeT3Nano             = "t3.nano"
+	InstanceTypeT3Small            = "t3.small"
+	InstanceTypeT3Xlarge           = "t3.xlarge"
+	InstanceTypeT3a2xlarge         = "t3a.2xlarge"
+	InstanceTypeT3aLarge           = "t3a.large"
+	InstanceTypeT3aMedium          = "t3a.medium"
+	InstanceTypeT3aMicro           = "t3a.micro"
+	InstanceTypeT3aNano            = "t3a.nano"
+	InstanceTypeT3aSmall           = "t3a.small"
+	InstanceTypeT3aXlarge          = "t3a.xlarge"
+	InstanceTypeT4g2xlarge         = "t4g.2xlarge"
+	InstanceTypeT4gLarge           = "t4g.large"
+	InstanceTypeT4gMedium          = "t4g.medium"
+	InstanceTypeT4gMicro           = "t4g.micro"
+	InstanceTypeT4gNano            = "t4g.nano"
+	InstanceTypeT4gSmall           = "t4g.small"
+	InstanceTypeT4gXlarge          = "t4g.xlarge"
+	InstanceTypeT8iMedium          = "t8i.medium"
+	InstanceTypeT8iMicro           = "t8i.micro"
+	InstanceTypeT8iNano            = "t8i.nano"
+	InstanceTypeT8iSmall           = "t8i.small"
+	InstanceTypeTrn12xlarge        = "trn1.2xlarge"
+	InstanceTypeTrn132xlarge       = "trn1.32xlarge"
+	InstanceTypeTrn1n32xlarge      = "trn1n.32xlarge"
+	InstanceTypeTrn23xlarge        = "trn2.3xlarge"
+	InstanceTypeTrn248xlarge       = "trn2.48xlarge"
+	InstanceTypeTrn2u48xlarge      = "trn2u.48xlarge"
+	InstanceTypeU7i12tb224xlarge   = "u7i-12tb.224xlarge"
+	InstanceTypeU7i6tb112xlarge    = "u7i-6tb.112xlarge"
+	InstanceTypeU7i8tb112xlarge    = "u7i-8tb.112xlarge"
+	InstanceTypeU7ib12tb224xlarge  = "u7ib-12tb.224xlarge"
+	InstanceTypeU7in16tb224xlarge  = "u7in-16tb.224xlarge"
+	InstanceTypeU7in24tb224xlarge  = "u7in-24tb.224xlarge"
+	InstanceTypeU7in32tb224xlarge  = "u7in-32tb.224xlarge"
+	InstanceTypeU7inh32tb480xlarge = "u7inh-32tb.480xlarge"
+	InstanceTypeU12tb1112xlarge    = "u-12tb1.112xlarge"
+	InstanceTypeU12tb1Metal        = "u-12tb1.metal"
+	InstanceTypeU18tb1112xlarge    = "u-18tb1.112xlarge"
+	InstanceTypeU18tb1Metal        = "u-18tb1.metal"
+	InstanceTypeU24tb1112xlarge    = "u-24tb1.112xlarge"
+	InstanceTypeU24tb1Metal        = "u-24tb1.metal"
+	InstanceTypeU3tb156xlarge      = "u-3tb1.56xlarge"
+	InstanceTypeU6tb1112xlarge     = "u-6tb1.112xlarge"
+	InstanceTypeU6tb156xlarge      = "u-6tb1.56xlarge"
+	InstanceTypeU6tb1Metal         = "u-6tb1.metal"
+	InstanceTypeU9tb1112xlarge     = "u-9tb1.112xlarge"
+	InstanceTypeU9tb1Metal         = "u-9tb1.metal"
+	InstanceTypeVt124xlarge        = "vt1.24xlarge"
+	InstanceTypeVt13xlarge         = "vt1.3xlarge"
+	InstanceTypeVt16xlarge         = "vt1.6xlarge"
+	InstanceTypeX116xlarge         = "x1.16xlarge"
+	InstanceTypeX132xlarge         = "x1.32xlarge"
+	InstanceTypeX1e16xlarge        = "x1e.16xlarge"
+	InstanceTypeX1e2xlarge         = "x1e.2xlarge"
+	InstanceTypeX1e32xlarge        = "x1e.32xlarge"
+	InstanceTypeX1e4xlarge         = "x1e.4xlarge"
+	InstanceTypeX1e8xlarge         = "x1e.8xlarge"
+	InstanceTypeX1eXlarge          = "x1e.xlarge"
+	InstanceTypeX2gd12xlarge       = "x2gd.12xlarge"
+	InstanceTypeX2gd16xlarge       = "x2gd.16xlarge"
+	InstanceTypeX2gd2xlarge        = "x2gd.2xlarge"
+	InstanceTypeX2gd4xlarge        = "x2gd.4xlarge"
+	InstanceTypeX2gd8xlarge        = "x2gd.8xlarge"
+	InstanceTypeX2gdLarge          = "x2gd.large"
+	InstanceTypeX2gdMedium         = "x2gd.medium"
+	InstanceTypeX2gdMetal          = "x2gd.metal"
+	InstanceTypeX2gdXlarge         = "x2gd.xlarge"
+	InstanceTypeX2idn16xlarge      = "x2idn.16xlarge"
+	InstanceTypeX2idn24xlarge      = "x2idn.24xlarge"
+	InstanceTypeX2idn32xlarge      = "x2idn.32xlarge"
+	InstanceTypeX2idnMetal         = "x2idn.metal"
+	InstanceTypeX2iedn16xlarge     = "x2iedn.16xlarge"
+	InstanceTypeX2iedn24xlarge     = "x2iedn.24xlarge"
+	InstanceTypeX2iedn2xlarge      = "x2iedn.2xlarge"
+	InstanceTypeX2iedn32xlarge     = "x2iedn.32xlarge"
+	InstanceTypeX2iedn4xlarge      = "x2iedn.4xlarge"
+	InstanceTypeX2iedn8xlarge      = "x2iedn.8xlarge"
+	InstanceTypeX2iednMetal        = "x2iedn.metal"
+	InstanceTypeX2iednXlarge       = "x2iedn.xlarge"
+	InstanceTypeX2iezn12xlarge     = "x2iezn.12xlarge"
+	InstanceTypeX2iezn2xlarge      = "x2iezn.2xlarge"
+	InstanceTypeX2iezn4xlarge      = "x2iezn.4xlarge"
+	InstanceTypeX2iezn6xlarge      = "x2iezn.6xlarge"
+	InstanceTypeX2iezn8xlarge      = "x2iezn.8xlarge"
+	InstanceTypeX2ieznMetal        = "x2iezn.metal"
+	InstanceTypeX8aedz12xlarge     = "x8aedz.12xlarge"
+	InstanceTypeX8aedz24xlarge     = "x8aedz.24xlarge"
+	InstanceTypeX8aedz3xlarge      = "x8aedz.3xlarge"
+	InstanceTypeX8aedz6xlarge      = "x8aedz.6xlarge"
+	InstanceTypeX8aedzLarge        = "x8aedz.large"
+	InstanceTypeX8aedzMetal12xl    = "x8aedz.metal-12xl"
+	InstanceTypeX8aedzMetal24xl    = "x8aedz.metal-24xl"
+	InstanceTypeX8aedzXlarge       = "x8aedz.xlarge"
+	InstanceTypeX8g12xlarge        = "x8g.12xlarge"
+	InstanceTypeX8g16xlarge        = "x8g.16xlarge"
+	InstanceTypeX8g24xlarge        = "x8g.24xlarge"
+	InstanceTypeX8g2xlarge         = "x8g.2xlarge"
+	InstanceTypeX8g48xlarge        = "x8g.48xlarge"
+	InstanceTypeX8g4xlarge         = "x8g.4xlarge"
+	InstanceTypeX8g8xlarge         = "x8g.8xlarge"
+	InstanceTypeX8gLarge           = "x8g.large"
+	InstanceTypeX8gMedium          = "x8g.medium"
+	InstanceTypeX8gMetal24xl       = "x8g.metal-24xl"
+	InstanceTypeX8gMetal48xl       = "x8g.metal-48xl"
+	InstanceTypeX8gXlarge          = "x8g.xlarge"
+	InstanceTypeX8i12xlarge        = "x8i.12xlarge"
+	InstanceTypeX8i16xlarge        = "x8i.16xlarge"
+	InstanceTypeX8i24xlarge        = "x8i.24xlarge"
+	InstanceTypeX8i2xlarge         = "x8i.2xlarge"
+	InstanceTypeX8i32xlarge        = "x8i.32xlarge"
+	InstanceTypeX8i48xlarge        = "x8i.48xlarge"
+	InstanceTypeX8i4xlarge         = "x8i.4xlarge"
+	InstanceTypeX8i64xlarge        = "x8i.64xlarge"
+	InstanceTypeX8i8xlarge         = "x8i.8xlarge"
+	InstanceTypeX8i96xlarge        = "x8i.96xlarge"
+	InstanceTypeX8iLarge           = "x8i.large"
+	InstanceTypeX8iMetal48xl       = "x8i.metal-48xl"
+	InstanceTypeX8iMetal96xl       = "x8i.metal-96xl"
+	InstanceTypeX8iXlarge          = "x8i.xlarge"
+	InstanceTypeZ1d12xlarge        = "z1d.12xlarge"
+	InstanceTypeZ1d2xlarge         = "z1d.2xlarge"
+	InstanceTypeZ1d3xlarge         = "z1d.3xlarge"
+	InstanceTypeZ1d6xlarge         = "z1d.6xlarge"
+	InstanceTypeZ1dLarge           = "z1d.large"
+	InstanceTypeZ1dMetal           = "z1d.metal"
+	InstanceTypeZ1dXlarge          = "z1d.xlarge"
 )
 
 // Values of InstanceTypeHypervisor.
@@ -1887,30 +2940,76 @@ const (
 
 // Values of InterfacePermissionType.
 const (
-	InterfacePermissionTypeINSTANCEATTACH = "INSTANCE-ATTACH"
 	InterfacePermissionTypeEIPASSOCIATE   = "EIP-ASSOCIATE"
+	InterfacePermissionTypeINSTANCEATTACH = "INSTANCE-ATTACH"
 )
 
 // Values of InterfaceProtocolType.
 const (
-	InterfaceProtocolTypeVLAN = "VLAN"
 	InterfaceProtocolTypeGRE  = "GRE"
+	InterfaceProtocolTypeVLAN = "VLAN"
+)
+
+// Values of InternetGatewayBlockMode.
+const (
+	InternetGatewayBlockModeBlockBidirectional = "block-bidirectional"
+	InternetGatewayBlockModeBlockIngress       = "block-ingress"
+	InternetGatewayBlockModeOff                = "off"
+)
+
+// Values of InternetGatewayExclusionMode.
+const (
+	InternetGatewayExclusionModeAllowBidirectional = "allow-bidirectional"
+	InternetGatewayExclusionModeAllowEgress        = "allow-egress"
+)
+
+// Values of InterruptibleCapacityReservationAllocationStatus.
+const (
+	InterruptibleCapacityReservationAllocationStatusActive    = "active"
+	InterruptibleCapacityReservationAllocationStatusCanceled  = "canceled"
+	InterruptibleCapacityReservationAllocationStatusCanceling = "canceling"
+	InterruptibleCapacityReservationAllocationStatusFailed    = "failed"
+	InterruptibleCapacityReservationAllocationStatusPending   = "pending"
+	InterruptibleCapacityReservationAllocationStatusUpdating  = "updating"
+)
+
+// Values of InterruptionType.
+const (
+	InterruptionTypeAdhoc = "adhoc"
 )
 
 // Values of IpAddressType.
 const (
-	IpAddressTypeIpv4      = "ipv4"
 	IpAddressTypeDualstack = "dualstack"
+	IpAddressTypeIpv4      = "ipv4"
 	IpAddressTypeIpv6      = "ipv6"
+)
+
+// Values of IpScopeEnum.
+const (
+	IpScopeEnumPrivate = "private"
+)
+
+// Values of IpSource.
+const (
+	IpSourceAmazon = "amazon"
+	IpSourceByoip  = "byoip"
+	IpSourceNone   = "none"
+)
+
+// Values of IpVersionEnum.
+const (
+	IpVersionEnumIpv4 = "ipv4"
+	IpVersionEnumIpv6 = "ipv6"
 )
 
 // Values of IpamAddressHistoryResourceType.
 const (
 	IpamAddressHistoryResourceTypeEip              = "eip"
-	IpamAddressHistoryResourceTypeVpc              = "vpc"
-	IpamAddressHistoryResourceTypeSubnet           = "subnet"
-	IpamAddressHistoryResourceTypeNetworkInterface = "network-interface"
 	IpamAddressHistoryResourceTypeInstance         = "instance"
+	IpamAddressHistoryResourceTypeNetworkInterface = "network-interface"
+	IpamAddressHistoryResourceTypeSubnet           = "subnet"
+	IpamAddressHistoryResourceTypeVpc              = "vpc"
 )
 
 // Values of IpamAssociatedResourceDiscoveryStatus.
@@ -1919,12 +3018,32 @@ const (
 	IpamAssociatedResourceDiscoveryStatusNotFound = "not-found"
 )
 
+// Values of IpamByoipAdvertisementType.
+const (
+	IpamByoipAdvertisementTypeGlobal   = "global"
+	IpamByoipAdvertisementTypeRegional = "regional"
+)
+
+// Values of IpamByoipCidrState.
+const (
+	IpamByoipCidrStateAdvertised                         = "advertised"
+	IpamByoipCidrStateDeprovisioned                      = "deprovisioned"
+	IpamByoipCidrStateFailedDeprovision                  = "failed-deprovision"
+	IpamByoipCidrStateFailedProvision                    = "failed-provision"
+	IpamByoipCidrStatePendingAdvertising                 = "pending-advertising"
+	IpamByoipCidrStatePendingDeprovision                 = "pending-deprovision"
+	IpamByoipCidrStatePendingProvision                   = "pending-provision"
+	IpamByoipCidrStatePendingWithdrawal                  = "pending-withdrawal"
+	IpamByoipCidrStateProvisioned                        = "provisioned"
+	IpamByoipCidrStateProvisionedNotPubliclyAdvertisable = "provisioned-not-publicly-advertisable"
+)
+
 // Values of IpamComplianceStatus.
 const (
 	IpamComplianceStatusCompliant    = "compliant"
+	IpamComplianceStatusIgnored      = "ignored"
 	IpamComplianceStatusNoncompliant = "noncompliant"
 	IpamComplianceStatusUnmanaged    = "unmanaged"
-	IpamComplianceStatusIgnored      = "ignored"
 )
 
 // Values of IpamDiscoveryFailureCode.
@@ -1936,19 +3055,41 @@ const (
 
 // Values of IpamExternalResourceVerificationTokenState.
 const (
-	IpamExternalResourceVerificationTokenStateCreateInProgress = "create-in-progress"
 	IpamExternalResourceVerificationTokenStateCreateComplete   = "create-complete"
 	IpamExternalResourceVerificationTokenStateCreateFailed     = "create-failed"
-	IpamExternalResourceVerificationTokenStateDeleteInProgress = "delete-in-progress"
+	IpamExternalResourceVerificationTokenStateCreateInProgress = "create-in-progress"
 	IpamExternalResourceVerificationTokenStateDeleteComplete   = "delete-complete"
 	IpamExternalResourceVerificationTokenStateDeleteFailed     = "delete-failed"
+	IpamExternalResourceVerificationTokenStateDeleteInProgress = "delete-in-progress"
+)
+
+// Values of IpamInternetRegistryAssociationState.
+const (
+	IpamInternetRegistryAssociationStateCreateFailed      = "create-failed"
+	IpamInternetRegistryAssociationStateCreateInProgress  = "create-in-progress"
+	IpamInternetRegistryAssociationStateDeleteComplete    = "delete-complete"
+	IpamInternetRegistryAssociationStateDeleteFailed      = "delete-failed"
+	IpamInternetRegistryAssociationStateDeleteInProgress  = "delete-in-progress"
+	IpamInternetRegistryAssociationStateDisableComplete   = "disable-complete"
+	IpamInternetRegistryAssociationStateDisableFailed     = "disable-failed"
+	IpamInternetRegistryAssociationStateDisableInProgress = "disable-in-progress"
+	IpamInternetRegistryAssociationStateEnableComplete    = "enable-complete"
+	IpamInternetRegistryAssociationStateEnableFailed      = "enable-failed"
+	IpamInternetRegistryAssociationStateEnableInProgress  = "enable-in-progress"
+	IpamInternetRegistryAssociationStatePendingEnable     = "pending-enable"
 )
 
 // Values of IpamManagementState.
 const (
+	IpamManagementStateIgnored   = "ignored"
 	IpamManagementStateManaged   = "managed"
 	IpamManagementStateUnmanaged = "unmanaged"
-	IpamManagementStateIgnored   = "ignored"
+)
+
+// Values of IpamMeteredAccount.
+const (
+	IpamMeteredAccountIpamOwner     = "ipam-owner"
+	IpamMeteredAccountResourceOwner = "resource-owner"
 )
 
 // Values of IpamNetworkInterfaceAttachmentStatus.
@@ -1959,23 +3100,56 @@ const (
 
 // Values of IpamOverlapStatus.
 const (
-	IpamOverlapStatusOverlapping    = "overlapping"
-	IpamOverlapStatusNonoverlapping = "nonoverlapping"
 	IpamOverlapStatusIgnored        = "ignored"
+	IpamOverlapStatusNonoverlapping = "nonoverlapping"
+	IpamOverlapStatusOverlapping    = "overlapping"
+)
+
+// Values of IpamPolicyManagedBy.
+const (
+	IpamPolicyManagedByAccount                       = "account"
+	IpamPolicyManagedByDelegatedAdministratorForIpam = "delegated-administrator-for-ipam"
+)
+
+// Values of IpamPolicyResourceType.
+const (
+	IpamPolicyResourceTypeAlb  = "alb"
+	IpamPolicyResourceTypeEip  = "eip"
+	IpamPolicyResourceTypeRds  = "rds"
+	IpamPolicyResourceTypeRnat = "rnat"
+)
+
+// Values of IpamPolicyState.
+const (
+	IpamPolicyStateCreateComplete    = "create-complete"
+	IpamPolicyStateCreateFailed      = "create-failed"
+	IpamPolicyStateCreateInProgress  = "create-in-progress"
+	IpamPolicyStateDeleteComplete    = "delete-complete"
+	IpamPolicyStateDeleteFailed      = "delete-failed"
+	IpamPolicyStateDeleteInProgress  = "delete-in-progress"
+	IpamPolicyStateIsolateComplete   = "isolate-complete"
+	IpamPolicyStateIsolateInProgress = "isolate-in-progress"
+	IpamPolicyStateModifyComplete    = "modify-complete"
+	IpamPolicyStateModifyFailed      = "modify-failed"
+	IpamPolicyStateModifyInProgress  = "modify-in-progress"
+	IpamPolicyStateRestoreInProgress = "restore-in-progress"
 )
 
 // Values of IpamPoolAllocationResourceType.
 const (
-	IpamPoolAllocationResourceTypeIpamPool          = "ipam-pool"
-	IpamPoolAllocationResourceTypeVpc               = "vpc"
-	IpamPoolAllocationResourceTypeEc2PublicIpv4Pool = "ec2-public-ipv4-pool"
+	IpamPoolAllocationResourceTypeAnycastIpList     = "anycast-ip-list"
 	IpamPoolAllocationResourceTypeCustom            = "custom"
+	IpamPoolAllocationResourceTypeEc2PublicIpv4Pool = "ec2-public-ipv4-pool"
+	IpamPoolAllocationResourceTypeEip               = "eip"
+	IpamPoolAllocationResourceTypeIpamPool          = "ipam-pool"
 	IpamPoolAllocationResourceTypeSubnet            = "subnet"
+	IpamPoolAllocationResourceTypeVpc               = "vpc"
 )
 
 // Values of IpamPoolAwsService.
 const (
-	IpamPoolAwsServiceEc2 = "ec2"
+	IpamPoolAwsServiceEc2            = "ec2"
+	IpamPoolAwsServiceGlobalServices = "global-services"
 )
 
 // Values of IpamPoolCidrFailureCode.
@@ -1986,14 +3160,14 @@ const (
 
 // Values of IpamPoolCidrState.
 const (
-	IpamPoolCidrStatePendingProvision   = "pending-provision"
-	IpamPoolCidrStateProvisioned        = "provisioned"
-	IpamPoolCidrStateFailedProvision    = "failed-provision"
-	IpamPoolCidrStatePendingDeprovision = "pending-deprovision"
 	IpamPoolCidrStateDeprovisioned      = "deprovisioned"
 	IpamPoolCidrStateFailedDeprovision  = "failed-deprovision"
-	IpamPoolCidrStatePendingImport      = "pending-import"
 	IpamPoolCidrStateFailedImport       = "failed-import"
+	IpamPoolCidrStateFailedProvision    = "failed-provision"
+	IpamPoolCidrStatePendingDeprovision = "pending-deprovision"
+	IpamPoolCidrStatePendingImport      = "pending-import"
+	IpamPoolCidrStatePendingProvision   = "pending-provision"
+	IpamPoolCidrStateProvisioned        = "provisioned"
 )
 
 // Values of IpamPoolPublicIpSource.
@@ -2009,18 +3183,74 @@ const (
 
 // Values of IpamPoolState.
 const (
-	IpamPoolStateCreateInProgress  = "create-in-progress"
 	IpamPoolStateCreateComplete    = "create-complete"
 	IpamPoolStateCreateFailed      = "create-failed"
-	IpamPoolStateModifyInProgress  = "modify-in-progress"
-	IpamPoolStateModifyComplete    = "modify-complete"
-	IpamPoolStateModifyFailed      = "modify-failed"
-	IpamPoolStateDeleteInProgress  = "delete-in-progress"
+	IpamPoolStateCreateInProgress  = "create-in-progress"
 	IpamPoolStateDeleteComplete    = "delete-complete"
 	IpamPoolStateDeleteFailed      = "delete-failed"
-	IpamPoolStateIsolateInProgress = "isolate-in-progress"
+	IpamPoolStateDeleteInProgress  = "delete-in-progress"
 	IpamPoolStateIsolateComplete   = "isolate-complete"
+	IpamPoolStateIsolateInProgress = "isolate-in-progress"
+	IpamPoolStateModifyComplete    = "modify-complete"
+	IpamPoolStateModifyFailed      = "modify-failed"
+	IpamPoolStateModifyInProgress  = "modify-in-progress"
 	IpamPoolStateRestoreInProgress = "restore-in-progress"
+)
+
+// Values of IpamPrefixListResolverRuleConditionOperation.
+const (
+	IpamPrefixListResolverRuleConditionOperationEquals    = "equals"
+	IpamPrefixListResolverRuleConditionOperationNotEquals = "not-equals"
+	IpamPrefixListResolverRuleConditionOperationSubnetOf  = "subnet-of"
+)
+
+// Values of IpamPrefixListResolverRuleType.
+const (
+	IpamPrefixListResolverRuleTypeIpamPoolCidr     = "ipam-pool-cidr"
+	IpamPrefixListResolverRuleTypeIpamResourceCidr = "ipam-resource-cidr"
+	IpamPrefixListResolverRuleTypeStaticCidr       = "static-cidr"
+)
+
+// Values of IpamPrefixListResolverState.
+const (
+	IpamPrefixListResolverStateCreateComplete    = "create-complete"
+	IpamPrefixListResolverStateCreateFailed      = "create-failed"
+	IpamPrefixListResolverStateCreateInProgress  = "create-in-progress"
+	IpamPrefixListResolverStateDeleteComplete    = "delete-complete"
+	IpamPrefixListResolverStateDeleteFailed      = "delete-failed"
+	IpamPrefixListResolverStateDeleteInProgress  = "delete-in-progress"
+	IpamPrefixListResolverStateIsolateComplete   = "isolate-complete"
+	IpamPrefixListResolverStateIsolateInProgress = "isolate-in-progress"
+	IpamPrefixListResolverStateModifyComplete    = "modify-complete"
+	IpamPrefixListResolverStateModifyFailed      = "modify-failed"
+	IpamPrefixListResolverStateModifyInProgress  = "modify-in-progress"
+	IpamPrefixListResolverStateRestoreInProgress = "restore-in-progress"
+)
+
+// Values of IpamPrefixListResolverTargetState.
+const (
+	IpamPrefixListResolverTargetStateCreateComplete    = "create-complete"
+	IpamPrefixListResolverTargetStateCreateFailed      = "create-failed"
+	IpamPrefixListResolverTargetStateCreateInProgress  = "create-in-progress"
+	IpamPrefixListResolverTargetStateDeleteComplete    = "delete-complete"
+	IpamPrefixListResolverTargetStateDeleteFailed      = "delete-failed"
+	IpamPrefixListResolverTargetStateDeleteInProgress  = "delete-in-progress"
+	IpamPrefixListResolverTargetStateIsolateComplete   = "isolate-complete"
+	IpamPrefixListResolverTargetStateIsolateInProgress = "isolate-in-progress"
+	IpamPrefixListResolverTargetStateModifyComplete    = "modify-complete"
+	IpamPrefixListResolverTargetStateModifyFailed      = "modify-failed"
+	IpamPrefixListResolverTargetStateModifyInProgress  = "modify-in-progress"
+	IpamPrefixListResolverTargetStateRestoreInProgress = "restore-in-progress"
+	IpamPrefixListResolverTargetStateSyncComplete      = "sync-complete"
+	IpamPrefixListResolverTargetStateSyncFailed        = "sync-failed"
+	IpamPrefixListResolverTargetStateSyncInProgress    = "sync-in-progress"
+)
+
+// Values of IpamPrefixListResolverVersionCreationStatus.
+const (
+	IpamPrefixListResolverVersionCreationStatusFailure = "failure"
+	IpamPrefixListResolverVersionCreationStatusPending = "pending"
+	IpamPrefixListResolverVersionCreationStatusSuccess = "success"
 )
 
 // Values of IpamPublicAddressAssociationStatus.
@@ -2031,113 +3261,167 @@ const (
 
 // Values of IpamPublicAddressAwsService.
 const (
-	IpamPublicAddressAwsServiceNatGateway                = "nat-gateway"
-	IpamPublicAddressAwsServiceDatabaseMigrationService  = "database-migration-service"
-	IpamPublicAddressAwsServiceRedshift                  = "redshift"
-	IpamPublicAddressAwsServiceElasticContainerService   = "elastic-container-service"
-	IpamPublicAddressAwsServiceRelationalDatabaseService = "relational-database-service"
-	IpamPublicAddressAwsServiceSiteToSiteVpn             = "site-to-site-vpn"
-	IpamPublicAddressAwsServiceLoadBalancer              = "load-balancer"
 	IpamPublicAddressAwsServiceGlobalAccelerator         = "global-accelerator"
+	IpamPublicAddressAwsServiceCloudfront                = "cloudfront"
+	IpamPublicAddressAwsServiceDatabaseMigrationService  = "database-migration-service"
+	IpamPublicAddressAwsServiceLoadBalancer              = "load-balancer"
+	IpamPublicAddressAwsServiceElasticContainerService   = "elastic-container-service"
+	IpamPublicAddressAwsServiceNatGateway                = "nat-gateway"
 	IpamPublicAddressAwsServiceOther                     = "other"
+	IpamPublicAddressAwsServiceRelationalDatabaseService = "relational-database-service"
+	IpamPublicAddressAwsServiceRedshift                  = "redshift"
+	IpamPublicAddressAwsServiceSiteToSiteVpn             = "site-to-site-vpn"
 )
 
 // Values of IpamPublicAddressType.
 const (
-	IpamPublicAddressTypeServiceManagedIp    = "service-managed-ip"
-	IpamPublicAddressTypeServiceManagedByoip = "service-managed-byoip"
+	IpamPublicAddressTypeAmazonOwnedContig   = "amazon-owned-contig"
 	IpamPublicAddressTypeAmazonOwnedEip      = "amazon-owned-eip"
+	IpamPublicAddressTypeAnycastIpListIp     = "anycast-ip-list-ip"
 	IpamPublicAddressTypeByoip               = "byoip"
 	IpamPublicAddressTypeEc2PublicIp         = "ec2-public-ip"
+	IpamPublicAddressTypeServiceManagedByoip = "service-managed-byoip"
+	IpamPublicAddressTypeServiceManagedIp    = "service-managed-ip"
+)
+
+// Values of IpamResourceCidrIpSource.
+const (
+	IpamResourceCidrIpSourceAmazon = "amazon"
+	IpamResourceCidrIpSourceByoip  = "byoip"
+	IpamResourceCidrIpSourceNone   = "none"
 )
 
 // Values of IpamResourceDiscoveryAssociationState.
 const (
-	IpamResourceDiscoveryAssociationStateAssociateInProgress    = "associate-in-progress"
 	IpamResourceDiscoveryAssociationStateAssociateComplete      = "associate-complete"
 	IpamResourceDiscoveryAssociationStateAssociateFailed        = "associate-failed"
-	IpamResourceDiscoveryAssociationStateDisassociateInProgress = "disassociate-in-progress"
+	IpamResourceDiscoveryAssociationStateAssociateInProgress    = "associate-in-progress"
 	IpamResourceDiscoveryAssociationStateDisassociateComplete   = "disassociate-complete"
 	IpamResourceDiscoveryAssociationStateDisassociateFailed     = "disassociate-failed"
-	IpamResourceDiscoveryAssociationStateIsolateInProgress      = "isolate-in-progress"
+	IpamResourceDiscoveryAssociationStateDisassociateInProgress = "disassociate-in-progress"
 	IpamResourceDiscoveryAssociationStateIsolateComplete        = "isolate-complete"
+	IpamResourceDiscoveryAssociationStateIsolateInProgress      = "isolate-in-progress"
 	IpamResourceDiscoveryAssociationStateRestoreInProgress      = "restore-in-progress"
 )
 
 // Values of IpamResourceDiscoveryState.
 const (
-	IpamResourceDiscoveryStateCreateInProgress  = "create-in-progress"
 	IpamResourceDiscoveryStateCreateComplete    = "create-complete"
 	IpamResourceDiscoveryStateCreateFailed      = "create-failed"
-	IpamResourceDiscoveryStateModifyInProgress  = "modify-in-progress"
-	IpamResourceDiscoveryStateModifyComplete    = "modify-complete"
-	IpamResourceDiscoveryStateModifyFailed      = "modify-failed"
-	IpamResourceDiscoveryStateDeleteInProgress  = "delete-in-progress"
+	IpamResourceDiscoveryStateCreateInProgress  = "create-in-progress"
 	IpamResourceDiscoveryStateDeleteComplete    = "delete-complete"
 	IpamResourceDiscoveryStateDeleteFailed      = "delete-failed"
-	IpamResourceDiscoveryStateIsolateInProgress = "isolate-in-progress"
+	IpamResourceDiscoveryStateDeleteInProgress  = "delete-in-progress"
 	IpamResourceDiscoveryStateIsolateComplete   = "isolate-complete"
+	IpamResourceDiscoveryStateIsolateInProgress = "isolate-in-progress"
+	IpamResourceDiscoveryStateModifyComplete    = "modify-complete"
+	IpamResourceDiscoveryStateModifyFailed      = "modify-failed"
+	IpamResourceDiscoveryStateModifyInProgress  = "modify-in-progress"
 	IpamResourceDiscoveryStateRestoreInProgress = "restore-in-progress"
 )
 
 // Values of IpamResourceType.
 const (
-	IpamResourceTypeVpc            = "vpc"
-	IpamResourceTypeSubnet         = "subnet"
+	IpamResourceTypeAnycastIpList  = "anycast-ip-list"
 	IpamResourceTypeEip            = "eip"
-	IpamResourceTypePublicIpv4Pool = "public-ipv4-pool"
-	IpamResourceTypeIpv6Pool       = "ipv6-pool"
 	IpamResourceTypeEni            = "eni"
+	IpamResourceTypeIpv6Pool       = "ipv6-pool"
+	IpamResourceTypePublicIpv4Pool = "public-ipv4-pool"
+	IpamResourceTypeSubnet         = "subnet"
+	IpamResourceTypeVpc            = "vpc"
+)
+
+// Values of IpamRoutingPolicyRegistrationDeltaState.
+const (
+	IpamRoutingPolicyRegistrationDeltaStateFailed    = "failed"
+	IpamRoutingPolicyRegistrationDeltaStatePending   = "pending"
+	IpamRoutingPolicyRegistrationDeltaStatePublished = "published"
+)
+
+// Values of IpamRoutingPolicyRegistrationState.
+const (
+	IpamRoutingPolicyRegistrationStateActivateFailed   = "activate-failed"
+	IpamRoutingPolicyRegistrationStateCreateComplete   = "create-complete"
+	IpamRoutingPolicyRegistrationStateCreateInProgress = "create-in-progress"
+	IpamRoutingPolicyRegistrationStateDeleteComplete   = "delete-complete"
+	IpamRoutingPolicyRegistrationStateDeleteInProgress = "delete-in-progress"
+	IpamRoutingPolicyRegistrationStatePendingActivate  = "pending-activate"
+	IpamRoutingPolicyRegistrationStateUpdateComplete   = "update-complete"
+	IpamRoutingPolicyRegistrationStateUpdateInProgress = "update-in-progress"
+)
+
+// Values of IpamRpkiStatus.
+const (
+	IpamRpkiStatusInvalid = "invalid"
+	IpamRpkiStatusUnknown = "unknown"
+	IpamRpkiStatusValid   = "valid"
+)
+
+// Values of IpamRpkiStrength.
+const (
+	IpamRpkiStrengthPermissive = "permissive"
+	IpamRpkiStrengthStrict     = "strict"
+)
+
+// Values of IpamScopeExternalAuthorityType.
+const (
+	IpamScopeExternalAuthorityTypeInfoblox = "infoblox"
 )
 
 // Values of IpamScopeState.
 const (
-	IpamScopeStateCreateInProgress  = "create-in-progress"
 	IpamScopeStateCreateComplete    = "create-complete"
 	IpamScopeStateCreateFailed      = "create-failed"
-	IpamScopeStateModifyInProgress  = "modify-in-progress"
-	IpamScopeStateModifyComplete    = "modify-complete"
-	IpamScopeStateModifyFailed      = "modify-failed"
-	IpamScopeStateDeleteInProgress  = "delete-in-progress"
+	IpamScopeStateCreateInProgress  = "create-in-progress"
 	IpamScopeStateDeleteComplete    = "delete-complete"
 	IpamScopeStateDeleteFailed      = "delete-failed"
-	IpamScopeStateIsolateInProgress = "isolate-in-progress"
+	IpamScopeStateDeleteInProgress  = "delete-in-progress"
 	IpamScopeStateIsolateComplete   = "isolate-complete"
+	IpamScopeStateIsolateInProgress = "isolate-in-progress"
+	IpamScopeStateModifyComplete    = "modify-complete"
+	IpamScopeStateModifyFailed      = "modify-failed"
+	IpamScopeStateModifyInProgress  = "modify-in-progress"
 	IpamScopeStateRestoreInProgress = "restore-in-progress"
 )
 
 // Values of IpamScopeType.
 const (
-	IpamScopeTypePublic  = "public"
 	IpamScopeTypePrivate = "private"
+	IpamScopeTypePublic  = "public"
 )
 
 // Values of IpamState.
 const (
-	IpamStateCreateInProgress  = "create-in-progress"
 	IpamStateCreateComplete    = "create-complete"
 	IpamStateCreateFailed      = "create-failed"
-	IpamStateModifyInProgress  = "modify-in-progress"
-	IpamStateModifyComplete    = "modify-complete"
-	IpamStateModifyFailed      = "modify-failed"
-	IpamStateDeleteInProgress  = "delete-in-progress"
+	IpamStateCreateInProgress  = "create-in-progress"
 	IpamStateDeleteComplete    = "delete-complete"
 	IpamStateDeleteFailed      = "delete-failed"
-	IpamStateIsolateInProgress = "isolate-in-progress"
+	IpamStateDeleteInProgress  = "delete-in-progress"
 	IpamStateIsolateComplete   = "isolate-complete"
+	IpamStateIsolateInProgress = "isolate-in-progress"
+	IpamStateModifyComplete    = "modify-complete"
+	IpamStateModifyFailed      = "modify-failed"
+	IpamStateModifyInProgress  = "modify-in-progress"
 	IpamStateRestoreInProgress = "restore-in-progress"
 )
 
 // Values of IpamTier.
 const (
-	IpamTierFree     = "free"
 	IpamTierAdvanced = "advanced"
+	IpamTierFree     = "free"
+)
+
+// Values of Ipv6AddressAttribute.
+const (
+	Ipv6AddressAttributePrivate = "private"
+	Ipv6AddressAttributePublic  = "public"
 )
 
 // Values of Ipv6SupportValue.
 const (
-	Ipv6SupportValueEnable  = "enable"
 	Ipv6SupportValueDisable = "disable"
+	Ipv6SupportValueEnable  = "enable"
 )
 
 // Values of KeyFormat.
@@ -2148,8 +3432,8 @@ const (
 
 // Values of KeyType.
 const (
-	KeyTypeRsa     = "rsa"
 	KeyTypeEd25519 = "ed25519"
+	KeyTypeRsa     = "rsa"
 )
 
 // Values of LaunchTemplateAutoRecoveryState.
@@ -2182,8 +3466,8 @@ const (
 
 // Values of LaunchTemplateInstanceMetadataOptionsState.
 const (
-	LaunchTemplateInstanceMetadataOptionsStatePending = "pending"
 	LaunchTemplateInstanceMetadataOptionsStateApplied = "applied"
+	LaunchTemplateInstanceMetadataOptionsStatePending = "pending"
 )
 
 // Values of LaunchTemplateInstanceMetadataProtocolIpv6.
@@ -2201,45 +3485,62 @@ const (
 // Values of ListingState.
 const (
 	ListingStateAvailable = "available"
-	ListingStateSold      = "sold"
 	ListingStateCancelled = "cancelled"
 	ListingStatePending   = "pending"
+	ListingStateSold      = "sold"
 )
 
 // Values of ListingStatus.
 const (
 	ListingStatusActive    = "active"
-	ListingStatusPending   = "pending"
 	ListingStatusCancelled = "cancelled"
 	ListingStatusClosed    = "closed"
+	ListingStatusPending   = "pending"
 )
 
 // Values of LocalGatewayRouteState.
 const (
-	LocalGatewayRouteStatePending   = "pending"
 	LocalGatewayRouteStateActive    = "active"
 	LocalGatewayRouteStateBlackhole = "blackhole"
-	LocalGatewayRouteStateDeleting  = "deleting"
 	LocalGatewayRouteStateDeleted   = "deleted"
+	LocalGatewayRouteStateDeleting  = "deleting"
+	LocalGatewayRouteStatePending   = "pending"
 )
 
 // Values of LocalGatewayRouteTableMode.
 const (
-	LocalGatewayRouteTableModeDirectVpcRouting = "direct-vpc-routing"
 	LocalGatewayRouteTableModeCoip             = "coip"
+	LocalGatewayRouteTableModeDirectVpcRouting = "direct-vpc-routing"
 )
 
 // Values of LocalGatewayRouteType.
 const (
-	LocalGatewayRouteTypeStatic     = "static"
 	LocalGatewayRouteTypePropagated = "propagated"
+	LocalGatewayRouteTypeStatic     = "static"
+)
+
+// Values of LocalGatewayVirtualInterfaceConfigurationState.
+const (
+	LocalGatewayVirtualInterfaceConfigurationStateAvailable = "available"
+	LocalGatewayVirtualInterfaceConfigurationStateDeleted   = "deleted"
+	LocalGatewayVirtualInterfaceConfigurationStateDeleting  = "deleting"
+	LocalGatewayVirtualInterfaceConfigurationStatePending   = "pending"
+)
+
+// Values of LocalGatewayVirtualInterfaceGroupConfigurationState.
+const (
+	LocalGatewayVirtualInterfaceGroupConfigurationStateAvailable  = "available"
+	LocalGatewayVirtualInterfaceGroupConfigurationStateDeleted    = "deleted"
+	LocalGatewayVirtualInterfaceGroupConfigurationStateDeleting   = "deleting"
+	LocalGatewayVirtualInterfaceGroupConfigurationStateIncomplete = "incomplete"
+	LocalGatewayVirtualInterfaceGroupConfigurationStatePending    = "pending"
 )
 
 // Values of LocalStorage.
 const (
+	LocalStorageExcluded = "excluded"
 	LocalStorageIncluded = "included"
 	LocalStorageRequired = "required"
-	LocalStorageExcluded = "excluded"
 )
 
 // Values of LocalStorageType.
@@ -2250,10 +3551,10 @@ const (
 
 // Values of LocationType.
 const (
-	LocationTypeRegion             = "region"
 	LocationTypeAvailabilityZone   = "availability-zone"
 	LocationTypeAvailabilityZoneId = "availability-zone-id"
 	LocationTypeOutpost            = "outpost"
+	LocationTypeRegion             = "region"
 )
 
 // Values of LockMode.
@@ -2265,35 +3566,132 @@ const (
 // Values of LockState.
 const (
 	LockStateCompliance        = "compliance"
-	LockStateGovernance        = "governance"
 	LockStateComplianceCooloff = "compliance-cooloff"
 	LockStateExpired           = "expired"
+	LockStateGovernance        = "governance"
 )
 
 // Values of LogDestinationType.
 const (
 	LogDestinationTypeCloudWatchLogs      = "cloud-watch-logs"
-	LogDestinationTypeS3                  = "s3"
 	LogDestinationTypeKinesisDataFirehose = "kinesis-data-firehose"
+	LogDestinationTypeS3                  = "s3"
+)
+
+// Values of MacModificationTaskState.
+const (
+	MacModificationTaskStateFailed     = "failed"
+	MacModificationTaskStateInProgress = "in-progress"
+	MacModificationTaskStatePending    = "pending"
+	MacModificationTaskStateSuccessful = "successful"
+)
+
+// Values of MacModificationTaskType.
+const (
+	MacModificationTaskTypeSipModification           = "sip-modification"
+	MacModificationTaskTypeVolumeOwnershipDelegation = "volume-ownership-delegation"
+)
+
+// Values of MacSystemIntegrityProtectionSettingStatus.
+const (
+	MacSystemIntegrityProtectionSettingStatusDisabled = "disabled"
+	MacSystemIntegrityProtectionSettingStatusEnabled  = "enabled"
+)
+
+// Values of ManagedBy.
+const (
+	ManagedByAccount           = "account"
+	ManagedByDeclarativePolicy = "declarative-policy"
+)
+
+// Values of ManagedResourceDefaultVisibility.
+const (
+	ManagedResourceDefaultVisibilityHidden  = "hidden"
+	ManagedResourceDefaultVisibilityVisible = "visible"
 )
 
 // Values of MarketType.
 const (
-	MarketTypeSpot          = "spot"
-	MarketTypeCapacityBlock = "capacity-block"
+	MarketTypeCapacityBlock                    = "capacity-block"
+	MarketTypeInterruptibleCapacityReservation = "interruptible-capacity-reservation"
+	MarketTypeOnDemand                         = "on-demand"
+	MarketTypeSpot                             = "spot"
 )
 
 // Values of MembershipType.
 const (
-	MembershipTypeStatic = "static"
 	MembershipTypeIgmp   = "igmp"
+	MembershipTypeStatic = "static"
 )
 
 // Values of MetadataDefaultHttpTokensState.
 const (
+	MetadataDefaultHttpTokensStateNoPreference = "no-preference"
 	MetadataDefaultHttpTokensStateOptional     = "optional"
 	MetadataDefaultHttpTokensStateRequired     = "required"
-	MetadataDefaultHttpTokensStateNoPreference = "no-preference"
+)
+
+// Values of Metric.
+const (
+	MetricAvgInstAzCountPerRequestedVcpu        = "avg-inst-az-count-per-requested-vcpu"
+	MetricCapacityRequestFulfillmentRate        = "capacity-request-fulfillment-rate"
+	MetricCapacityTotalFulfilledVcpu            = "capacity-total-fulfilled-vcpu"
+	MetricCapacityTotalRequestedVcpu            = "capacity-total-requested-vcpu"
+	MetricInstAzFulfillmentRate                 = "inst-az-fulfillment-rate"
+	MetricReservationAvgCommittedSizeInst       = "reservation-avg-committed-size-inst"
+	MetricReservationAvgCommittedSizeVcpu       = "reservation-avg-committed-size-vcpu"
+	MetricReservationAvgFutureSizeInst          = "reservation-avg-future-size-inst"
+	MetricReservationAvgFutureSizeVcpu          = "reservation-avg-future-size-vcpu"
+	MetricReservationAvgUtilizationInst         = "reservation-avg-utilization-inst"
+	MetricReservationAvgUtilizationVcpu         = "reservation-avg-utilization-vcpu"
+	MetricReservationMaxCommittedSizeInst       = "reservation-max-committed-size-inst"
+	MetricReservationMaxCommittedSizeVcpu       = "reservation-max-committed-size-vcpu"
+	MetricReservationMaxFutureSizeInst          = "reservation-max-future-size-inst"
+	MetricReservationMaxFutureSizeVcpu          = "reservation-max-future-size-vcpu"
+	MetricReservationMaxSizeInst                = "reservation-max-size-inst"
+	MetricReservationMaxSizeVcpu                = "reservation-max-size-vcpu"
+	MetricReservationMaxUnusedSizeInst          = "reservation-max-unused-size-inst"
+	MetricReservationMaxUnusedSizeVcpu          = "reservation-max-unused-size-vcpu"
+	MetricReservationMaxUtilization             = "reservation-max-utilization"
+	MetricReservationMinCommittedSizeInst       = "reservation-min-committed-size-inst"
+	MetricReservationMinCommittedSizeVcpu       = "reservation-min-committed-size-vcpu"
+	MetricReservationMinFutureSizeInst          = "reservation-min-future-size-inst"
+	MetricReservationMinFutureSizeVcpu          = "reservation-min-future-size-vcpu"
+	MetricReservationMinSizeInst                = "reservation-min-size-inst"
+	MetricReservationMinSizeVcpu                = "reservation-min-size-vcpu"
+	MetricReservationMinUnusedSizeInst          = "reservation-min-unused-size-inst"
+	MetricReservationMinUnusedSizeVcpu          = "reservation-min-unused-size-vcpu"
+	MetricReservationMinUtilization             = "reservation-min-utilization"
+	MetricReservationTotalCapacityHrsInst       = "reservation-total-capacity-hrs-inst"
+	MetricReservationTotalCapacityHrsVcpu       = "reservation-total-capacity-hrs-vcpu"
+	MetricReservationTotalCount                 = "reservation-total-count"
+	MetricReservationTotalEstimatedCost         = "reservation-total-estimated-cost"
+	MetricReservationUnusedTotalCapacityHrsInst = "reservation-unused-total-capacity-hrs-inst"
+	MetricReservationUnusedTotalCapacityHrsVcpu = "reservation-unused-total-capacity-hrs-vcpu"
+	MetricReservationUnusedTotalEstimatedCost   = "reservation-unused-total-estimated-cost"
+	MetricReservedTotalEstimatedCost            = "reserved-total-estimated-cost"
+	MetricReservedTotalUsageHrsInst             = "reserved-total-usage-hrs-inst"
+	MetricReservedTotalUsageHrsVcpu             = "reserved-total-usage-hrs-vcpu"
+	MetricSpotAvgInstAzCountPerRequestedVcpu    = "spot-avg-inst-az-count-per-requested-vcpu"
+	MetricSpotAvgRunTimeBeforeInterruptionInst  = "spot-avg-run-time-before-interruption-inst"
+	MetricSpotCapacityRequestFulfillmentRate    = "spot-capacity-request-fulfillment-rate"
+	MetricSpotCapacityTotalFulfilledVcpu        = "spot-capacity-total-fulfilled-vcpu"
+	MetricSpotCapacityTotalRequestedVcpu        = "spot-capacity-total-requested-vcpu"
+	MetricSpotInstAzFulfillmentRate             = "spot-inst-az-fulfillment-rate"
+	MetricSpotInterruptionRateInst              = "spot-interruption-rate-inst"
+	MetricSpotInterruptionRateVcpu              = "spot-interruption-rate-vcpu"
+	MetricSpotMaxRunTimeBeforeInterruptionInst  = "spot-max-run-time-before-interruption-inst"
+	MetricSpotMinRunTimeBeforeInterruptionInst  = "spot-min-run-time-before-interruption-inst"
+	MetricSpotTotalCountInst                    = "spot-total-count-inst"
+	MetricSpotTotalCountVcpu                    = "spot-total-count-vcpu"
+	MetricSpotTotalEstimatedCost                = "spot-total-estimated-cost"
+	MetricSpotTotalInterruptionsInst            = "spot-total-interruptions-inst"
+	MetricSpotTotalInterruptionsVcpu            = "spot-total-interruptions-vcpu"
+	MetricSpotTotalUsageHrsInst                 = "spot-total-usage-hrs-inst"
+	MetricSpotTotalUsageHrsVcpu                 = "spot-total-usage-hrs-vcpu"
+	MetricUnreservedTotalEstimatedCost          = "unreserved-total-estimated-cost"
+	MetricUnreservedTotalUsageHrsInst           = "unreserved-total-usage-hrs-inst"
+	MetricUnreservedTotalUsageHrsVcpu           = "unreserved-total-usage-hrs-vcpu"
 )
 
 // Values of MetricType.
@@ -2303,8 +3701,8 @@ const (
 
 // Values of ModifyAvailabilityZoneOptInStatus.
 const (
-	ModifyAvailabilityZoneOptInStatusOptedIn    = "opted-in"
 	ModifyAvailabilityZoneOptInStatusNotOptedIn = "not-opted-in"
+	ModifyAvailabilityZoneOptInStatusOptedIn    = "opted-in"
 )
 
 // Values of MonitoringState.
@@ -2323,109 +3721,153 @@ const (
 
 // Values of MulticastSupportValue.
 const (
-	MulticastSupportValueEnable  = "enable"
 	MulticastSupportValueDisable = "disable"
+	MulticastSupportValueEnable  = "enable"
 )
 
 // Values of NatGatewayAddressStatus.
 const (
 	NatGatewayAddressStatusAssigning      = "assigning"
-	NatGatewayAddressStatusUnassigning    = "unassigning"
 	NatGatewayAddressStatusAssociating    = "associating"
 	NatGatewayAddressStatusDisassociating = "disassociating"
-	NatGatewayAddressStatusSucceeded      = "succeeded"
 	NatGatewayAddressStatusFailed         = "failed"
+	NatGatewayAddressStatusSucceeded      = "succeeded"
+	NatGatewayAddressStatusUnassigning    = "unassigning"
+)
+
+// Values of NatGatewayApplianceModifyState.
+const (
+	NatGatewayApplianceModifyStateCompleted = "completed"
+	NatGatewayApplianceModifyStateFailed    = "failed"
+	NatGatewayApplianceModifyStateModifying = "modifying"
+)
+
+// Values of NatGatewayApplianceState.
+const (
+	NatGatewayApplianceStateAttached     = "attached"
+	NatGatewayApplianceStateAttaching    = "attaching"
+	NatGatewayApplianceStateAttachFailed = "attach-failed"
+	NatGatewayApplianceStateDetached     = "detached"
+	NatGatewayApplianceStateDetaching    = "detaching"
+	NatGatewayApplianceStateDetachFailed = "detach-failed"
+)
+
+// Values of NatGatewayApplianceType.
+const (
+	NatGatewayApplianceTypeNetworkFirewallProxy = "network-firewall-proxy"
 )
 
 // Values of NatGatewayState.
 const (
-	NatGatewayStatePending   = "pending"
-	NatGatewayStateFailed    = "failed"
 	NatGatewayStateAvailable = "available"
-	NatGatewayStateDeleting  = "deleting"
 	NatGatewayStateDeleted   = "deleted"
+	NatGatewayStateDeleting  = "deleting"
+	NatGatewayStateFailed    = "failed"
+	NatGatewayStatePending   = "pending"
+)
+
+// Values of NestedVirtualizationSpecification.
+const (
+	NestedVirtualizationSpecificationDisabled = "disabled"
+	NestedVirtualizationSpecificationEnabled  = "enabled"
+)
+
+// Values of NetworkCardInterfaceType.
+const (
+	NetworkCardInterfaceTypeEfa       = "efa"
+	NetworkCardInterfaceTypeEfaOnly   = "efa-only"
+	NetworkCardInterfaceTypeInterface = "interface"
+	NetworkCardInterfaceTypeSecondary = "secondary"
 )
 
 // Values of NetworkInterfaceAttribute.
 const (
+	NetworkInterfaceAttributeAssociatePublicIpAddress = "associatePublicIpAddress"
+	NetworkInterfaceAttributeAttachment               = "attachment"
 	NetworkInterfaceAttributeDescription              = "description"
 	NetworkInterfaceAttributeGroupSet                 = "groupSet"
 	NetworkInterfaceAttributeSourceDestCheck          = "sourceDestCheck"
-	NetworkInterfaceAttributeAttachment               = "attachment"
-	NetworkInterfaceAttributeAssociatePublicIpAddress = "associatePublicIpAddress"
 )
 
 // Values of NetworkInterfaceCreationType.
 const (
-	NetworkInterfaceCreationTypeEfa    = "efa"
-	NetworkInterfaceCreationTypeBranch = "branch"
-	NetworkInterfaceCreationTypeTrunk  = "trunk"
+	NetworkInterfaceCreationTypeBranch  = "branch"
+	NetworkInterfaceCreationTypeEfa     = "efa"
+	NetworkInterfaceCreationTypeEfaOnly = "efa-only"
+	NetworkInterfaceCreationTypeTrunk   = "trunk"
 )
 
 // Values of NetworkInterfacePermissionStateCode.
 const (
-	NetworkInterfacePermissionStateCodePending  = "pending"
 	NetworkInterfacePermissionStateCodeGranted  = "granted"
-	NetworkInterfacePermissionStateCodeRevoking = "revoking"
+	NetworkInterfacePermissionStateCodePending  = "pending"
 	NetworkInterfacePermissionStateCodeRevoked  = "revoked"
+	NetworkInterfacePermissionStateCodeRevoking = "revoking"
 )
 
 // Values of NetworkInterfaceStatus.
 const (
-	NetworkInterfaceStatusAvailable  = "available"
 	NetworkInterfaceStatusAssociated = "associated"
 	NetworkInterfaceStatusAttaching  = "attaching"
-	NetworkInterfaceStatusInUse      = "in-use"
+	NetworkInterfaceStatusAvailable  = "available"
 	NetworkInterfaceStatusDetaching  = "detaching"
+	NetworkInterfaceStatusInUse      = "in-use"
 )
 
 // Values of NetworkInterfaceType.
 const (
-	NetworkInterfaceTypeInterface                     = "interface"
-	NetworkInterfaceTypeNatGateway                    = "natGateway"
-	NetworkInterfaceTypeEfa                           = "efa"
-	NetworkInterfaceTypeTrunk                         = "trunk"
-	NetworkInterfaceTypeLoadBalancer                  = "load_balancer"
-	NetworkInterfaceTypeNetworkLoadBalancer           = "network_load_balancer"
-	NetworkInterfaceTypeVpcEndpoint                   = "vpc_endpoint"
-	NetworkInterfaceTypeBranch                        = "branch"
-	NetworkInterfaceTypeTransitGateway                = "transit_gateway"
-	NetworkInterfaceTypeLambda                        = "lambda"
-	NetworkInterfaceTypeQuicksight                    = "quicksight"
-	NetworkInterfaceTypeGlobalAcceleratorManaged      = "global_accelerator_managed"
 	NetworkInterfaceTypeApiGatewayManaged             = "api_gateway_managed"
+	NetworkInterfaceTypeAwsCodestarConnectionsManaged = "aws_codestar_connections_managed"
+	NetworkInterfaceTypeBranch                        = "branch"
+	NetworkInterfaceTypeEfa                           = "efa"
+	NetworkInterfaceTypeEfaOnly                       = "efa-only"
 	NetworkInterfaceTypeGatewayLoadBalancer           = "gateway_load_balancer"
 	NetworkInterfaceTypeGatewayLoadBalancerEndpoint   = "gateway_load_balancer_endpoint"
+	NetworkInterfaceTypeGlobalAcceleratorManaged      = "global_accelerator_managed"
+	NetworkInterfaceTypeInterface                     = "interface"
 	NetworkInterfaceTypeIotRulesManaged               = "iot_rules_managed"
-	NetworkInterfaceTypeAwsCodestarConnectionsManaged = "aws_codestar_connections_managed"
+	NetworkInterfaceTypeLambda                        = "lambda"
+	NetworkInterfaceTypeLoadBalancer                  = "load_balancer"
+	NetworkInterfaceTypeNatGateway                    = "natGateway"
+	NetworkInterfaceTypeNetworkLoadBalancer           = "network_load_balancer"
+	NetworkInterfaceTypeQuicksight                    = "quicksight"
+	NetworkInterfaceTypeTransitGateway                = "transit_gateway"
+	NetworkInterfaceTypeTrunk                         = "trunk"
+	NetworkInterfaceTypeVpcEndpoint                   = "vpc_endpoint"
+)
+
+// Values of NetworkProtocolEnum.
+const (
+	NetworkProtocolEnumHttp  = "http"
+	NetworkProtocolEnumHttps = "https"
 )
 
 // Values of NitroEnclavesSupport.
 const (
-	NitroEnclavesSupportUnsupported = "unsupported"
 	NitroEnclavesSupportSupported   = "supported"
+	NitroEnclavesSupportUnsupported = "unsupported"
 )
 
 // Values of NitroTpmSupport.
 const (
-	NitroTpmSupportUnsupported = "unsupported"
 	NitroTpmSupportSupported   = "supported"
+	NitroTpmSupportUnsupported = "unsupported"
 )
 
 // Values of OfferingClassType.
 const (
-	OfferingClassTypeStandard    = "standard"
 	OfferingClassTypeConvertible = "convertible"
+	OfferingClassTypeStandard    = "standard"
 )
 
 // Values of OfferingTypeValues.
 const (
+	OfferingTypeValuesAllUpfront        = "All Upfront"
 	OfferingTypeValuesHeavyUtilization  = "Heavy Utilization"
-	OfferingTypeValuesMediumUtilization = "Medium Utilization"
 	OfferingTypeValuesLightUtilization  = "Light Utilization"
+	OfferingTypeValuesMediumUtilization = "Medium Utilization"
 	OfferingTypeValuesNoUpfront         = "No Upfront"
 	OfferingTypeValuesPartialUpfront    = "Partial Upfront"
-	OfferingTypeValuesAllUpfront        = "All Upfront"
 )
 
 // Values of OnDemandAllocationStrategy.
@@ -2440,12 +3882,18 @@ const (
 	OperationTypeRemove = "remove"
 )
 
+// Values of OutputFormat.
+const (
+	OutputFormatCsv     = "csv"
+	OutputFormatParquet = "parquet"
+)
+
 // Values of PartitionLoadFrequency.
 const (
-	PartitionLoadFrequencyNone    = "none"
 	PartitionLoadFrequencyDaily   = "daily"
-	PartitionLoadFrequencyWeekly  = "weekly"
 	PartitionLoadFrequencyMonthly = "monthly"
+	PartitionLoadFrequencyNone    = "none"
+	PartitionLoadFrequencyWeekly  = "weekly"
 )
 
 // Values of PayerResponsibility.
@@ -2453,21 +3901,34 @@ const (
 	PayerResponsibilityServiceOwner = "ServiceOwner"
 )
 
+// Values of PayerResponsibilityScope.
+const (
+	PayerResponsibilityScopeResourceGatewayCharges = "resource-gateway-charges"
+	PayerResponsibilityScopeVpcEndpointCharges     = "vpc-endpoint-charges"
+)
+
+// Values of PayerResponsibilityType.
+const (
+	PayerResponsibilityTypeResourceGatewayAccount    = "resource-gateway-account"
+	PayerResponsibilityTypeVpcEndpointAccount        = "vpc-endpoint-account"
+	PayerResponsibilityTypeVpcEndpointServiceAccount = "vpc-endpoint-service-account"
+)
+
 // Values of PaymentOption.
 const (
 	PaymentOptionAllUpfront     = "AllUpfront"
-	PaymentOptionPartialUpfront = "PartialUpfront"
 	PaymentOptionNoUpfront      = "NoUpfront"
+	PaymentOptionPartialUpfront = "PartialUpfront"
 )
 
 // Values of PeriodType.
 const (
-	PeriodTypeFiveMinutes    = "five-minutes"
 	PeriodTypeFifteenMinutes = "fifteen-minutes"
-	PeriodTypeOneHour        = "one-hour"
-	PeriodTypeThreeHours     = "three-hours"
+	PeriodTypeFiveMinutes    = "five-minutes"
 	PeriodTypeOneDay         = "one-day"
+	PeriodTypeOneHour        = "one-hour"
 	PeriodTypeOneWeek        = "one-week"
+	PeriodTypeThreeHours     = "three-hours"
 )
 
 // Values of PermissionGroup.
@@ -2477,16 +3938,16 @@ const (
 
 // Values of PhcSupport.
 const (
-	PhcSupportUnsupported = "unsupported"
 	PhcSupportSupported   = "supported"
+	PhcSupportUnsupported = "unsupported"
 )
 
 // Values of PlacementGroupState.
 const (
-	PlacementGroupStatePending   = "pending"
 	PlacementGroupStateAvailable = "available"
-	PlacementGroupStateDeleting  = "deleting"
 	PlacementGroupStateDeleted   = "deleted"
+	PlacementGroupStateDeleting  = "deleting"
+	PlacementGroupStatePending   = "pending"
 )
 
 // Values of PlacementGroupStrategy.
@@ -2498,9 +3959,10 @@ const (
 
 // Values of PlacementStrategy.
 const (
-	PlacementStrategyCluster   = "cluster"
-	PlacementStrategySpread    = "spread"
-	PlacementStrategyPartition = "partition"
+	PlacementStrategyCluster       = "cluster"
+	PlacementStrategyPartition     = "partition"
+	PlacementStrategyPrecisionTime = "precision-time"
+	PlacementStrategySpread        = "spread"
 )
 
 // Values of PlatformValues.
@@ -2510,28 +3972,28 @@ const (
 
 // Values of PrefixListState.
 const (
-	PrefixListStateCreateInProgress  = "create-in-progress"
 	PrefixListStateCreateComplete    = "create-complete"
 	PrefixListStateCreateFailed      = "create-failed"
-	PrefixListStateModifyInProgress  = "modify-in-progress"
-	PrefixListStateModifyComplete    = "modify-complete"
-	PrefixListStateModifyFailed      = "modify-failed"
-	PrefixListStateRestoreInProgress = "restore-in-progress"
-	PrefixListStateRestoreComplete   = "restore-complete"
-	PrefixListStateRestoreFailed     = "restore-failed"
-	PrefixListStateDeleteInProgress  = "delete-in-progress"
+	PrefixListStateCreateInProgress  = "create-in-progress"
 	PrefixListStateDeleteComplete    = "delete-complete"
 	PrefixListStateDeleteFailed      = "delete-failed"
+	PrefixListStateDeleteInProgress  = "delete-in-progress"
+	PrefixListStateModifyComplete    = "modify-complete"
+	PrefixListStateModifyFailed      = "modify-failed"
+	PrefixListStateModifyInProgress  = "modify-in-progress"
+	PrefixListStateRestoreComplete   = "restore-complete"
+	PrefixListStateRestoreFailed     = "restore-failed"
+	PrefixListStateRestoreInProgress = "restore-in-progress"
 )
 
 // Values of PrincipalType.
 const (
-	PrincipalTypeAll              = "All"
-	PrincipalTypeService          = "Service"
-	PrincipalTypeOrganizationUnit = "OrganizationUnit"
 	PrincipalTypeAccount          = "Account"
-	PrincipalTypeUser             = "User"
+	PrincipalTypeAll              = "All"
+	PrincipalTypeOrganizationUnit = "OrganizationUnit"
 	PrincipalTypeRole             = "Role"
+	PrincipalTypeService          = "Service"
+	PrincipalTypeUser             = "User"
 )
 
 // Values of ProductCodeValues.
@@ -2551,12 +4013,25 @@ const (
 	ProtocolValueGre = "gre"
 )
 
+// Values of PublicIpDnsOption.
+const (
+	PublicIpDnsOptionPublicDualStackDnsName = "public-dual-stack-dns-name"
+	PublicIpDnsOptionPublicIpv4DnsName      = "public-ipv4-dns-name"
+	PublicIpDnsOptionPublicIpv6DnsName      = "public-ipv6-dns-name"
+)
+
 // Values of RIProductDescription.
 const (
 	RIProductDescriptionLinuxUNIX          = "Linux/UNIX"
 	RIProductDescriptionLinuxUNIXAmazonVPC = "Linux/UNIX (Amazon VPC)"
 	RIProductDescriptionWindows            = "Windows"
 	RIProductDescriptionWindowsAmazonVPC   = "Windows (Amazon VPC)"
+)
+
+// Values of RebootMigrationSupport.
+const (
+	RebootMigrationSupportSupported   = "supported"
+	RebootMigrationSupportUnsupported = "unsupported"
 )
 
 // Values of RecurringChargeFrequency.
@@ -2566,12 +4041,12 @@ const (
 
 // Values of ReplaceRootVolumeTaskState.
 const (
-	ReplaceRootVolumeTaskStatePending        = "pending"
-	ReplaceRootVolumeTaskStateInProgress     = "in-progress"
-	ReplaceRootVolumeTaskStateFailing        = "failing"
-	ReplaceRootVolumeTaskStateSucceeded      = "succeeded"
 	ReplaceRootVolumeTaskStateFailed         = "failed"
 	ReplaceRootVolumeTaskStateFailedDetached = "failed-detached"
+	ReplaceRootVolumeTaskStateFailing        = "failing"
+	ReplaceRootVolumeTaskStateInProgress     = "in-progress"
+	ReplaceRootVolumeTaskStatePending        = "pending"
+	ReplaceRootVolumeTaskStateSucceeded      = "succeeded"
 )
 
 // Values of ReplacementStrategy.
@@ -2583,38 +4058,75 @@ const (
 // Values of ReportInstanceReasonCodes.
 const (
 	ReportInstanceReasonCodesInstanceStuckInState     = "instance-stuck-in-state"
-	ReportInstanceReasonCodesUnresponsive             = "unresponsive"
 	ReportInstanceReasonCodesNotAcceptingCredentials  = "not-accepting-credentials"
-	ReportInstanceReasonCodesPasswordNotAvailable     = "password-not-available"
-	ReportInstanceReasonCodesPerformanceNetwork       = "performance-network"
-	ReportInstanceReasonCodesPerformanceInstanceStore = "performance-instance-store"
-	ReportInstanceReasonCodesPerformanceEbsVolume     = "performance-ebs-volume"
-	ReportInstanceReasonCodesPerformanceOther         = "performance-other"
 	ReportInstanceReasonCodesOther                    = "other"
+	ReportInstanceReasonCodesPasswordNotAvailable     = "password-not-available"
+	ReportInstanceReasonCodesPerformanceEbsVolume     = "performance-ebs-volume"
+	ReportInstanceReasonCodesPerformanceInstanceStore = "performance-instance-store"
+	ReportInstanceReasonCodesPerformanceNetwork       = "performance-network"
+	ReportInstanceReasonCodesPerformanceOther         = "performance-other"
+	ReportInstanceReasonCodesUnresponsive             = "unresponsive"
+)
+
+// Values of ReportState.
+const (
+	ReportStateCancelled = "cancelled"
+	ReportStateComplete  = "complete"
+	ReportStateError     = "error"
+	ReportStateRunning   = "running"
 )
 
 // Values of ReportStatusType.
 const (
-	ReportStatusTypeOk       = "ok"
 	ReportStatusTypeImpaired = "impaired"
+	ReportStatusTypeOk       = "ok"
+)
+
+// Values of ReservationEndDateType.
+const (
+	ReservationEndDateTypeLimited   = "limited"
+	ReservationEndDateTypeUnlimited = "unlimited"
 )
 
 // Values of ReservationState.
 const (
-	ReservationStatePaymentPending = "payment-pending"
-	ReservationStatePaymentFailed  = "payment-failed"
 	ReservationStateActive         = "active"
+	ReservationStateCancelled      = "cancelled"
+	ReservationStateDelayed        = "delayed"
+	ReservationStateExpired        = "expired"
+	ReservationStateFailed         = "failed"
+	ReservationStatePaymentFailed  = "payment-failed"
+	ReservationStatePaymentPending = "payment-pending"
+	ReservationStatePending        = "pending"
 	ReservationStateRetired        = "retired"
+	ReservationStateScheduled      = "scheduled"
+	ReservationStateUnsupported    = "unsupported"
+)
+
+// Values of ReservationType.
+const (
+	ReservationTypeCapacityBlock = "capacity-block"
+	ReservationTypeOdcr          = "odcr"
+)
+
+// Values of ReservedCapacityAllocationStrategy.
+const (
+	ReservedCapacityAllocationStrategyPrioritized = "prioritized"
+)
+
+// Values of ReservedCapacityFallbackMarketType.
+const (
+	ReservedCapacityFallbackMarketTypeOnDemand = "on-demand"
 )
 
 // Values of ReservedInstanceState.
 const (
-	ReservedInstanceStatePaymentPending = "payment-pending"
 	ReservedInstanceStateActive         = "active"
 	ReservedInstanceStatePaymentFailed  = "payment-failed"
-	ReservedInstanceStateRetired        = "retired"
+	ReservedInstanceStatePaymentPending = "payment-pending"
 	ReservedInstanceStateQueued         = "queued"
 	ReservedInstanceStateQueuedDeleted  = "queued-deleted"
+	ReservedInstanceStateRetired        = "retired"
 )
 
 // Values of ResetFpgaImageAttributeName.
@@ -2629,29 +4141,46 @@ const (
 
 // Values of ResourceType.
 const (
+	ResourceTypeApplicationStatusCheck                                 = "application-status-check"
+	ResourceTypeCapacityBlock                                          = "capacity-block"
+	ResourceTypeCapacityManagerDataExport                              = "capacity-manager-data-export"
 	ResourceTypeCapacityReservation                                    = "capacity-reservation"
-	ResourceTypeClientVpnEndpoint                                      = "client-vpn-endpoint"
-	ResourceTypeCustomerGateway                                        = "customer-gateway"
+	ResourceTypeCapacityReservationCancellationQuote                   = "capacity-reservation-cancellation-quote"
+	ResourceTypeCapacityReservationFleet                               = "capacity-reservation-fleet"
+	ResourceTypeCapacityReservationModificationQuote                   = "capacity-reservation-modification-quote"
 	ResourceTypeCarrierGateway                                         = "carrier-gateway"
+	ResourceTypeClientVpnEndpoint                                      = "client-vpn-endpoint"
 	ResourceTypeCoipPool                                               = "coip-pool"
+	ResourceTypeCustomerGateway                                        = "customer-gateway"
+	ResourceTypeDeclarativePoliciesReport                              = "declarative-policies-report"
 	ResourceTypeDedicatedHost                                          = "dedicated-host"
 	ResourceTypeDhcpOptions                                            = "dhcp-options"
 	ResourceTypeEgressOnlyInternetGateway                              = "egress-only-internet-gateway"
-	ResourceTypeElasticIp                                              = "elastic-ip"
 	ResourceTypeElasticGpu                                             = "elastic-gpu"
+	ResourceTypeElasticIp                                              = "elastic-ip"
 	ResourceTypeExportImageTask                                        = "export-image-task"
 	ResourceTypeExportInstanceTask                                     = "export-instance-task"
 	ResourceTypeFleet                                                  = "fleet"
 	ResourceTypeFpgaImage                                              = "fpga-image"
 	ResourceTypeHostReservation                                        = "host-reservation"
 	ResourceTypeImage                                                  = "image"
+	ResourceTypeImageUsageReport                                       = "image-usage-report"
 	ResourceTypeImportImageTask                                        = "import-image-task"
 	ResourceTypeImportSnapshotTask                                     = "import-snapshot-task"
 	ResourceTypeInstance                                               = "instance"
+	ResourceTypeInstanceConnectEndpoint                                = "instance-connect-endpoint"
 	ResourceTypeInstanceEventWindow                                    = "instance-event-window"
 	ResourceTypeInternetGateway                                        = "internet-gateway"
 	ResourceTypeIpam                                                   = "ipam"
+	ResourceTypeIpamExternalResourceVerificationToken                  = "ipam-external-resource-verification-token"
+	ResourceTypeIpamInternetRegistryAssociation                        = "ipam-internet-registry-association"
+	ResourceTypeIpamPolicy                                             = "ipam-policy"
 	ResourceTypeIpamPool                                               = "ipam-pool"
+	ResourceTypeIpamPoolAllocation                                     = "ipam-pool-allocation"
+	ResourceTypeIpamPrefixListResolver                                 = "ipam-prefix-list-resolver"
+	ResourceTypeIpamPrefixListResolverTarget                           = "ipam-prefix-list-resolver-target"
+	ResourceTypeIpamResourceDiscovery                                  = "ipam-resource-discovery"
+	ResourceTypeIpamResourceDiscoveryAssociation                       = "ipam-resource-discovery-association"
 	ResourceTypeIpamScope                                              = "ipam-scope"
 	ResourceTypeIpv4poolEc2                                            = "ipv4pool-ec2"
 	ResourceTypeIpv6poolEc2                                            = "ipv6pool-ec2"
@@ -2659,63 +4188,80 @@ const (
 	ResourceTypeLaunchTemplate                                         = "launch-template"
 	ResourceTypeLocalGateway                                           = "local-gateway"
 	ResourceTypeLocalGatewayRouteTable                                 = "local-gateway-route-table"
+	ResourceTypeLocalGatewayRouteTableVirtualInterfaceGroupAssociation = "local-gateway-route-table-virtual-interface-group-association"
+	ResourceTypeLocalGatewayRouteTableVpcAssociation                   = "local-gateway-route-table-vpc-association"
 	ResourceTypeLocalGatewayVirtualInterface                           = "local-gateway-virtual-interface"
 	ResourceTypeLocalGatewayVirtualInterfaceGroup                      = "local-gateway-virtual-interface-group"
-	ResourceTypeLocalGatewayRouteTableVpcAssociation                   = "local-gateway-route-table-vpc-association"
-	ResourceTypeLocalGatewayRouteTableVirtualInterfaceGroupAssociation = "local-gateway-route-table-virtual-interface-group-association"
+	ResourceTypeMacModificationTask                                    = "mac-modification-task"
 	ResourceTypeNatgateway                                             = "natgateway"
 	ResourceTypeNetworkAcl                                             = "network-acl"
-	ResourceTypeNetworkInterface                                       = "network-interface"
-	ResourceTypeNetworkInsightsAnalysis                                = "network-insights-analysis"
-	ResourceTypeNetworkInsightsPath                                    = "network-insights-path"
 	ResourceTypeNetworkInsightsAccessScope                             = "network-insights-access-scope"
 	ResourceTypeNetworkInsightsAccessScopeAnalysis                     = "network-insights-access-scope-analysis"
+	ResourceTypeNetworkInsightsAnalysis                                = "network-insights-analysis"
+	ResourceTypeNetworkInsightsPath                                    = "network-insights-path"
+	ResourceTypeNetworkInterface                                       = "network-interface"
+	ResourceTypeOutpostLag                                             = "outpost-lag"
 	ResourceTypePlacementGroup                                         = "placement-group"
 	ResourceTypePrefixList                                             = "prefix-list"
 	ResourceTypeReplaceRootVolumeTask                                  = "replace-root-volume-task"
 	ResourceTypeReservedInstances                                      = "reserved-instances"
+	ResourceTypeRouteServer                                            = "route-server"
+	ResourceTypeRouteServerEndpoint                                    = "route-server-endpoint"
+	ResourceTypeRouteServerPeer                                        = "route-server-peer"
 	ResourceTypeRouteTable                                             = "route-table"
+	ResourceTypeSecondaryInterface                                     = "secondary-interface"
+	ResourceTypeSecondaryNetwork                                       = "secondary-network"
+	ResourceTypeSecondarySubnet                                        = "secondary-subnet"
 	ResourceTypeSecurityGroup                                          = "security-group"
 	ResourceTypeSecurityGroupRule                                      = "security-group-rule"
+	ResourceTypeServiceLinkVirtualInterface                            = "service-link-virtual-interface"
 	ResourceTypeSnapshot                                               = "snapshot"
 	ResourceTypeSpotFleetRequest                                       = "spot-fleet-request"
 	ResourceTypeSpotInstancesRequest                                   = "spot-instances-request"
 	ResourceTypeSubnet                                                 = "subnet"
 	ResourceTypeSubnetCidrReservation                                  = "subnet-cidr-reservation"
 	ResourceTypeTrafficMirrorFilter                                    = "traffic-mirror-filter"
+	ResourceTypeTrafficMirrorFilterRule                                = "traffic-mirror-filter-rule"
 	ResourceTypeTrafficMirrorSession                                   = "traffic-mirror-session"
 	ResourceTypeTrafficMirrorTarget                                    = "traffic-mirror-target"
 	ResourceTypeTransitGateway                                         = "transit-gateway"
 	ResourceTypeTransitGatewayAttachment                               = "transit-gateway-attachment"
 	ResourceTypeTransitGatewayConnectPeer                              = "transit-gateway-connect-peer"
+	ResourceTypeTransitGatewayMeteringPolicy                           = "transit-gateway-metering-policy"
 	ResourceTypeTransitGatewayMulticastDomain                          = "transit-gateway-multicast-domain"
 	ResourceTypeTransitGatewayPolicyTable                              = "transit-gateway-policy-table"
 	ResourceTypeTransitGatewayRouteTable                               = "transit-gateway-route-table"
 	ResourceTypeTransitGatewayRouteTableAnnouncement                   = "transit-gateway-route-table-announcement"
-	ResourceTypeVolume                                                 = "volume"
-	ResourceTypeVpc                                                    = "vpc"
-	ResourceTypeVpcEndpoint                                            = "vpc-endpoint"
-	ResourceTypeVpcEndpointConnection                                  = "vpc-endpoint-connection"
-	ResourceTypeVpcEndpointService                                     = "vpc-endpoint-service"
-	ResourceTypeVpcEndpointServicePermission                           = "vpc-endpoint-service-permission"
-	ResourceTypeVpcPeeringConnection                                   = "vpc-peering-connection"
-	ResourceTypeVpnConnection                                          = "vpn-connection"
-	ResourceTypeVpnGateway                                             = "vpn-gateway"
-	ResourceTypeVpcFlowLog                                             = "vpc-flow-log"
-	ResourceTypeCapacityReservationFleet                               = "capacity-reservation-fleet"
-	ResourceTypeTrafficMirrorFilterRule                                = "traffic-mirror-filter-rule"
-	ResourceTypeVpcEndpointConnectionDeviceType                        = "vpc-endpoint-connection-device-type"
-	ResourceTypeVerifiedAccessInstance                                 = "verified-access-instance"
-	ResourceTypeVerifiedAccessGroup                                    = "verified-access-group"
 	ResourceTypeVerifiedAccessEndpoint                                 = "verified-access-endpoint"
+	ResourceTypeVerifiedAccessEndpointTarget                           = "verified-access-endpoint-target"
+	ResourceTypeVerifiedAccessGroup                                    = "verified-access-group"
+	ResourceTypeVerifiedAccessInstance                                 = "verified-access-instance"
 	ResourceTypeVerifiedAccessPolicy                                   = "verified-access-policy"
 	ResourceTypeVerifiedAccessTrustProvider                            = "verified-access-trust-provider"
-	ResourceTypeVpnConnectionDeviceType                                = "vpn-connection-device-type"
+	ResourceTypeVolume                                                 = "volume"
+	ResourceTypeVpc                                                    = "vpc"
 	ResourceTypeVpcBlockPublicAccessExclusion                          = "vpc-block-public-access-exclusion"
-	ResourceTypeIpamResourceDiscovery                                  = "ipam-resource-discovery"
-	ResourceTypeIpamResourceDiscoveryAssociation                       = "ipam-resource-discovery-association"
-	ResourceTypeInstanceConnectEndpoint                                = "instance-connect-endpoint"
-	ResourceTypeIpamExternalResourceVerificationToken                  = "ipam-external-resource-verification-token"
+	ResourceTypeVpcEncryptionControl                                   = "vpc-encryption-control"
+	ResourceTypeVpcEndpoint                                            = "vpc-endpoint"
+	ResourceTypeVpcEndpointConnection                                  = "vpc-endpoint-connection"
+	ResourceTypeVpcEndpointConnectionDeviceType                        = "vpc-endpoint-connection-device-type"
+	ResourceTypeVpcEndpointService                                     = "vpc-endpoint-service"
+	ResourceTypeVpcEndpointServicePermission                           = "vpc-endpoint-service-permission"
+	ResourceTypeVpcFlowLog                                             = "vpc-flow-log"
+	ResourceTypeVpcPeeringConnection                                   = "vpc-peering-connection"
+	ResourceTypeVpnConcentrator                                        = "vpn-concentrator"
+	ResourceTypeVpnConnection                                          = "vpn-connection"
+	ResourceTypeVpnConnectionDeviceType                                = "vpn-connection-device-type"
+	ResourceTypeVpnGateway                                             = "vpn-gateway"
+)
+
+// Values of Rir.
+const (
+	RirApnic  = "apnic"
+	RirArin   = "arin"
+	RirLacnic = "lacnic"
+	RirNicbr  = "nicbr"
+	RirRipe   = "ripe"
 )
 
 // Values of RootDeviceType.
@@ -2726,23 +4272,116 @@ const (
 
 // Values of RouteOrigin.
 const (
-	RouteOriginCreateRouteTable          = "CreateRouteTable"
+	RouteOriginAdvertisement             = "Advertisement"
 	RouteOriginCreateRoute               = "CreateRoute"
+	RouteOriginCreateRouteTable          = "CreateRouteTable"
 	RouteOriginEnableVgwRoutePropagation = "EnableVgwRoutePropagation"
+)
+
+// Values of RouteServerAssociationState.
+const (
+	RouteServerAssociationStateAssociated     = "associated"
+	RouteServerAssociationStateAssociating    = "associating"
+	RouteServerAssociationStateDisassociating = "disassociating"
+)
+
+// Values of RouteServerBfdState.
+const (
+	RouteServerBfdStateDown = "down"
+	RouteServerBfdStateUp   = "up"
+)
+
+// Values of RouteServerBgpState.
+const (
+	RouteServerBgpStateDown = "down"
+	RouteServerBgpStateUp   = "up"
+)
+
+// Values of RouteServerEndpointState.
+const (
+	RouteServerEndpointStateAvailable    = "available"
+	RouteServerEndpointStateDeleted      = "deleted"
+	RouteServerEndpointStateDeleteFailed = "delete-failed"
+	RouteServerEndpointStateDeleting     = "deleting"
+	RouteServerEndpointStateFailed       = "failed"
+	RouteServerEndpointStateFailing      = "failing"
+	RouteServerEndpointStatePending      = "pending"
+)
+
+// Values of RouteServerPeerLivenessMode.
+const (
+	RouteServerPeerLivenessModeBfd          = "bfd"
+	RouteServerPeerLivenessModeBgpKeepalive = "bgp-keepalive"
+)
+
+// Values of RouteServerPeerState.
+const (
+	RouteServerPeerStateAvailable = "available"
+	RouteServerPeerStateDeleted   = "deleted"
+	RouteServerPeerStateDeleting  = "deleting"
+	RouteServerPeerStateFailed    = "failed"
+	RouteServerPeerStateFailing   = "failing"
+	RouteServerPeerStatePending   = "pending"
+)
+
+// Values of RouteServerPersistRoutesAction.
+const (
+	RouteServerPersistRoutesActionDisable = "disable"
+	RouteServerPersistRoutesActionEnable  = "enable"
+	RouteServerPersistRoutesActionReset   = "reset"
+)
+
+// Values of RouteServerPersistRoutesState.
+const (
+	RouteServerPersistRoutesStateDisabled  = "disabled"
+	RouteServerPersistRoutesStateDisabling = "disabling"
+	RouteServerPersistRoutesStateEnabled   = "enabled"
+	RouteServerPersistRoutesStateEnabling  = "enabling"
+	RouteServerPersistRoutesStateModifying = "modifying"
+	RouteServerPersistRoutesStateResetting = "resetting"
+)
+
+// Values of RouteServerPropagationState.
+const (
+	RouteServerPropagationStateAvailable = "available"
+	RouteServerPropagationStateDeleting  = "deleting"
+	RouteServerPropagationStatePending   = "pending"
+)
+
+// Values of RouteServerRouteInstallationStatus.
+const (
+	RouteServerRouteInstallationStatusInstalled = "installed"
+	RouteServerRouteInstallationStatusRejected  = "rejected"
+)
+
+// Values of RouteServerRouteStatus.
+const (
+	RouteServerRouteStatusInFib = "in-fib"
+	RouteServerRouteStatusInRib = "in-rib"
+)
+
+// Values of RouteServerState.
+const (
+	RouteServerStateAvailable = "available"
+	RouteServerStateDeleted   = "deleted"
+	RouteServerStateDeleting  = "deleting"
+	RouteServerStateModifying = "modifying"
+	RouteServerStatePending   = "pending"
 )
 
 // Values of RouteState.
 const (
 	RouteStateActive    = "active"
 	RouteStateBlackhole = "blackhole"
+	RouteStateFiltered  = "filtered"
 )
 
 // Values of RouteTableAssociationStateCode.
 const (
-	RouteTableAssociationStateCodeAssociating    = "associating"
 	RouteTableAssociationStateCodeAssociated     = "associated"
-	RouteTableAssociationStateCodeDisassociating = "disassociating"
+	RouteTableAssociationStateCodeAssociating    = "associating"
 	RouteTableAssociationStateCodeDisassociated  = "disassociated"
+	RouteTableAssociationStateCodeDisassociating = "disassociating"
 	RouteTableAssociationStateCodeFailed         = "failed"
 )
 
@@ -2754,21 +4393,98 @@ const (
 
 // Values of SSEType.
 const (
+	SSETypeNone   = "none"
 	SSETypeSseEbs = "sse-ebs"
 	SSETypeSseKms = "sse-kms"
-	SSETypeNone   = "none"
+)
+
+// Values of Schedule.
+const (
+	ScheduleHourly = "hourly"
+)
+
+// Values of Scope.
+const (
+	ScopeAvailabilityZone = "Availability Zone"
+	ScopeRegion           = "Region"
+)
+
+// Values of SecondaryInterfaceStatus.
+const (
+	SecondaryInterfaceStatusAvailable = "available"
+	SecondaryInterfaceStatusInUse     = "in-use"
+)
+
+// Values of SecondaryInterfaceType.
+const (
+	SecondaryInterfaceTypeSecondary = "secondary"
+)
+
+// Values of SecondaryNetworkCidrBlockAssociationState.
+const (
+	SecondaryNetworkCidrBlockAssociationStateAssociated           = "associated"
+	SecondaryNetworkCidrBlockAssociationStateAssociating          = "associating"
+	SecondaryNetworkCidrBlockAssociationStateAssociationFailed    = "association-failed"
+	SecondaryNetworkCidrBlockAssociationStateDisassociated        = "disassociated"
+	SecondaryNetworkCidrBlockAssociationStateDisassociating       = "disassociating"
+	SecondaryNetworkCidrBlockAssociationStateDisassociationFailed = "disassociation-failed"
+)
+
+// Values of SecondaryNetworkState.
+const (
+	SecondaryNetworkStateCreateComplete   = "create-complete"
+	SecondaryNetworkStateCreateFailed     = "create-failed"
+	SecondaryNetworkStateCreateInProgress = "create-in-progress"
+	SecondaryNetworkStateDeleteComplete   = "delete-complete"
+	SecondaryNetworkStateDeleteFailed     = "delete-failed"
+	SecondaryNetworkStateDeleteInProgress = "delete-in-progress"
+)
+
+// Values of SecondaryNetworkType.
+const (
+	SecondaryNetworkTypeRdma = "rdma"
+)
+
+// Values of SecondarySubnetCidrBlockAssociationState.
+const (
+	SecondarySubnetCidrBlockAssociationStateAssociated           = "associated"
+	SecondarySubnetCidrBlockAssociationStateAssociating          = "associating"
+	SecondarySubnetCidrBlockAssociationStateAssociationFailed    = "association-failed"
+	SecondarySubnetCidrBlockAssociationStateDisassociated        = "disassociated"
+	SecondarySubnetCidrBlockAssociationStateDisassociating       = "disassociating"
+	SecondarySubnetCidrBlockAssociationStateDisassociationFailed = "disassociation-failed"
+)
+
+// Values of SecondarySubnetState.
+const (
+	SecondarySubnetStateCreateComplete   = "create-complete"
+	SecondarySubnetStateCreateFailed     = "create-failed"
+	SecondarySubnetStateCreateInProgress = "create-in-progress"
+	SecondarySubnetStateDeleteComplete   = "delete-complete"
+	SecondarySubnetStateDeleteFailed     = "delete-failed"
+	SecondarySubnetStateDeleteInProgress = "delete-in-progress"
 )
 
 // Values of SecurityGroupReferencingSupportValue.
 const (
-	SecurityGroupReferencingSupportValueEnable  = "enable"
 	SecurityGroupReferencingSupportValueDisable = "disable"
+	SecurityGroupReferencingSupportValueEnable  = "enable"
+)
+
+// Values of SecurityGroupVpcAssociationState.
+const (
+	SecurityGroupVpcAssociationStateAssociated           = "associated"
+	SecurityGroupVpcAssociationStateAssociating          = "associating"
+	SecurityGroupVpcAssociationStateAssociationFailed    = "association-failed"
+	SecurityGroupVpcAssociationStateDisassociated        = "disassociated"
+	SecurityGroupVpcAssociationStateDisassociating       = "disassociating"
+	SecurityGroupVpcAssociationStateDisassociationFailed = "disassociation-failed"
 )
 
 // Values of SelfServicePortal.
 const (
-	SelfServicePortalEnabled  = "enabled"
 	SelfServicePortalDisabled = "disabled"
+	SelfServicePortalEnabled  = "enabled"
 )
 
 // Values of ServiceConnectivityType.
@@ -2777,20 +4493,45 @@ const (
 	ServiceConnectivityTypeIpv6 = "ipv6"
 )
 
+// Values of ServiceLinkVirtualInterfaceConfigurationState.
+const (
+	ServiceLinkVirtualInterfaceConfigurationStateAvailable = "available"
+	ServiceLinkVirtualInterfaceConfigurationStateDeleted   = "deleted"
+	ServiceLinkVirtualInterfaceConfigurationStateDeleting  = "deleting"
+	ServiceLinkVirtualInterfaceConfigurationStatePending   = "pending"
+)
+
+// Values of ServiceManaged.
+const (
+	ServiceManagedAlb  = "alb"
+	ServiceManagedNlb  = "nlb"
+	ServiceManagedRds  = "rds"
+	ServiceManagedRnat = "rnat"
+)
+
 // Values of ServiceState.
 const (
-	ServiceStatePending   = "Pending"
 	ServiceStateAvailable = "Available"
-	ServiceStateDeleting  = "Deleting"
 	ServiceStateDeleted   = "Deleted"
+	ServiceStateDeleting  = "Deleting"
 	ServiceStateFailed    = "Failed"
+	ServiceStatePending   = "Pending"
 )
 
 // Values of ServiceType.
 const (
-	ServiceTypeInterface           = "Interface"
 	ServiceTypeGateway             = "Gateway"
 	ServiceTypeGatewayLoadBalancer = "GatewayLoadBalancer"
+	ServiceTypeInterface           = "Interface"
+)
+
+// Values of SeverityLabel.
+const (
+	SeverityLabelCritical      = "critical"
+	SeverityLabelHigh          = "high"
+	SeverityLabelInformational = "informational"
+	SeverityLabelLow           = "low"
+	SeverityLabelMedium        = "medium"
 )
 
 // Values of ShutdownBehavior.
@@ -2801,8 +4542,8 @@ const (
 
 // Values of SnapshotAttributeName.
 const (
-	SnapshotAttributeNameProductCodes           = "productCodes"
 	SnapshotAttributeNameCreateVolumePermission = "createVolumePermission"
+	SnapshotAttributeNameProductCodes           = "productCodes"
 )
 
 // Values of SnapshotBlockPublicAccessState.
@@ -2812,21 +4553,36 @@ const (
 	SnapshotBlockPublicAccessStateUnblocked       = "unblocked"
 )
 
+// Values of SnapshotLocationEnum.
+const (
+	SnapshotLocationEnumLocal    = "local"
+	SnapshotLocationEnumRegional = "regional"
+)
+
+// Values of SnapshotReturnCodes.
+const (
+	SnapshotReturnCodesClientError        = "client-error"
+	SnapshotReturnCodesInternalError      = "internal-error"
+	SnapshotReturnCodesMissingPermissions = "missing-permissions"
+	SnapshotReturnCodesSuccess            = "success"
+	SnapshotReturnCodesSkipped            = "skipped"
+)
+
 // Values of SnapshotState.
 const (
-	SnapshotStatePending     = "pending"
 	SnapshotStateCompleted   = "completed"
 	SnapshotStateError       = "error"
+	SnapshotStatePending     = "pending"
 	SnapshotStateRecoverable = "recoverable"
 	SnapshotStateRecovering  = "recovering"
 )
 
 // Values of SpotAllocationStrategy.
 const (
-	SpotAllocationStrategyLowestPrice                  = "lowest-price"
-	SpotAllocationStrategyDiversified                  = "diversified"
 	SpotAllocationStrategyCapacityOptimized            = "capacity-optimized"
 	SpotAllocationStrategyCapacityOptimizedPrioritized = "capacity-optimized-prioritized"
+	SpotAllocationStrategyDiversified                  = "diversified"
+	SpotAllocationStrategyLowestPrice                  = "lowest-price"
 	SpotAllocationStrategyPriceCapacityOptimized       = "price-capacity-optimized"
 )
 
@@ -2839,12 +4595,12 @@ const (
 
 // Values of SpotInstanceState.
 const (
-	SpotInstanceStateOpen      = "open"
 	SpotInstanceStateActive    = "active"
-	SpotInstanceStateClosed    = "closed"
 	SpotInstanceStateCancelled = "cancelled"
-	SpotInstanceStateFailed    = "failed"
+	SpotInstanceStateClosed    = "closed"
 	SpotInstanceStateDisabled  = "disabled"
+	SpotInstanceStateFailed    = "failed"
+	SpotInstanceStateOpen      = "open"
 )
 
 // Values of SpotInstanceType.
@@ -2859,22 +4615,29 @@ const (
 	SpreadLevelRack = "rack"
 )
 
+// Values of SqlServerLicenseUsage.
+const (
+	SqlServerLicenseUsageFull   = "full"
+	SqlServerLicenseUsageWaived = "waived"
+)
+
 // Values of State.
 const (
-	StatePendingAcceptance = "PendingAcceptance"
-	StatePending           = "Pending"
 	StateAvailable         = "Available"
-	StateDeleting          = "Deleting"
 	StateDeleted           = "Deleted"
-	StateRejected          = "Rejected"
-	StateFailed            = "Failed"
+	StateDeleting          = "Deleting"
 	StateExpired           = "Expired"
+	StateFailed            = "Failed"
+	StatePartial           = "Partial"
+	StatePending           = "Pending"
+	StatePendingAcceptance = "PendingAcceptance"
+	StateRejected          = "Rejected"
 )
 
 // Values of StaticSourcesSupportValue.
 const (
-	StaticSourcesSupportValueEnable  = "enable"
 	StaticSourcesSupportValueDisable = "disable"
+	StaticSourcesSupportValueEnable  = "enable"
 )
 
 // Values of StatisticType.
@@ -2884,9 +4647,9 @@ const (
 
 // Values of Status.
 const (
-	StatusMoveInProgress = "MoveInProgress"
-	StatusInVpc          = "InVpc"
 	StatusInClassic      = "InClassic"
+	StatusInVpc          = "InVpc"
+	StatusMoveInProgress = "MoveInProgress"
 )
 
 // Values of StatusName.
@@ -2896,10 +4659,10 @@ const (
 
 // Values of StatusType.
 const (
-	StatusTypePassed           = "passed"
 	StatusTypeFailed           = "failed"
-	StatusTypeInsufficientData = "insufficient-data"
 	StatusTypeInitializing     = "initializing"
+	StatusTypeInsufficientData = "insufficient-data"
+	StatusTypePassed           = "passed"
 )
 
 // Values of StorageTier.
@@ -2910,46 +4673,70 @@ const (
 
 // Values of SubnetCidrBlockStateCode.
 const (
-	SubnetCidrBlockStateCodeAssociating    = "associating"
 	SubnetCidrBlockStateCodeAssociated     = "associated"
-	SubnetCidrBlockStateCodeDisassociating = "disassociating"
+	SubnetCidrBlockStateCodeAssociating    = "associating"
 	SubnetCidrBlockStateCodeDisassociated  = "disassociated"
-	SubnetCidrBlockStateCodeFailing        = "failing"
+	SubnetCidrBlockStateCodeDisassociating = "disassociating"
 	SubnetCidrBlockStateCodeFailed         = "failed"
+	SubnetCidrBlockStateCodeFailing        = "failing"
 )
 
 // Values of SubnetCidrReservationType.
 const (
-	SubnetCidrReservationTypePrefix   = "prefix"
 	SubnetCidrReservationTypeExplicit = "explicit"
+	SubnetCidrReservationTypePrefix   = "prefix"
 )
 
 // Values of SubnetState.
 const (
-	SubnetStatePending     = "pending"
-	SubnetStateAvailable   = "available"
-	SubnetStateUnavailable = "unavailable"
+	SubnetStateAvailable                  = "available"
+	SubnetStateFailed                     = "failed"
+	SubnetStateFailedInsufficientCapacity = "failed-insufficient-capacity"
+	SubnetStatePending                    = "pending"
+	SubnetStateUnavailable                = "unavailable"
 )
 
 // Values of SummaryStatus.
 const (
-	SummaryStatusOk               = "ok"
 	SummaryStatusImpaired         = "impaired"
+	SummaryStatusInitializing     = "initializing"
 	SummaryStatusInsufficientData = "insufficient-data"
 	SummaryStatusNotApplicable    = "not-applicable"
-	SummaryStatusInitializing     = "initializing"
+	SummaryStatusOk               = "ok"
+)
+
+// Values of SupportabilityMarketType.
+const (
+	SupportabilityMarketTypeOnDemand = "on-demand"
+	SupportabilityMarketTypeSpot     = "spot"
+)
+
+// Values of SupportabilityScore.
+const (
+	SupportabilityScoreHigh        = "high"
+	SupportabilityScoreLow         = "low"
+	SupportabilityScoreMedium      = "medium"
+	SupportabilityScoreUnsupported = "unsupported"
 )
 
 // Values of SupportedAdditionalProcessorFeature.
 const (
-	SupportedAdditionalProcessorFeatureAmdSevSnp = "amd-sev-snp"
+	SupportedAdditionalProcessorFeatureAmdSevSnp            = "amd-sev-snp"
+	SupportedAdditionalProcessorFeatureNestedVirtualization = "nested-virtualization"
+)
+
+// Values of TaggableResourceType.
+const (
+	TaggableResourceTypeAutoScalingGroup = "auto-scaling-group"
+	TaggableResourceTypeInstance         = "instance"
+	TaggableResourceTypeNetworkInterface = "network-interface"
 )
 
 // Values of TargetCapacityUnitType.
 const (
-	TargetCapacityUnitTypeVcpu      = "vcpu"
 	TargetCapacityUnitTypeMemoryMib = "memory-mib"
 	TargetCapacityUnitTypeUnits     = "units"
+	TargetCapacityUnitTypeVcpu      = "vcpu"
 )
 
 // Values of TargetStorageTier.
@@ -2959,34 +4746,34 @@ const (
 
 // Values of TelemetryStatus.
 const (
-	TelemetryStatusUP   = "UP"
 	TelemetryStatusDOWN = "DOWN"
+	TelemetryStatusUP   = "UP"
 )
 
 // Values of Tenancy.
 const (
-	TenancyDefault   = "default"
 	TenancyDedicated = "dedicated"
+	TenancyDefault   = "default"
 	TenancyHost      = "host"
 )
 
 // Values of TieringOperationStatus.
 const (
-	TieringOperationStatusArchivalInProgress         = "archival-in-progress"
 	TieringOperationStatusArchivalCompleted          = "archival-completed"
 	TieringOperationStatusArchivalFailed             = "archival-failed"
-	TieringOperationStatusTemporaryRestoreInProgress = "temporary-restore-in-progress"
-	TieringOperationStatusTemporaryRestoreCompleted  = "temporary-restore-completed"
-	TieringOperationStatusTemporaryRestoreFailed     = "temporary-restore-failed"
-	TieringOperationStatusPermanentRestoreInProgress = "permanent-restore-in-progress"
+	TieringOperationStatusArchivalInProgress         = "archival-in-progress"
 	TieringOperationStatusPermanentRestoreCompleted  = "permanent-restore-completed"
 	TieringOperationStatusPermanentRestoreFailed     = "permanent-restore-failed"
+	TieringOperationStatusPermanentRestoreInProgress = "permanent-restore-in-progress"
+	TieringOperationStatusTemporaryRestoreCompleted  = "temporary-restore-completed"
+	TieringOperationStatusTemporaryRestoreFailed     = "temporary-restore-failed"
+	TieringOperationStatusTemporaryRestoreInProgress = "temporary-restore-in-progress"
 )
 
 // Values of TokenState.
 const (
-	TokenStateValid   = "valid"
 	TokenStateExpired = "expired"
+	TokenStateValid   = "valid"
 )
 
 // Values of TpmSupportValues.
@@ -2996,16 +4783,23 @@ const (
 
 // Values of TrafficDirection.
 const (
-	TrafficDirectionIngress = "ingress"
 	TrafficDirectionEgress  = "egress"
+	TrafficDirectionIngress = "ingress"
+)
+
+// Values of TrafficIpAddressType.
+const (
+	TrafficIpAddressTypeDualStack = "dual-stack"
+	TrafficIpAddressTypeIpv4      = "ipv4"
+	TrafficIpAddressTypeIpv6      = "ipv6"
 )
 
 // Values of TrafficMirrorFilterRuleField.
 const (
-	TrafficMirrorFilterRuleFieldDestinationPortRange = "destination-port-range"
-	TrafficMirrorFilterRuleFieldSourcePortRange      = "source-port-range"
-	TrafficMirrorFilterRuleFieldProtocol             = "protocol"
 	TrafficMirrorFilterRuleFieldDescription          = "description"
+	TrafficMirrorFilterRuleFieldDestinationPortRange = "destination-port-range"
+	TrafficMirrorFilterRuleFieldProtocol             = "protocol"
+	TrafficMirrorFilterRuleFieldSourcePortRange      = "source-port-range"
 )
 
 // Values of TrafficMirrorNetworkService.
@@ -3021,157 +4815,233 @@ const (
 
 // Values of TrafficMirrorSessionField.
 const (
-	TrafficMirrorSessionFieldPacketLength     = "packet-length"
 	TrafficMirrorSessionFieldDescription      = "description"
+	TrafficMirrorSessionFieldPacketLength     = "packet-length"
 	TrafficMirrorSessionFieldVirtualNetworkId = "virtual-network-id"
 )
 
 // Values of TrafficMirrorTargetType.
 const (
+	TrafficMirrorTargetTypeGatewayLoadBalancerEndpoint = "gateway-load-balancer-endpoint"
 	TrafficMirrorTargetTypeNetworkInterface            = "network-interface"
 	TrafficMirrorTargetTypeNetworkLoadBalancer         = "network-load-balancer"
-	TrafficMirrorTargetTypeGatewayLoadBalancerEndpoint = "gateway-load-balancer-endpoint"
 )
 
 // Values of TrafficType.
 const (
 	TrafficTypeACCEPT = "ACCEPT"
-	TrafficTypeREJECT = "REJECT"
 	TrafficTypeALL    = "ALL"
+	TrafficTypeREJECT = "REJECT"
+)
+
+// Values of TransferType.
+const (
+	TransferTypeStandard  = "standard"
+	TransferTypeTimeBased = "time-based"
 )
 
 // Values of TransitGatewayAssociationState.
 const (
-	TransitGatewayAssociationStateAssociating    = "associating"
 	TransitGatewayAssociationStateAssociated     = "associated"
-	TransitGatewayAssociationStateDisassociating = "disassociating"
+	TransitGatewayAssociationStateAssociating    = "associating"
 	TransitGatewayAssociationStateDisassociated  = "disassociated"
+	TransitGatewayAssociationStateDisassociating = "disassociating"
+)
+
+// Values of TransitGatewayAttachmentNatGatewaySupportState.
+const (
+	TransitGatewayAttachmentNatGatewaySupportStateDisabled  = "disabled"
+	TransitGatewayAttachmentNatGatewaySupportStateDisabling = "disabling"
+	TransitGatewayAttachmentNatGatewaySupportStateEnabled   = "enabled"
+	TransitGatewayAttachmentNatGatewaySupportStateEnabling  = "enabling"
+)
+
+// Values of TransitGatewayAttachmentNatGatewaySupportValue.
+const (
+	TransitGatewayAttachmentNatGatewaySupportValueDisable = "disable"
+	TransitGatewayAttachmentNatGatewaySupportValueEnable  = "enable"
+)
+
+// Values of TransitGatewayAttachmentNatSystemRouteSupportValue.
+const (
+	TransitGatewayAttachmentNatSystemRouteSupportValueDisable = "disable"
+	TransitGatewayAttachmentNatSystemRouteSupportValueEnable  = "enable"
 )
 
 // Values of TransitGatewayAttachmentResourceType.
 const (
-	TransitGatewayAttachmentResourceTypeVpc                  = "vpc"
-	TransitGatewayAttachmentResourceTypeVpn                  = "vpn"
-	TransitGatewayAttachmentResourceTypeDirectConnectGateway = "direct-connect-gateway"
+	TransitGatewayAttachmentResourceTypeClientVpn            = "client-vpn"
 	TransitGatewayAttachmentResourceTypeConnect              = "connect"
+	TransitGatewayAttachmentResourceTypeDirectConnectGateway = "direct-connect-gateway"
+	TransitGatewayAttachmentResourceTypeNetworkFunction      = "network-function"
 	TransitGatewayAttachmentResourceTypePeering              = "peering"
 	TransitGatewayAttachmentResourceTypeTgwPeering           = "tgw-peering"
+	TransitGatewayAttachmentResourceTypeVpc                  = "vpc"
+	TransitGatewayAttachmentResourceTypeVpn                  = "vpn"
+	TransitGatewayAttachmentResourceTypeVpnConcentrator      = "vpn-concentrator"
 )
 
 // Values of TransitGatewayAttachmentState.
 const (
+	TransitGatewayAttachmentStateAvailable         = "available"
+	TransitGatewayAttachmentStateDeleted           = "deleted"
+	TransitGatewayAttachmentStateDeleting          = "deleting"
+	TransitGatewayAttachmentStateFailed            = "failed"
+	TransitGatewayAttachmentStateFailing           = "failing"
 	TransitGatewayAttachmentStateInitiating        = "initiating"
 	TransitGatewayAttachmentStateInitiatingRequest = "initiatingRequest"
-	TransitGatewayAttachmentStatePendingAcceptance = "pendingAcceptance"
-	TransitGatewayAttachmentStateRollingBack       = "rollingBack"
-	TransitGatewayAttachmentStatePending           = "pending"
-	TransitGatewayAttachmentStateAvailable         = "available"
 	TransitGatewayAttachmentStateModifying         = "modifying"
-	TransitGatewayAttachmentStateDeleting          = "deleting"
-	TransitGatewayAttachmentStateDeleted           = "deleted"
-	TransitGatewayAttachmentStateFailed            = "failed"
+	TransitGatewayAttachmentStatePending           = "pending"
+	TransitGatewayAttachmentStatePendingAcceptance = "pendingAcceptance"
 	TransitGatewayAttachmentStateRejected          = "rejected"
 	TransitGatewayAttachmentStateRejecting         = "rejecting"
-	TransitGatewayAttachmentStateFailing           = "failing"
+	TransitGatewayAttachmentStateRollingBack       = "rollingBack"
+)
+
+// Values of TransitGatewayAttachmentStatusType.
+const (
+	TransitGatewayAttachmentStatusTypeAvailable         = "available"
+	TransitGatewayAttachmentStatusTypeDeleted           = "deleted"
+	TransitGatewayAttachmentStatusTypeDeleting          = "deleting"
+	TransitGatewayAttachmentStatusTypePending           = "pending"
+	TransitGatewayAttachmentStatusTypePendingAcceptance = "pending-acceptance"
+	TransitGatewayAttachmentStatusTypeRejected          = "rejected"
 )
 
 // Values of TransitGatewayConnectPeerState.
 const (
-	TransitGatewayConnectPeerStatePending   = "pending"
 	TransitGatewayConnectPeerStateAvailable = "available"
-	TransitGatewayConnectPeerStateDeleting  = "deleting"
 	TransitGatewayConnectPeerStateDeleted   = "deleted"
+	TransitGatewayConnectPeerStateDeleting  = "deleting"
+	TransitGatewayConnectPeerStatePending   = "pending"
+)
+
+// Values of TransitGatewayMeteringPayerType.
+const (
+	TransitGatewayMeteringPayerTypeDestinationAttachmentOwner = "destination-attachment-owner"
+	TransitGatewayMeteringPayerTypeSourceAttachmentOwner      = "source-attachment-owner"
+	TransitGatewayMeteringPayerTypeTransitGatewayOwner        = "transit-gateway-owner"
+)
+
+// Values of TransitGatewayMeteringPolicyEntryState.
+const (
+	TransitGatewayMeteringPolicyEntryStateAvailable = "available"
+	TransitGatewayMeteringPolicyEntryStateDeleted   = "deleted"
+)
+
+// Values of TransitGatewayMeteringPolicyState.
+const (
+	TransitGatewayMeteringPolicyStateAvailable = "available"
+	TransitGatewayMeteringPolicyStateDeleted   = "deleted"
+	TransitGatewayMeteringPolicyStateDeleting  = "deleting"
+	TransitGatewayMeteringPolicyStateModifying = "modifying"
+	TransitGatewayMeteringPolicyStatePending   = "pending"
 )
 
 // Values of TransitGatewayMulitcastDomainAssociationState.
 const (
-	TransitGatewayMulitcastDomainAssociationStatePendingAcceptance = "pendingAcceptance"
-	TransitGatewayMulitcastDomainAssociationStateAssociating       = "associating"
 	TransitGatewayMulitcastDomainAssociationStateAssociated        = "associated"
-	TransitGatewayMulitcastDomainAssociationStateDisassociating    = "disassociating"
+	TransitGatewayMulitcastDomainAssociationStateAssociating       = "associating"
 	TransitGatewayMulitcastDomainAssociationStateDisassociated     = "disassociated"
-	TransitGatewayMulitcastDomainAssociationStateRejected          = "rejected"
+	TransitGatewayMulitcastDomainAssociationStateDisassociating    = "disassociating"
 	TransitGatewayMulitcastDomainAssociationStateFailed            = "failed"
+	TransitGatewayMulitcastDomainAssociationStatePendingAcceptance = "pendingAcceptance"
+	TransitGatewayMulitcastDomainAssociationStateRejected          = "rejected"
 )
 
 // Values of TransitGatewayMulticastDomainState.
 const (
-	TransitGatewayMulticastDomainStatePending   = "pending"
 	TransitGatewayMulticastDomainStateAvailable = "available"
-	TransitGatewayMulticastDomainStateDeleting  = "deleting"
 	TransitGatewayMulticastDomainStateDeleted   = "deleted"
+	TransitGatewayMulticastDomainStateDeleting  = "deleting"
+	TransitGatewayMulticastDomainStatePending   = "pending"
+)
+
+// Values of TransitGatewayNatRuleState.
+const (
+	TransitGatewayNatRuleStateActivated   = "activated"
+	TransitGatewayNatRuleStateDeactivated = "deactivated"
+	TransitGatewayNatRuleStateDeleting    = "deleting"
+	TransitGatewayNatRuleStatePending     = "pending"
+)
+
+// Values of TransitGatewayPolicyTableEntryState.
+const (
+	TransitGatewayPolicyTableEntryStateActive  = "active"
+	TransitGatewayPolicyTableEntryStateDeleted = "deleted"
 )
 
 // Values of TransitGatewayPolicyTableState.
 const (
-	TransitGatewayPolicyTableStatePending   = "pending"
 	TransitGatewayPolicyTableStateAvailable = "available"
-	TransitGatewayPolicyTableStateDeleting  = "deleting"
 	TransitGatewayPolicyTableStateDeleted   = "deleted"
+	TransitGatewayPolicyTableStateDeleting  = "deleting"
+	TransitGatewayPolicyTableStatePending   = "pending"
 )
 
 // Values of TransitGatewayPrefixListReferenceState.
 const (
-	TransitGatewayPrefixListReferenceStatePending   = "pending"
 	TransitGatewayPrefixListReferenceStateAvailable = "available"
-	TransitGatewayPrefixListReferenceStateModifying = "modifying"
 	TransitGatewayPrefixListReferenceStateDeleting  = "deleting"
+	TransitGatewayPrefixListReferenceStateModifying = "modifying"
+	TransitGatewayPrefixListReferenceStatePending   = "pending"
 )
 
 // Values of TransitGatewayPropagationState.
 const (
-	TransitGatewayPropagationStateEnabling  = "enabling"
-	TransitGatewayPropagationStateEnabled   = "enabled"
-	TransitGatewayPropagationStateDisabling = "disabling"
 	TransitGatewayPropagationStateDisabled  = "disabled"
+	TransitGatewayPropagationStateDisabling = "disabling"
+	TransitGatewayPropagationStateEnabled   = "enabled"
+	TransitGatewayPropagationStateEnabling  = "enabling"
 )
 
 // Values of TransitGatewayRouteState.
 const (
-	TransitGatewayRouteStatePending   = "pending"
 	TransitGatewayRouteStateActive    = "active"
 	TransitGatewayRouteStateBlackhole = "blackhole"
-	TransitGatewayRouteStateDeleting  = "deleting"
 	TransitGatewayRouteStateDeleted   = "deleted"
+	TransitGatewayRouteStateDeleting  = "deleting"
+	TransitGatewayRouteStatePending   = "pending"
 )
 
 // Values of TransitGatewayRouteTableAnnouncementDirection.
 const (
-	TransitGatewayRouteTableAnnouncementDirectionOutgoing = "outgoing"
 	TransitGatewayRouteTableAnnouncementDirectionIncoming = "incoming"
+	TransitGatewayRouteTableAnnouncementDirectionOutgoing = "outgoing"
 )
 
 // Values of TransitGatewayRouteTableAnnouncementState.
 const (
 	TransitGatewayRouteTableAnnouncementStateAvailable = "available"
-	TransitGatewayRouteTableAnnouncementStatePending   = "pending"
-	TransitGatewayRouteTableAnnouncementStateFailing   = "failing"
-	TransitGatewayRouteTableAnnouncementStateFailed    = "failed"
-	TransitGatewayRouteTableAnnouncementStateDeleting  = "deleting"
 	TransitGatewayRouteTableAnnouncementStateDeleted   = "deleted"
+	TransitGatewayRouteTableAnnouncementStateDeleting  = "deleting"
+	TransitGatewayRouteTableAnnouncementStateFailed    = "failed"
+	TransitGatewayRouteTableAnnouncementStateFailing   = "failing"
+	TransitGatewayRouteTableAnnouncementStatePending   = "pending"
 )
 
 // Values of TransitGatewayRouteTableState.
 const (
-	TransitGatewayRouteTableStatePending   = "pending"
 	TransitGatewayRouteTableStateAvailable = "available"
-	TransitGatewayRouteTableStateDeleting  = "deleting"
 	TransitGatewayRouteTableStateDeleted   = "deleted"
+	TransitGatewayRouteTableStateDeleting  = "deleting"
+	TransitGatewayRouteTableStatePending   = "pending"
 )
 
 // Values of TransitGatewayRouteType.
 const (
-	TransitGatewayRouteTypeStatic     = "static"
 	TransitGatewayRouteTypePropagated = "propagated"
+	TransitGatewayRouteTypeStatic     = "static"
+	TransitGatewayRouteTypeSystem     = "system"
 )
 
 // Values of TransitGatewayState.
 const (
-	TransitGatewayStatePending   = "pending"
 	TransitGatewayStateAvailable = "available"
-	TransitGatewayStateModifying = "modifying"
-	TransitGatewayStateDeleting  = "deleting"
 	TransitGatewayStateDeleted   = "deleted"
+	TransitGatewayStateDeleting  = "deleting"
+	TransitGatewayStateModifying = "modifying"
+	TransitGatewayStatePending   = "pending"
 )
 
 // Values of TransportProtocol.
@@ -3182,8 +5052,8 @@ const (
 
 // Values of TrustProviderType.
 const (
-	TrustProviderTypeUser   = "user"
 	TrustProviderTypeDevice = "device"
+	TrustProviderTypeUser   = "user"
 )
 
 // Values of TunnelInsideIpVersion.
@@ -3198,21 +5068,22 @@ const (
 	UnlimitedSupportedInstanceFamilyT3  = "t3"
 	UnlimitedSupportedInstanceFamilyT3a = "t3a"
 	UnlimitedSupportedInstanceFamilyT4g = "t4g"
+	UnlimitedSupportedInstanceFamilyT8i = "t8i"
 )
 
 // Values of UnsuccessfulInstanceCreditSpecificationErrorCode.
 const (
-	UnsuccessfulInstanceCreditSpecificationErrorCodeInvalidInstanceIDMalformed              = "InvalidInstanceID.Malformed"
-	UnsuccessfulInstanceCreditSpecificationErrorCodeInvalidInstanceIDNotFound               = "InvalidInstanceID.NotFound"
 	UnsuccessfulInstanceCreditSpecificationErrorCodeIncorrectInstanceState                  = "IncorrectInstanceState"
 	UnsuccessfulInstanceCreditSpecificationErrorCodeInstanceCreditSpecificationNotSupported = "InstanceCreditSpecification.NotSupported"
+	UnsuccessfulInstanceCreditSpecificationErrorCodeInvalidInstanceIDNotFound               = "InvalidInstanceID.NotFound"
+	UnsuccessfulInstanceCreditSpecificationErrorCodeInvalidInstanceIDMalformed              = "InvalidInstanceID.Malformed"
 )
 
 // Values of UsageClassType.
 const (
-	UsageClassTypeSpot          = "spot"
-	UsageClassTypeOnDemand      = "on-demand"
 	UsageClassTypeCapacityBlock = "capacity-block"
+	UsageClassTypeOnDemand      = "on-demand"
+	UsageClassTypeSpot          = "spot"
 )
 
 // Values of UserTrustProviderType.
@@ -3223,8 +5094,8 @@ const (
 
 // Values of VerificationMethod.
 const (
-	VerificationMethodRemarksX509 = "remarks-x509"
 	VerificationMethodDnsToken    = "dns-token"
+	VerificationMethodRemarksX509 = "remarks-x509"
 )
 
 // Values of VerifiedAccessEndpointAttachmentType.
@@ -3236,27 +5107,30 @@ const (
 const (
 	VerifiedAccessEndpointProtocolHttp  = "http"
 	VerifiedAccessEndpointProtocolHttps = "https"
+	VerifiedAccessEndpointProtocolTcp   = "tcp"
 )
 
 // Values of VerifiedAccessEndpointStatusCode.
 const (
-	VerifiedAccessEndpointStatusCodePending  = "pending"
 	VerifiedAccessEndpointStatusCodeActive   = "active"
-	VerifiedAccessEndpointStatusCodeUpdating = "updating"
-	VerifiedAccessEndpointStatusCodeDeleting = "deleting"
 	VerifiedAccessEndpointStatusCodeDeleted  = "deleted"
+	VerifiedAccessEndpointStatusCodeDeleting = "deleting"
+	VerifiedAccessEndpointStatusCodePending  = "pending"
+	VerifiedAccessEndpointStatusCodeUpdating = "updating"
 )
 
 // Values of VerifiedAccessEndpointType.
 const (
+	VerifiedAccessEndpointTypeCidr             = "cidr"
 	VerifiedAccessEndpointTypeLoadBalancer     = "load-balancer"
 	VerifiedAccessEndpointTypeNetworkInterface = "network-interface"
+	VerifiedAccessEndpointTypeRds              = "rds"
 )
 
 // Values of VerifiedAccessLogDeliveryStatusCode.
 const (
-	VerifiedAccessLogDeliveryStatusCodeSuccess = "success"
 	VerifiedAccessLogDeliveryStatusCodeFailed  = "failed"
+	VerifiedAccessLogDeliveryStatusCodeSuccess = "success"
 )
 
 // Values of VirtualizationType.
@@ -3267,11 +5141,11 @@ const (
 
 // Values of VolumeAttachmentState.
 const (
-	VolumeAttachmentStateAttaching = "attaching"
 	VolumeAttachmentStateAttached  = "attached"
-	VolumeAttachmentStateDetaching = "detaching"
-	VolumeAttachmentStateDetached  = "detached"
+	VolumeAttachmentStateAttaching = "attaching"
 	VolumeAttachmentStateBusy      = "busy"
+	VolumeAttachmentStateDetached  = "detached"
+	VolumeAttachmentStateDetaching = "detaching"
 )
 
 // Values of VolumeAttributeName.
@@ -3282,87 +5156,153 @@ const (
 
 // Values of VolumeModificationState.
 const (
-	VolumeModificationStateModifying  = "modifying"
-	VolumeModificationStateOptimizing = "optimizing"
 	VolumeModificationStateCompleted  = "completed"
 	VolumeModificationStateFailed     = "failed"
+	VolumeModificationStateModifying  = "modifying"
+	VolumeModificationStateOptimizing = "optimizing"
 )
 
 // Values of VolumeState.
 const (
-	VolumeStateCreating  = "creating"
 	VolumeStateAvailable = "available"
-	VolumeStateInUse     = "in-use"
-	VolumeStateDeleting  = "deleting"
+	VolumeStateCreating  = "creating"
 	VolumeStateDeleted   = "deleted"
+	VolumeStateDeleting  = "deleting"
 	VolumeStateError     = "error"
+	VolumeStateInUse     = "in-use"
 )
 
 // Values of VolumeStatusInfoStatus.
 const (
-	VolumeStatusInfoStatusOk               = "ok"
 	VolumeStatusInfoStatusImpaired         = "impaired"
 	VolumeStatusInfoStatusInsufficientData = "insufficient-data"
+	VolumeStatusInfoStatusOk               = "ok"
+	VolumeStatusInfoStatusWarning          = "warning"
 )
 
 // Values of VolumeStatusName.
 const (
-	VolumeStatusNameIoEnabled     = "io-enabled"
-	VolumeStatusNameIoPerformance = "io-performance"
+	VolumeStatusNameInitializationState = "initialization-state"
+	VolumeStatusNameIoEnabled           = "io-enabled"
+	VolumeStatusNameIoPerformance       = "io-performance"
 )
 
 // Values of VolumeType.
 const (
-	VolumeTypeStandard = "standard"
+	VolumeTypeGp2      = "gp2"
+	VolumeTypeGp3      = "gp3"
 	VolumeTypeIo1      = "io1"
 	VolumeTypeIo2      = "io2"
-	VolumeTypeGp2      = "gp2"
 	VolumeTypeSc1      = "sc1"
 	VolumeTypeSt1      = "st1"
-	VolumeTypeGp3      = "gp3"
+	VolumeTypeStandard = "standard"
 )
 
 // Values of VpcAttributeName.
 const (
-	VpcAttributeNameEnableDnsSupport                 = "enableDnsSupport"
 	VpcAttributeNameEnableDnsHostnames               = "enableDnsHostnames"
+	VpcAttributeNameEnableDnsSupport                 = "enableDnsSupport"
 	VpcAttributeNameEnableNetworkAddressUsageMetrics = "enableNetworkAddressUsageMetrics"
+)
+
+// Values of VpcBlockPublicAccessExclusionState.
+const (
+	VpcBlockPublicAccessExclusionStateCreateComplete    = "create-complete"
+	VpcBlockPublicAccessExclusionStateCreateFailed      = "create-failed"
+	VpcBlockPublicAccessExclusionStateCreateInProgress  = "create-in-progress"
+	VpcBlockPublicAccessExclusionStateDeleteComplete    = "delete-complete"
+	VpcBlockPublicAccessExclusionStateDeleteInProgress  = "delete-in-progress"
+	VpcBlockPublicAccessExclusionStateDisableComplete   = "disable-complete"
+	VpcBlockPublicAccessExclusionStateDisableInProgress = "disable-in-progress"
+	VpcBlockPublicAccessExclusionStateUpdateComplete    = "update-complete"
+	VpcBlockPublicAccessExclusionStateUpdateFailed      = "update-failed"
+	VpcBlockPublicAccessExclusionStateUpdateInProgress  = "update-in-progress"
+)
+
+// Values of VpcBlockPublicAccessExclusionsAllowed.
+const (
+	VpcBlockPublicAccessExclusionsAllowedAllowed    = "allowed"
+	VpcBlockPublicAccessExclusionsAllowedNotAllowed = "not-allowed"
+)
+
+// Values of VpcBlockPublicAccessState.
+const (
+	VpcBlockPublicAccessStateDefaultState     = "default-state"
+	VpcBlockPublicAccessStateUpdateComplete   = "update-complete"
+	VpcBlockPublicAccessStateUpdateInProgress = "update-in-progress"
 )
 
 // Values of VpcCidrBlockStateCode.
 const (
-	VpcCidrBlockStateCodeAssociating    = "associating"
 	VpcCidrBlockStateCodeAssociated     = "associated"
-	VpcCidrBlockStateCodeDisassociating = "disassociating"
+	VpcCidrBlockStateCodeAssociating    = "associating"
 	VpcCidrBlockStateCodeDisassociated  = "disassociated"
-	VpcCidrBlockStateCodeFailing        = "failing"
+	VpcCidrBlockStateCodeDisassociating = "disassociating"
 	VpcCidrBlockStateCodeFailed         = "failed"
+	VpcCidrBlockStateCodeFailing        = "failing"
+)
+
+// Values of VpcEncryptionControlExclusionState.
+const (
+	VpcEncryptionControlExclusionStateDisabled  = "disabled"
+	VpcEncryptionControlExclusionStateDisabling = "disabling"
+	VpcEncryptionControlExclusionStateEnabled   = "enabled"
+	VpcEncryptionControlExclusionStateEnabling  = "enabling"
+)
+
+// Values of VpcEncryptionControlExclusionStateInput.
+const (
+	VpcEncryptionControlExclusionStateInputDisable = "disable"
+	VpcEncryptionControlExclusionStateInputEnable  = "enable"
+)
+
+// Values of VpcEncryptionControlMode.
+const (
+	VpcEncryptionControlModeEnforce = "enforce"
+	VpcEncryptionControlModeMonitor = "monitor"
+)
+
+// Values of VpcEncryptionControlState.
+const (
+	VpcEncryptionControlStateAvailable         = "available"
+	VpcEncryptionControlStateCreating          = "creating"
+	VpcEncryptionControlStateDeleteFailed      = "delete-failed"
+	VpcEncryptionControlStateDeleted           = "deleted"
+	VpcEncryptionControlStateDeleting          = "deleting"
+	VpcEncryptionControlStateEnforceFailed     = "enforce-failed"
+	VpcEncryptionControlStateEnforceInProgress = "enforce-in-progress"
+	VpcEncryptionControlStateMonitorFailed     = "monitor-failed"
+	VpcEncryptionControlStateMonitorInProgress = "monitor-in-progress"
 )
 
 // Values of VpcEndpointType.
 const (
-	VpcEndpointTypeInterface           = "Interface"
 	VpcEndpointTypeGateway             = "Gateway"
 	VpcEndpointTypeGatewayLoadBalancer = "GatewayLoadBalancer"
+	VpcEndpointTypeInterface           = "Interface"
+	VpcEndpointTypeResource            = "Resource"
+	VpcEndpointTypeServiceNetwork      = "ServiceNetwork"
+	VpcEndpointTypeTunnel              = "Tunnel"
 )
 
 // Values of VpcPeeringConnectionStateReasonCode.
 const (
-	VpcPeeringConnectionStateReasonCodeInitiatingRequest = "initiating-request"
-	VpcPeeringConnectionStateReasonCodePendingAcceptance = "pending-acceptance"
 	VpcPeeringConnectionStateReasonCodeActive            = "active"
 	VpcPeeringConnectionStateReasonCodeDeleted           = "deleted"
-	VpcPeeringConnectionStateReasonCodeRejected          = "rejected"
-	VpcPeeringConnectionStateReasonCodeFailed            = "failed"
-	VpcPeeringConnectionStateReasonCodeExpired           = "expired"
-	VpcPeeringConnectionStateReasonCodeProvisioning      = "provisioning"
 	VpcPeeringConnectionStateReasonCodeDeleting          = "deleting"
+	VpcPeeringConnectionStateReasonCodeExpired           = "expired"
+	VpcPeeringConnectionStateReasonCodeFailed            = "failed"
+	VpcPeeringConnectionStateReasonCodeInitiatingRequest = "initiating-request"
+	VpcPeeringConnectionStateReasonCodePendingAcceptance = "pending-acceptance"
+	VpcPeeringConnectionStateReasonCodeProvisioning      = "provisioning"
+	VpcPeeringConnectionStateReasonCodeRejected          = "rejected"
 )
 
 // Values of VpcState.
 const (
-	VpcStatePending   = "pending"
 	VpcStateAvailable = "available"
+	VpcStateDeleting  = "deleting"
+	VpcStatePending   = "pending"
 )
 
 // Values of VpcTenancy.
@@ -3370,10 +5310,15 @@ const (
 	VpcTenancyDefault = "default"
 )
 
+// Values of VpnConcentratorType.
+const (
+	VpnConcentratorTypeIpsec1 = "ipsec.1"
+)
+
 // Values of VpnEcmpSupportValue.
 const (
-	VpnEcmpSupportValueEnable  = "enable"
 	VpnEcmpSupportValueDisable = "disable"
+	VpnEcmpSupportValueEnable  = "enable"
 )
 
 // Values of VpnProtocol.
@@ -3383,10 +5328,10 @@ const (
 
 // Values of VpnState.
 const (
-	VpnStatePending   = "pending"
 	VpnStateAvailable = "available"
-	VpnStateDeleting  = "deleting"
 	VpnStateDeleted   = "deleted"
+	VpnStateDeleting  = "deleting"
+	VpnStatePending   = "pending"
 )
 
 // Values of VpnStaticRouteSource.
@@ -3394,19 +5339,32 @@ const (
 	VpnStaticRouteSourceStatic = "Static"
 )
 
-// Values of WeekDay.
+// Values of VpnTunnelBandwidth.
 const (
-	WeekDaySunday    = "sunday"
-	WeekDayMonday    = "monday"
-	WeekDayTuesday   = "tuesday"
-	WeekDayWednesday = "wednesday"
-	WeekDayThursday  = "thursday"
-	WeekDayFriday    = "friday"
-	WeekDaySaturday  = "saturday"
+	VpnTunnelBandwidthLarge    = "large"
+	VpnTunnelBandwidthStandard = "standard"
 )
 
-// Values of scope.
+// Values of VpnTunnelProvisioningStatus.
 const (
-	ScopeAvailabilityZone = "Availability Zone"
-	ScopeRegion           = "Region"
+	VpnTunnelProvisioningStatusAvailable = "available"
+	VpnTunnelProvisioningStatusFailed    = "failed"
+	VpnTunnelProvisioningStatusPending   = "pending"
+)
+
+// Values of WeekDay.
+const (
+	WeekDayFriday    = "friday"
+	WeekDayMonday    = "monday"
+	WeekDaySaturday  = "saturday"
+	WeekDaySunday    = "sunday"
+	WeekDayThursday  = "thursday"
+	WeekDayTuesday   = "tuesday"
+	WeekDayWednesday = "wednesday"
+)
+
+// Values of ZeroSizePreference.
+const (
+	ZeroSizePreferenceDefault = "default"
+	ZeroSizePreferenceRetain  = "retain"
 )

@@ -15,7 +15,7 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "ec2", Version: "2016-11-15", Protocols: []wire.Protocol{"ec2"}, Namespace: "http://ec2.amazonaws.com/doc/2016-11-15", TargetPrefix: "", Global: false, QueryErrors: false,
+		Name: "ec2", Version: "2016-11-15", Protocols: []wire.Protocol{"ec2"}, Namespace: "http://ec2.amazonaws.com/doc/2016-11-15", TargetPrefix: "AmazonEC2",
 		Errors: []wire.ErrorShape{},
 		Operations: []*wire.Operation{
 			{Name: "AcceptAddressTransfer", In: (*AcceptAddressTransferRequest)(nil), Out: (*AcceptAddressTransferResult)(nil), Bind: func(impl any) wire.Handler {
@@ -26,11 +26,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "AcceptCapacityReservationBillingOwnership", In: (*AcceptCapacityReservationBillingOwnershipRequest)(nil), Out: (*AcceptCapacityReservationBillingOwnershipResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AcceptCapacityReservationBillingOwnership(context.Context, *AcceptCapacityReservationBillingOwnershipRequest) (*AcceptCapacityReservationBillingOwnershipResult, error)
+				}); ok {
+					return wire.Handle(i.AcceptCapacityReservationBillingOwnership)
+				}
+				return nil
+			}},
 			{Name: "AcceptReservedInstancesExchangeQuote", In: (*AcceptReservedInstancesExchangeQuoteRequest)(nil), Out: (*AcceptReservedInstancesExchangeQuoteResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					AcceptReservedInstancesExchangeQuote(context.Context, *AcceptReservedInstancesExchangeQuoteRequest) (*AcceptReservedInstancesExchangeQuoteResult, error)
 				}); ok {
 					return wire.Handle(i.AcceptReservedInstancesExchangeQuote)
+				}
+				return nil
+			}},
+			{Name: "AcceptTransitGatewayClientVpnAttachment", In: (*AcceptTransitGatewayClientVpnAttachmentRequest)(nil), Out: (*AcceptTransitGatewayClientVpnAttachmentResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AcceptTransitGatewayClientVpnAttachment(context.Context, *AcceptTransitGatewayClientVpnAttachmentRequest) (*AcceptTransitGatewayClientVpnAttachmentResult, error)
+				}); ok {
+					return wire.Handle(i.AcceptTransitGatewayClientVpnAttachment)
 				}
 				return nil
 			}},
@@ -146,6 +162,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "AssociateApplicationStatusCheck", In: (*AssociateApplicationStatusCheckRequest)(nil), Out: (*AssociateApplicationStatusCheckResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssociateApplicationStatusCheck(context.Context, *AssociateApplicationStatusCheckRequest) (*AssociateApplicationStatusCheckResult, error)
+				}); ok {
+					return wire.Handle(i.AssociateApplicationStatusCheck)
+				}
+				return nil
+			}},
+			{Name: "AssociateCapacityReservationBillingOwner", In: (*AssociateCapacityReservationBillingOwnerRequest)(nil), Out: (*AssociateCapacityReservationBillingOwnerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssociateCapacityReservationBillingOwner(context.Context, *AssociateCapacityReservationBillingOwnerRequest) (*AssociateCapacityReservationBillingOwnerResult, error)
+				}); ok {
+					return wire.Handle(i.AssociateCapacityReservationBillingOwner)
+				}
+				return nil
+			}},
 			{Name: "AssociateClientVpnTargetNetwork", In: (*AssociateClientVpnTargetNetworkRequest)(nil), Out: (*AssociateClientVpnTargetNetworkResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					AssociateClientVpnTargetNetwork(context.Context, *AssociateClientVpnTargetNetworkRequest) (*AssociateClientVpnTargetNetworkResult, error)
@@ -210,11 +242,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "AssociateRouteServer", In: (*AssociateRouteServerRequest)(nil), Out: (*AssociateRouteServerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssociateRouteServer(context.Context, *AssociateRouteServerRequest) (*AssociateRouteServerResult, error)
+				}); ok {
+					return wire.Handle(i.AssociateRouteServer)
+				}
+				return nil
+			}},
 			{Name: "AssociateRouteTable", In: (*AssociateRouteTableRequest)(nil), Out: (*AssociateRouteTableResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					AssociateRouteTable(context.Context, *AssociateRouteTableRequest) (*AssociateRouteTableResult, error)
 				}); ok {
 					return wire.Handle(i.AssociateRouteTable)
+				}
+				return nil
+			}},
+			{Name: "AssociateSecurityGroupVpc", In: (*AssociateSecurityGroupVpcRequest)(nil), Out: (*AssociateSecurityGroupVpcResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssociateSecurityGroupVpc(context.Context, *AssociateSecurityGroupVpcRequest) (*AssociateSecurityGroupVpcResult, error)
+				}); ok {
+					return wire.Handle(i.AssociateSecurityGroupVpc)
 				}
 				return nil
 			}},
@@ -271,6 +319,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					AttachClassicLinkVpc(context.Context, *AttachClassicLinkVpcRequest) (*AttachClassicLinkVpcResult, error)
 				}); ok {
 					return wire.Handle(i.AttachClassicLinkVpc)
+				}
+				return nil
+			}},
+			{Name: "AttachImageWatermark", In: (*AttachImageWatermarkRequest)(nil), Out: (*AttachImageWatermarkResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AttachImageWatermark(context.Context, *AttachImageWatermarkRequest) (*AttachImageWatermarkResult, error)
+				}); ok {
+					return wire.Handle(i.AttachImageWatermark)
 				}
 				return nil
 			}},
@@ -338,6 +394,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "BatchModifyIpamRoutingPolicyRegistrations", In: (*BatchModifyIpamRoutingPolicyRegistrationsRequest)(nil), Out: (*BatchModifyIpamRoutingPolicyRegistrationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					BatchModifyIpamRoutingPolicyRegistrations(context.Context, *BatchModifyIpamRoutingPolicyRegistrationsRequest) (*BatchModifyIpamRoutingPolicyRegistrationsResult, error)
+				}); ok {
+					return wire.Handle(i.BatchModifyIpamRoutingPolicyRegistrations)
+				}
+				return nil
+			}},
 			{Name: "BundleInstance", In: (*BundleInstanceRequest)(nil), Out: (*BundleInstanceResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					BundleInstance(context.Context, *BundleInstanceRequest) (*BundleInstanceResult, error)
@@ -375,6 +439,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					CancelConversionTask(context.Context, *CancelConversionRequest) (*CancelConversionTaskOutput, error)
 				}); ok {
 					return wire.Handle(i.CancelConversionTask)
+				}
+				return nil
+			}},
+			{Name: "CancelDeclarativePoliciesReport", In: (*CancelDeclarativePoliciesReportRequest)(nil), Out: (*CancelDeclarativePoliciesReportResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CancelDeclarativePoliciesReport(context.Context, *CancelDeclarativePoliciesReportRequest) (*CancelDeclarativePoliciesReportResult, error)
+				}); ok {
+					return wire.Handle(i.CancelDeclarativePoliciesReport)
 				}
 				return nil
 			}},
@@ -458,11 +530,59 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CopyVolumes", In: (*CopyVolumesRequest)(nil), Out: (*CopyVolumesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CopyVolumes(context.Context, *CopyVolumesRequest) (*CopyVolumesResult, error)
+				}); ok {
+					return wire.Handle(i.CopyVolumes)
+				}
+				return nil
+			}},
+			{Name: "CreateApplicationStatusCheck", In: (*CreateApplicationStatusCheckRequest)(nil), Out: (*CreateApplicationStatusCheckResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateApplicationStatusCheck(context.Context, *CreateApplicationStatusCheckRequest) (*CreateApplicationStatusCheckResult, error)
+				}); ok {
+					return wire.Handle(i.CreateApplicationStatusCheck)
+				}
+				return nil
+			}},
+			{Name: "CreateCapacityManagerDataExport", In: (*CreateCapacityManagerDataExportRequest)(nil), Out: (*CreateCapacityManagerDataExportResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateCapacityManagerDataExport(context.Context, *CreateCapacityManagerDataExportRequest) (*CreateCapacityManagerDataExportResult, error)
+				}); ok {
+					return wire.Handle(i.CreateCapacityManagerDataExport)
+				}
+				return nil
+			}},
 			{Name: "CreateCapacityReservation", In: (*CreateCapacityReservationRequest)(nil), Out: (*CreateCapacityReservationResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateCapacityReservation(context.Context, *CreateCapacityReservationRequest) (*CreateCapacityReservationResult, error)
 				}); ok {
 					return wire.Handle(i.CreateCapacityReservation)
+				}
+				return nil
+			}},
+			{Name: "CreateCapacityReservationBySplitting", In: (*CreateCapacityReservationBySplittingRequest)(nil), Out: (*CreateCapacityReservationBySplittingResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateCapacityReservationBySplitting(context.Context, *CreateCapacityReservationBySplittingRequest) (*CreateCapacityReservationBySplittingResult, error)
+				}); ok {
+					return wire.Handle(i.CreateCapacityReservationBySplitting)
+				}
+				return nil
+			}},
+			{Name: "CreateCapacityReservationCancellationQuote", In: (*CreateCapacityReservationCancellationQuoteRequest)(nil), Out: (*CreateCapacityReservationCancellationQuoteResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateCapacityReservationCancellationQuote(context.Context, *CreateCapacityReservationCancellationQuoteRequest) (*CreateCapacityReservationCancellationQuoteResult, error)
+				}); ok {
+					return wire.Handle(i.CreateCapacityReservationCancellationQuote)
+				}
+				return nil
+			}},
+			{Name: "CreateCapacityReservationDateChangeQuote", In: (*CreateCapacityReservationDateChangeQuoteRequest)(nil), Out: (*CreateCapacityReservationDateChangeQuoteResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateCapacityReservationDateChangeQuote(context.Context, *CreateCapacityReservationDateChangeQuoteRequest) (*CreateCapacityReservationDateChangeQuoteResult, error)
+				}); ok {
+					return wire.Handle(i.CreateCapacityReservationDateChangeQuote)
 				}
 				return nil
 			}},
@@ -538,6 +658,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateDelegateMacVolumeOwnershipTask", In: (*CreateDelegateMacVolumeOwnershipTaskRequest)(nil), Out: (*CreateDelegateMacVolumeOwnershipTaskResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateDelegateMacVolumeOwnershipTask(context.Context, *CreateDelegateMacVolumeOwnershipTaskRequest) (*CreateDelegateMacVolumeOwnershipTaskResult, error)
+				}); ok {
+					return wire.Handle(i.CreateDelegateMacVolumeOwnershipTask)
+				}
+				return nil
+			}},
 			{Name: "CreateDhcpOptions", In: (*CreateDhcpOptionsRequest)(nil), Out: (*CreateDhcpOptionsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateDhcpOptions(context.Context, *CreateDhcpOptionsRequest) (*CreateDhcpOptionsResult, error)
@@ -586,6 +714,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateImageUsageReport", In: (*CreateImageUsageReportRequest)(nil), Out: (*CreateImageUsageReportResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateImageUsageReport(context.Context, *CreateImageUsageReportRequest) (*CreateImageUsageReportResult, error)
+				}); ok {
+					return wire.Handle(i.CreateImageUsageReport)
+				}
+				return nil
+			}},
 			{Name: "CreateInstanceConnectEndpoint", In: (*CreateInstanceConnectEndpointRequest)(nil), Out: (*CreateInstanceConnectEndpointResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateInstanceConnectEndpoint(context.Context, *CreateInstanceConnectEndpointRequest) (*CreateInstanceConnectEndpointResult, error)
@@ -618,6 +754,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateInterruptibleCapacityReservationAllocation", In: (*CreateInterruptibleCapacityReservationAllocationRequest)(nil), Out: (*CreateInterruptibleCapacityReservationAllocationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateInterruptibleCapacityReservationAllocation(context.Context, *CreateInterruptibleCapacityReservationAllocationRequest) (*CreateInterruptibleCapacityReservationAllocationResult, error)
+				}); ok {
+					return wire.Handle(i.CreateInterruptibleCapacityReservationAllocation)
+				}
+				return nil
+			}},
 			{Name: "CreateIpam", In: (*CreateIpamRequest)(nil), Out: (*CreateIpamResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateIpam(context.Context, *CreateIpamRequest) (*CreateIpamResult, error)
@@ -634,6 +778,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateIpamInternetRegistryAssociation", In: (*CreateIpamInternetRegistryAssociationRequest)(nil), Out: (*CreateIpamInternetRegistryAssociationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateIpamInternetRegistryAssociation(context.Context, *CreateIpamInternetRegistryAssociationRequest) (*CreateIpamInternetRegistryAssociationResult, error)
+				}); ok {
+					return wire.Handle(i.CreateIpamInternetRegistryAssociation)
+				}
+				return nil
+			}},
+			{Name: "CreateIpamPolicy", In: (*CreateIpamPolicyRequest)(nil), Out: (*CreateIpamPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateIpamPolicy(context.Context, *CreateIpamPolicyRequest) (*CreateIpamPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.CreateIpamPolicy)
+				}
+				return nil
+			}},
 			{Name: "CreateIpamPool", In: (*CreateIpamPoolRequest)(nil), Out: (*CreateIpamPoolResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateIpamPool(context.Context, *CreateIpamPoolRequest) (*CreateIpamPoolResult, error)
@@ -642,11 +802,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateIpamPrefixListResolver", In: (*CreateIpamPrefixListResolverRequest)(nil), Out: (*CreateIpamPrefixListResolverResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateIpamPrefixListResolver(context.Context, *CreateIpamPrefixListResolverRequest) (*CreateIpamPrefixListResolverResult, error)
+				}); ok {
+					return wire.Handle(i.CreateIpamPrefixListResolver)
+				}
+				return nil
+			}},
+			{Name: "CreateIpamPrefixListResolverTarget", In: (*CreateIpamPrefixListResolverTargetRequest)(nil), Out: (*CreateIpamPrefixListResolverTargetResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateIpamPrefixListResolverTarget(context.Context, *CreateIpamPrefixListResolverTargetRequest) (*CreateIpamPrefixListResolverTargetResult, error)
+				}); ok {
+					return wire.Handle(i.CreateIpamPrefixListResolverTarget)
+				}
+				return nil
+			}},
 			{Name: "CreateIpamResourceDiscovery", In: (*CreateIpamResourceDiscoveryRequest)(nil), Out: (*CreateIpamResourceDiscoveryResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateIpamResourceDiscovery(context.Context, *CreateIpamResourceDiscoveryRequest) (*CreateIpamResourceDiscoveryResult, error)
 				}); ok {
 					return wire.Handle(i.CreateIpamResourceDiscovery)
+				}
+				return nil
+			}},
+			{Name: "CreateIpamRoutingPolicyRegistration", In: (*CreateIpamRoutingPolicyRegistrationRequest)(nil), Out: (*CreateIpamRoutingPolicyRegistrationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateIpamRoutingPolicyRegistration(context.Context, *CreateIpamRoutingPolicyRegistrationRequest) (*CreateIpamRoutingPolicyRegistrationResult, error)
+				}); ok {
+					return wire.Handle(i.CreateIpamRoutingPolicyRegistration)
 				}
 				return nil
 			}},
@@ -711,6 +895,30 @@ var api = sync.OnceValue(func() *wire.Service {
 					CreateLocalGatewayRouteTableVpcAssociation(context.Context, *CreateLocalGatewayRouteTableVpcAssociationRequest) (*CreateLocalGatewayRouteTableVpcAssociationResult, error)
 				}); ok {
 					return wire.Handle(i.CreateLocalGatewayRouteTableVpcAssociation)
+				}
+				return nil
+			}},
+			{Name: "CreateLocalGatewayVirtualInterface", In: (*CreateLocalGatewayVirtualInterfaceRequest)(nil), Out: (*CreateLocalGatewayVirtualInterfaceResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateLocalGatewayVirtualInterface(context.Context, *CreateLocalGatewayVirtualInterfaceRequest) (*CreateLocalGatewayVirtualInterfaceResult, error)
+				}); ok {
+					return wire.Handle(i.CreateLocalGatewayVirtualInterface)
+				}
+				return nil
+			}},
+			{Name: "CreateLocalGatewayVirtualInterfaceGroup", In: (*CreateLocalGatewayVirtualInterfaceGroupRequest)(nil), Out: (*CreateLocalGatewayVirtualInterfaceGroupResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateLocalGatewayVirtualInterfaceGroup(context.Context, *CreateLocalGatewayVirtualInterfaceGroupRequest) (*CreateLocalGatewayVirtualInterfaceGroupResult, error)
+				}); ok {
+					return wire.Handle(i.CreateLocalGatewayVirtualInterfaceGroup)
+				}
+				return nil
+			}},
+			{Name: "CreateMacSystemIntegrityProtectionModificationTask", In: (*CreateMacSystemIntegrityProtectionModificationTaskRequest)(nil), Out: (*CreateMacSystemIntegrityProtectionModificationTaskResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateMacSystemIntegrityProtectionModificationTask(context.Context, *CreateMacSystemIntegrityProtectionModificationTaskRequest) (*CreateMacSystemIntegrityProtectionModificationTaskResult, error)
+				}); ok {
+					return wire.Handle(i.CreateMacSystemIntegrityProtectionModificationTask)
 				}
 				return nil
 			}},
@@ -826,11 +1034,51 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateRouteServer", In: (*CreateRouteServerRequest)(nil), Out: (*CreateRouteServerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateRouteServer(context.Context, *CreateRouteServerRequest) (*CreateRouteServerResult, error)
+				}); ok {
+					return wire.Handle(i.CreateRouteServer)
+				}
+				return nil
+			}},
+			{Name: "CreateRouteServerEndpoint", In: (*CreateRouteServerEndpointRequest)(nil), Out: (*CreateRouteServerEndpointResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateRouteServerEndpoint(context.Context, *CreateRouteServerEndpointRequest) (*CreateRouteServerEndpointResult, error)
+				}); ok {
+					return wire.Handle(i.CreateRouteServerEndpoint)
+				}
+				return nil
+			}},
+			{Name: "CreateRouteServerPeer", In: (*CreateRouteServerPeerRequest)(nil), Out: (*CreateRouteServerPeerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateRouteServerPeer(context.Context, *CreateRouteServerPeerRequest) (*CreateRouteServerPeerResult, error)
+				}); ok {
+					return wire.Handle(i.CreateRouteServerPeer)
+				}
+				return nil
+			}},
 			{Name: "CreateRouteTable", In: (*CreateRouteTableRequest)(nil), Out: (*CreateRouteTableResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateRouteTable(context.Context, *CreateRouteTableRequest) (*CreateRouteTableResult, error)
 				}); ok {
 					return wire.Handle(i.CreateRouteTable)
+				}
+				return nil
+			}},
+			{Name: "CreateSecondaryNetwork", In: (*CreateSecondaryNetworkRequest)(nil), Out: (*CreateSecondaryNetworkResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateSecondaryNetwork(context.Context, *CreateSecondaryNetworkRequest) (*CreateSecondaryNetworkResult, error)
+				}); ok {
+					return wire.Handle(i.CreateSecondaryNetwork)
+				}
+				return nil
+			}},
+			{Name: "CreateSecondarySubnet", In: (*CreateSecondarySubnetRequest)(nil), Out: (*CreateSecondarySubnetResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateSecondarySubnet(context.Context, *CreateSecondarySubnetRequest) (*CreateSecondarySubnetResult, error)
+				}); ok {
+					return wire.Handle(i.CreateSecondarySubnet)
 				}
 				return nil
 			}},
@@ -954,6 +1202,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateTransitGatewayMeteringPolicy", In: (*CreateTransitGatewayMeteringPolicyRequest)(nil), Out: (*CreateTransitGatewayMeteringPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateTransitGatewayMeteringPolicy(context.Context, *CreateTransitGatewayMeteringPolicyRequest) (*CreateTransitGatewayMeteringPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.CreateTransitGatewayMeteringPolicy)
+				}
+				return nil
+			}},
+			{Name: "CreateTransitGatewayMeteringPolicyEntry", In: (*CreateTransitGatewayMeteringPolicyEntryRequest)(nil), Out: (*CreateTransitGatewayMeteringPolicyEntryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateTransitGatewayMeteringPolicyEntry(context.Context, *CreateTransitGatewayMeteringPolicyEntryRequest) (*CreateTransitGatewayMeteringPolicyEntryResult, error)
+				}); ok {
+					return wire.Handle(i.CreateTransitGatewayMeteringPolicyEntry)
+				}
+				return nil
+			}},
 			{Name: "CreateTransitGatewayMulticastDomain", In: (*CreateTransitGatewayMulticastDomainRequest)(nil), Out: (*CreateTransitGatewayMulticastDomainResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateTransitGatewayMulticastDomain(context.Context, *CreateTransitGatewayMulticastDomainRequest) (*CreateTransitGatewayMulticastDomainResult, error)
@@ -975,6 +1239,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					CreateTransitGatewayPolicyTable(context.Context, *CreateTransitGatewayPolicyTableRequest) (*CreateTransitGatewayPolicyTableResult, error)
 				}); ok {
 					return wire.Handle(i.CreateTransitGatewayPolicyTable)
+				}
+				return nil
+			}},
+			{Name: "CreateTransitGatewayPolicyTableEntry", In: (*CreateTransitGatewayPolicyTableEntryRequest)(nil), Out: (*CreateTransitGatewayPolicyTableEntryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateTransitGatewayPolicyTableEntry(context.Context, *CreateTransitGatewayPolicyTableEntryRequest) (*CreateTransitGatewayPolicyTableEntryResult, error)
+				}); ok {
+					return wire.Handle(i.CreateTransitGatewayPolicyTableEntry)
 				}
 				return nil
 			}},
@@ -1066,6 +1338,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateVpcBlockPublicAccessExclusion", In: (*CreateVpcBlockPublicAccessExclusionRequest)(nil), Out: (*CreateVpcBlockPublicAccessExclusionResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateVpcBlockPublicAccessExclusion(context.Context, *CreateVpcBlockPublicAccessExclusionRequest) (*CreateVpcBlockPublicAccessExclusionResult, error)
+				}); ok {
+					return wire.Handle(i.CreateVpcBlockPublicAccessExclusion)
+				}
+				return nil
+			}},
+			{Name: "CreateVpcEncryptionControl", In: (*CreateVpcEncryptionControlRequest)(nil), Out: (*CreateVpcEncryptionControlResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateVpcEncryptionControl(context.Context, *CreateVpcEncryptionControlRequest) (*CreateVpcEncryptionControlResult, error)
+				}); ok {
+					return wire.Handle(i.CreateVpcEncryptionControl)
+				}
+				return nil
+			}},
 			{Name: "CreateVpcEndpoint", In: (*CreateVpcEndpointRequest)(nil), Out: (*CreateVpcEndpointResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateVpcEndpoint(context.Context, *CreateVpcEndpointRequest) (*CreateVpcEndpointResult, error)
@@ -1098,6 +1386,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "CreateVpnConcentrator", In: (*CreateVpnConcentratorRequest)(nil), Out: (*CreateVpnConcentratorResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateVpnConcentrator(context.Context, *CreateVpnConcentratorRequest) (*CreateVpnConcentratorResult, error)
+				}); ok {
+					return wire.Handle(i.CreateVpnConcentrator)
+				}
+				return nil
+			}},
 			{Name: "CreateVpnConnection", In: (*CreateVpnConnectionRequest)(nil), Out: (*CreateVpnConnectionResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateVpnConnection(context.Context, *CreateVpnConnectionRequest) (*CreateVpnConnectionResult, error)
@@ -1122,6 +1418,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteApplicationStatusCheck", In: (*DeleteApplicationStatusCheckRequest)(nil), Out: (*DeleteApplicationStatusCheckResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteApplicationStatusCheck(context.Context, *DeleteApplicationStatusCheckRequest) (*DeleteApplicationStatusCheckResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteApplicationStatusCheck)
+				}
+				return nil
+			}},
+			{Name: "DeleteCapacityManagerDataExport", In: (*DeleteCapacityManagerDataExportRequest)(nil), Out: (*DeleteCapacityManagerDataExportResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteCapacityManagerDataExport(context.Context, *DeleteCapacityManagerDataExportRequest) (*DeleteCapacityManagerDataExportResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteCapacityManagerDataExport)
+				}
+				return nil
+			}},
 			{Name: "DeleteCarrierGateway", In: (*DeleteCarrierGatewayRequest)(nil), Out: (*DeleteCarrierGatewayResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteCarrierGateway(context.Context, *DeleteCarrierGatewayRequest) (*DeleteCarrierGatewayResult, error)
@@ -1135,6 +1447,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteClientVpnEndpoint(context.Context, *DeleteClientVpnEndpointRequest) (*DeleteClientVpnEndpointResult, error)
 				}); ok {
 					return wire.Handle(i.DeleteClientVpnEndpoint)
+				}
+				return nil
+			}},
+			{Name: "DeleteClientVpnEndpointAuthorizationPolicy", In: (*DeleteClientVpnEndpointAuthorizationPolicyRequest)(nil), Out: (*DeleteClientVpnEndpointAuthorizationPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteClientVpnEndpointAuthorizationPolicy(context.Context, *DeleteClientVpnEndpointAuthorizationPolicyRequest) (*DeleteClientVpnEndpointAuthorizationPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteClientVpnEndpointAuthorizationPolicy)
 				}
 				return nil
 			}},
@@ -1210,6 +1530,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteImageUsageReport", In: (*DeleteImageUsageReportRequest)(nil), Out: (*DeleteImageUsageReportResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteImageUsageReport(context.Context, *DeleteImageUsageReportRequest) (*DeleteImageUsageReportResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteImageUsageReport)
+				}
+				return nil
+			}},
 			{Name: "DeleteInstanceConnectEndpoint", In: (*DeleteInstanceConnectEndpointRequest)(nil), Out: (*DeleteInstanceConnectEndpointResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteInstanceConnectEndpoint(context.Context, *DeleteInstanceConnectEndpointRequest) (*DeleteInstanceConnectEndpointResult, error)
@@ -1250,6 +1578,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteIpamInternetRegistryAssociation", In: (*DeleteIpamInternetRegistryAssociationRequest)(nil), Out: (*DeleteIpamInternetRegistryAssociationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteIpamInternetRegistryAssociation(context.Context, *DeleteIpamInternetRegistryAssociationRequest) (*DeleteIpamInternetRegistryAssociationResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteIpamInternetRegistryAssociation)
+				}
+				return nil
+			}},
+			{Name: "DeleteIpamPolicy", In: (*DeleteIpamPolicyRequest)(nil), Out: (*DeleteIpamPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteIpamPolicy(context.Context, *DeleteIpamPolicyRequest) (*DeleteIpamPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteIpamPolicy)
+				}
+				return nil
+			}},
 			{Name: "DeleteIpamPool", In: (*DeleteIpamPoolRequest)(nil), Out: (*DeleteIpamPoolResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteIpamPool(context.Context, *DeleteIpamPoolRequest) (*DeleteIpamPoolResult, error)
@@ -1258,11 +1602,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteIpamPrefixListResolver", In: (*DeleteIpamPrefixListResolverRequest)(nil), Out: (*DeleteIpamPrefixListResolverResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteIpamPrefixListResolver(context.Context, *DeleteIpamPrefixListResolverRequest) (*DeleteIpamPrefixListResolverResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteIpamPrefixListResolver)
+				}
+				return nil
+			}},
+			{Name: "DeleteIpamPrefixListResolverTarget", In: (*DeleteIpamPrefixListResolverTargetRequest)(nil), Out: (*DeleteIpamPrefixListResolverTargetResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteIpamPrefixListResolverTarget(context.Context, *DeleteIpamPrefixListResolverTargetRequest) (*DeleteIpamPrefixListResolverTargetResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteIpamPrefixListResolverTarget)
+				}
+				return nil
+			}},
 			{Name: "DeleteIpamResourceDiscovery", In: (*DeleteIpamResourceDiscoveryRequest)(nil), Out: (*DeleteIpamResourceDiscoveryResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteIpamResourceDiscovery(context.Context, *DeleteIpamResourceDiscoveryRequest) (*DeleteIpamResourceDiscoveryResult, error)
 				}); ok {
 					return wire.Handle(i.DeleteIpamResourceDiscovery)
+				}
+				return nil
+			}},
+			{Name: "DeleteIpamRoutingPolicyRegistration", In: (*DeleteIpamRoutingPolicyRegistrationRequest)(nil), Out: (*DeleteIpamRoutingPolicyRegistrationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteIpamRoutingPolicyRegistration(context.Context, *DeleteIpamRoutingPolicyRegistrationRequest) (*DeleteIpamRoutingPolicyRegistrationResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteIpamRoutingPolicyRegistration)
 				}
 				return nil
 			}},
@@ -1327,6 +1695,22 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteLocalGatewayRouteTableVpcAssociation(context.Context, *DeleteLocalGatewayRouteTableVpcAssociationRequest) (*DeleteLocalGatewayRouteTableVpcAssociationResult, error)
 				}); ok {
 					return wire.Handle(i.DeleteLocalGatewayRouteTableVpcAssociation)
+				}
+				return nil
+			}},
+			{Name: "DeleteLocalGatewayVirtualInterface", In: (*DeleteLocalGatewayVirtualInterfaceRequest)(nil), Out: (*DeleteLocalGatewayVirtualInterfaceResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteLocalGatewayVirtualInterface(context.Context, *DeleteLocalGatewayVirtualInterfaceRequest) (*DeleteLocalGatewayVirtualInterfaceResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteLocalGatewayVirtualInterface)
+				}
+				return nil
+			}},
+			{Name: "DeleteLocalGatewayVirtualInterfaceGroup", In: (*DeleteLocalGatewayVirtualInterfaceGroupRequest)(nil), Out: (*DeleteLocalGatewayVirtualInterfaceGroupResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteLocalGatewayVirtualInterfaceGroup(context.Context, *DeleteLocalGatewayVirtualInterfaceGroupRequest) (*DeleteLocalGatewayVirtualInterfaceGroupResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteLocalGatewayVirtualInterfaceGroup)
 				}
 				return nil
 			}},
@@ -1442,6 +1826,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteRouteServer", In: (*DeleteRouteServerRequest)(nil), Out: (*DeleteRouteServerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteRouteServer(context.Context, *DeleteRouteServerRequest) (*DeleteRouteServerResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteRouteServer)
+				}
+				return nil
+			}},
+			{Name: "DeleteRouteServerEndpoint", In: (*DeleteRouteServerEndpointRequest)(nil), Out: (*DeleteRouteServerEndpointResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteRouteServerEndpoint(context.Context, *DeleteRouteServerEndpointRequest) (*DeleteRouteServerEndpointResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteRouteServerEndpoint)
+				}
+				return nil
+			}},
+			{Name: "DeleteRouteServerPeer", In: (*DeleteRouteServerPeerRequest)(nil), Out: (*DeleteRouteServerPeerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteRouteServerPeer(context.Context, *DeleteRouteServerPeerRequest) (*DeleteRouteServerPeerResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteRouteServerPeer)
+				}
+				return nil
+			}},
 			{Name: "DeleteRouteTable", In: (*DeleteRouteTableRequest)(nil), Out: (*DeleteRouteTableOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteRouteTable(context.Context, *DeleteRouteTableRequest) (*DeleteRouteTableOutput, error)
@@ -1450,9 +1858,25 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "DeleteSecurityGroup", In: (*DeleteSecurityGroupRequest)(nil), Out: (*DeleteSecurityGroupOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "DeleteSecondaryNetwork", In: (*DeleteSecondaryNetworkRequest)(nil), Out: (*DeleteSecondaryNetworkResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
-					DeleteSecurityGroup(context.Context, *DeleteSecurityGroupRequest) (*DeleteSecurityGroupOutput, error)
+					DeleteSecondaryNetwork(context.Context, *DeleteSecondaryNetworkRequest) (*DeleteSecondaryNetworkResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteSecondaryNetwork)
+				}
+				return nil
+			}},
+			{Name: "DeleteSecondarySubnet", In: (*DeleteSecondarySubnetRequest)(nil), Out: (*DeleteSecondarySubnetResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteSecondarySubnet(context.Context, *DeleteSecondarySubnetRequest) (*DeleteSecondarySubnetResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteSecondarySubnet)
+				}
+				return nil
+			}},
+			{Name: "DeleteSecurityGroup", In: (*DeleteSecurityGroupRequest)(nil), Out: (*DeleteSecurityGroupResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteSecurityGroup(context.Context, *DeleteSecurityGroupRequest) (*DeleteSecurityGroupResult, error)
 				}); ok {
 					return wire.Handle(i.DeleteSecurityGroup)
 				}
@@ -1538,6 +1962,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteTransitGatewayClientVpnAttachment", In: (*DeleteTransitGatewayClientVpnAttachmentRequest)(nil), Out: (*DeleteTransitGatewayClientVpnAttachmentResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteTransitGatewayClientVpnAttachment(context.Context, *DeleteTransitGatewayClientVpnAttachmentRequest) (*DeleteTransitGatewayClientVpnAttachmentResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteTransitGatewayClientVpnAttachment)
+				}
+				return nil
+			}},
 			{Name: "DeleteTransitGatewayConnect", In: (*DeleteTransitGatewayConnectRequest)(nil), Out: (*DeleteTransitGatewayConnectResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteTransitGatewayConnect(context.Context, *DeleteTransitGatewayConnectRequest) (*DeleteTransitGatewayConnectResult, error)
@@ -1551,6 +1983,22 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteTransitGatewayConnectPeer(context.Context, *DeleteTransitGatewayConnectPeerRequest) (*DeleteTransitGatewayConnectPeerResult, error)
 				}); ok {
 					return wire.Handle(i.DeleteTransitGatewayConnectPeer)
+				}
+				return nil
+			}},
+			{Name: "DeleteTransitGatewayMeteringPolicy", In: (*DeleteTransitGatewayMeteringPolicyRequest)(nil), Out: (*DeleteTransitGatewayMeteringPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteTransitGatewayMeteringPolicy(context.Context, *DeleteTransitGatewayMeteringPolicyRequest) (*DeleteTransitGatewayMeteringPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteTransitGatewayMeteringPolicy)
+				}
+				return nil
+			}},
+			{Name: "DeleteTransitGatewayMeteringPolicyEntry", In: (*DeleteTransitGatewayMeteringPolicyEntryRequest)(nil), Out: (*DeleteTransitGatewayMeteringPolicyEntryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteTransitGatewayMeteringPolicyEntry(context.Context, *DeleteTransitGatewayMeteringPolicyEntryRequest) (*DeleteTransitGatewayMeteringPolicyEntryResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteTransitGatewayMeteringPolicyEntry)
 				}
 				return nil
 			}},
@@ -1575,6 +2023,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteTransitGatewayPolicyTable(context.Context, *DeleteTransitGatewayPolicyTableRequest) (*DeleteTransitGatewayPolicyTableResult, error)
 				}); ok {
 					return wire.Handle(i.DeleteTransitGatewayPolicyTable)
+				}
+				return nil
+			}},
+			{Name: "DeleteTransitGatewayPolicyTableEntry", In: (*DeleteTransitGatewayPolicyTableEntryRequest)(nil), Out: (*DeleteTransitGatewayPolicyTableEntryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteTransitGatewayPolicyTableEntry(context.Context, *DeleteTransitGatewayPolicyTableEntryRequest) (*DeleteTransitGatewayPolicyTableEntryResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteTransitGatewayPolicyTableEntry)
 				}
 				return nil
 			}},
@@ -1666,6 +2122,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteVpcBlockPublicAccessExclusion", In: (*DeleteVpcBlockPublicAccessExclusionRequest)(nil), Out: (*DeleteVpcBlockPublicAccessExclusionResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteVpcBlockPublicAccessExclusion(context.Context, *DeleteVpcBlockPublicAccessExclusionRequest) (*DeleteVpcBlockPublicAccessExclusionResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteVpcBlockPublicAccessExclusion)
+				}
+				return nil
+			}},
+			{Name: "DeleteVpcEncryptionControl", In: (*DeleteVpcEncryptionControlRequest)(nil), Out: (*DeleteVpcEncryptionControlResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteVpcEncryptionControl(context.Context, *DeleteVpcEncryptionControlRequest) (*DeleteVpcEncryptionControlResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteVpcEncryptionControl)
+				}
+				return nil
+			}},
 			{Name: "DeleteVpcEndpointConnectionNotifications", In: (*DeleteVpcEndpointConnectionNotificationsRequest)(nil), Out: (*DeleteVpcEndpointConnectionNotificationsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteVpcEndpointConnectionNotifications(context.Context, *DeleteVpcEndpointConnectionNotificationsRequest) (*DeleteVpcEndpointConnectionNotificationsResult, error)
@@ -1695,6 +2167,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteVpcPeeringConnection(context.Context, *DeleteVpcPeeringConnectionRequest) (*DeleteVpcPeeringConnectionResult, error)
 				}); ok {
 					return wire.Handle(i.DeleteVpcPeeringConnection)
+				}
+				return nil
+			}},
+			{Name: "DeleteVpnConcentrator", In: (*DeleteVpnConcentratorRequest)(nil), Out: (*DeleteVpnConcentratorResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteVpnConcentrator(context.Context, *DeleteVpnConcentratorRequest) (*DeleteVpnConcentratorResult, error)
+				}); ok {
+					return wire.Handle(i.DeleteVpnConcentrator)
 				}
 				return nil
 			}},
@@ -1754,9 +2234,9 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "DeregisterImage", In: (*DeregisterImageRequest)(nil), Out: (*DeregisterImageOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "DeregisterImage", In: (*DeregisterImageRequest)(nil), Out: (*DeregisterImageResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
-					DeregisterImage(context.Context, *DeregisterImageRequest) (*DeregisterImageOutput, error)
+					DeregisterImage(context.Context, *DeregisterImageRequest) (*DeregisterImageResult, error)
 				}); ok {
 					return wire.Handle(i.DeregisterImage)
 				}
@@ -1794,6 +2274,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeAccountVpcEncryptionControl", In: (*DescribeAccountVpcEncryptionControlRequest)(nil), Out: (*DescribeAccountVpcEncryptionControlResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeAccountVpcEncryptionControl(context.Context, *DescribeAccountVpcEncryptionControlRequest) (*DescribeAccountVpcEncryptionControlResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeAccountVpcEncryptionControl)
+				}
+				return nil
+			}},
 			{Name: "DescribeAddressTransfers", In: (*DescribeAddressTransfersRequest)(nil), Out: (*DescribeAddressTransfersResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeAddressTransfers(context.Context, *DescribeAddressTransfersRequest) (*DescribeAddressTransfersResult, error)
@@ -1823,6 +2311,30 @@ var api = sync.OnceValue(func() *wire.Service {
 					DescribeAggregateIdFormat(context.Context, *DescribeAggregateIdFormatRequest) (*DescribeAggregateIdFormatResult, error)
 				}); ok {
 					return wire.Handle(i.DescribeAggregateIdFormat)
+				}
+				return nil
+			}},
+			{Name: "DescribeApplicationStatus", In: (*DescribeApplicationStatusRequest)(nil), Out: (*DescribeApplicationStatusResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeApplicationStatus(context.Context, *DescribeApplicationStatusRequest) (*DescribeApplicationStatusResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeApplicationStatus)
+				}
+				return nil
+			}},
+			{Name: "DescribeApplicationStatusCheckAssociations", In: (*DescribeApplicationStatusCheckAssociationsRequest)(nil), Out: (*DescribeApplicationStatusCheckAssociationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeApplicationStatusCheckAssociations(context.Context, *DescribeApplicationStatusCheckAssociationsRequest) (*DescribeApplicationStatusCheckAssociationsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeApplicationStatusCheckAssociations)
+				}
+				return nil
+			}},
+			{Name: "DescribeApplicationStatusChecks", In: (*DescribeApplicationStatusChecksRequest)(nil), Out: (*DescribeApplicationStatusChecksResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeApplicationStatusChecks(context.Context, *DescribeApplicationStatusChecksRequest) (*DescribeApplicationStatusChecksResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeApplicationStatusChecks)
 				}
 				return nil
 			}},
@@ -1858,6 +2370,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeCapacityBlockExtensionHistory", In: (*DescribeCapacityBlockExtensionHistoryRequest)(nil), Out: (*DescribeCapacityBlockExtensionHistoryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityBlockExtensionHistory(context.Context, *DescribeCapacityBlockExtensionHistoryRequest) (*DescribeCapacityBlockExtensionHistoryResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityBlockExtensionHistory)
+				}
+				return nil
+			}},
+			{Name: "DescribeCapacityBlockExtensionOfferings", In: (*DescribeCapacityBlockExtensionOfferingsRequest)(nil), Out: (*DescribeCapacityBlockExtensionOfferingsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityBlockExtensionOfferings(context.Context, *DescribeCapacityBlockExtensionOfferingsRequest) (*DescribeCapacityBlockExtensionOfferingsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityBlockExtensionOfferings)
+				}
+				return nil
+			}},
 			{Name: "DescribeCapacityBlockOfferings", In: (*DescribeCapacityBlockOfferingsRequest)(nil), Out: (*DescribeCapacityBlockOfferingsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeCapacityBlockOfferings(context.Context, *DescribeCapacityBlockOfferingsRequest) (*DescribeCapacityBlockOfferingsResult, error)
@@ -1866,11 +2394,67 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeCapacityBlockStatus", In: (*DescribeCapacityBlockStatusRequest)(nil), Out: (*DescribeCapacityBlockStatusResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityBlockStatus(context.Context, *DescribeCapacityBlockStatusRequest) (*DescribeCapacityBlockStatusResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityBlockStatus)
+				}
+				return nil
+			}},
+			{Name: "DescribeCapacityBlocks", In: (*DescribeCapacityBlocksRequest)(nil), Out: (*DescribeCapacityBlocksResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityBlocks(context.Context, *DescribeCapacityBlocksRequest) (*DescribeCapacityBlocksResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityBlocks)
+				}
+				return nil
+			}},
+			{Name: "DescribeCapacityManagerDataExports", In: (*DescribeCapacityManagerDataExportsRequest)(nil), Out: (*DescribeCapacityManagerDataExportsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityManagerDataExports(context.Context, *DescribeCapacityManagerDataExportsRequest) (*DescribeCapacityManagerDataExportsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityManagerDataExports)
+				}
+				return nil
+			}},
+			{Name: "DescribeCapacityReservationBillingRequests", In: (*DescribeCapacityReservationBillingRequestsRequest)(nil), Out: (*DescribeCapacityReservationBillingRequestsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityReservationBillingRequests(context.Context, *DescribeCapacityReservationBillingRequestsRequest) (*DescribeCapacityReservationBillingRequestsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityReservationBillingRequests)
+				}
+				return nil
+			}},
+			{Name: "DescribeCapacityReservationCancellationQuotes", In: (*DescribeCapacityReservationCancellationQuotesRequest)(nil), Out: (*DescribeCapacityReservationCancellationQuotesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityReservationCancellationQuotes(context.Context, *DescribeCapacityReservationCancellationQuotesRequest) (*DescribeCapacityReservationCancellationQuotesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityReservationCancellationQuotes)
+				}
+				return nil
+			}},
+			{Name: "DescribeCapacityReservationDateChangeQuotes", In: (*DescribeCapacityReservationDateChangeQuotesRequest)(nil), Out: (*DescribeCapacityReservationDateChangeQuotesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityReservationDateChangeQuotes(context.Context, *DescribeCapacityReservationDateChangeQuotesRequest) (*DescribeCapacityReservationDateChangeQuotesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityReservationDateChangeQuotes)
+				}
+				return nil
+			}},
 			{Name: "DescribeCapacityReservationFleets", In: (*DescribeCapacityReservationFleetsRequest)(nil), Out: (*DescribeCapacityReservationFleetsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeCapacityReservationFleets(context.Context, *DescribeCapacityReservationFleetsRequest) (*DescribeCapacityReservationFleetsResult, error)
 				}); ok {
 					return wire.Handle(i.DescribeCapacityReservationFleets)
+				}
+				return nil
+			}},
+			{Name: "DescribeCapacityReservationTopology", In: (*DescribeCapacityReservationTopologyRequest)(nil), Out: (*DescribeCapacityReservationTopologyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityReservationTopology(context.Context, *DescribeCapacityReservationTopologyRequest) (*DescribeCapacityReservationTopologyResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityReservationTopology)
 				}
 				return nil
 			}},
@@ -1959,6 +2543,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DescribeCustomerGateways(context.Context, *DescribeCustomerGatewaysRequest) (*DescribeCustomerGatewaysResult, error)
 				}); ok {
 					return wire.Handle(i.DescribeCustomerGateways)
+				}
+				return nil
+			}},
+			{Name: "DescribeDeclarativePoliciesReports", In: (*DescribeDeclarativePoliciesReportsRequest)(nil), Out: (*DescribeDeclarativePoliciesReportsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeDeclarativePoliciesReports(context.Context, *DescribeDeclarativePoliciesReportsRequest) (*DescribeDeclarativePoliciesReportsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeDeclarativePoliciesReports)
 				}
 				return nil
 			}},
@@ -2122,6 +2714,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeImageReferences", In: (*DescribeImageReferencesRequest)(nil), Out: (*DescribeImageReferencesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeImageReferences(context.Context, *DescribeImageReferencesRequest) (*DescribeImageReferencesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeImageReferences)
+				}
+				return nil
+			}},
+			{Name: "DescribeImageUsageReportEntries", In: (*DescribeImageUsageReportEntriesRequest)(nil), Out: (*DescribeImageUsageReportEntriesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeImageUsageReportEntries(context.Context, *DescribeImageUsageReportEntriesRequest) (*DescribeImageUsageReportEntriesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeImageUsageReportEntries)
+				}
+				return nil
+			}},
+			{Name: "DescribeImageUsageReports", In: (*DescribeImageUsageReportsRequest)(nil), Out: (*DescribeImageUsageReportsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeImageUsageReports(context.Context, *DescribeImageUsageReportsRequest) (*DescribeImageUsageReportsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeImageUsageReports)
+				}
+				return nil
+			}},
 			{Name: "DescribeImages", In: (*DescribeImagesRequest)(nil), Out: (*DescribeImagesResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeImages(context.Context, *DescribeImagesRequest) (*DescribeImagesResult, error)
@@ -2183,6 +2799,30 @@ var api = sync.OnceValue(func() *wire.Service {
 					DescribeInstanceEventWindows(context.Context, *DescribeInstanceEventWindowsRequest) (*DescribeInstanceEventWindowsResult, error)
 				}); ok {
 					return wire.Handle(i.DescribeInstanceEventWindows)
+				}
+				return nil
+			}},
+			{Name: "DescribeInstanceImageMetadata", In: (*DescribeInstanceImageMetadataRequest)(nil), Out: (*DescribeInstanceImageMetadataResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeInstanceImageMetadata(context.Context, *DescribeInstanceImageMetadataRequest) (*DescribeInstanceImageMetadataResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeInstanceImageMetadata)
+				}
+				return nil
+			}},
+			{Name: "DescribeInstanceSqlHaHistoryStates", In: (*DescribeInstanceSqlHaHistoryStatesRequest)(nil), Out: (*DescribeInstanceSqlHaHistoryStatesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeInstanceSqlHaHistoryStates(context.Context, *DescribeInstanceSqlHaHistoryStatesRequest) (*DescribeInstanceSqlHaHistoryStatesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeInstanceSqlHaHistoryStates)
+				}
+				return nil
+			}},
+			{Name: "DescribeInstanceSqlHaStates", In: (*DescribeInstanceSqlHaStatesRequest)(nil), Out: (*DescribeInstanceSqlHaStatesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeInstanceSqlHaStates(context.Context, *DescribeInstanceSqlHaStatesRequest) (*DescribeInstanceSqlHaStatesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeInstanceSqlHaStates)
 				}
 				return nil
 			}},
@@ -2250,11 +2890,51 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeIpamInternetRegistryAssociations", In: (*DescribeIpamInternetRegistryAssociationsRequest)(nil), Out: (*DescribeIpamInternetRegistryAssociationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeIpamInternetRegistryAssociations(context.Context, *DescribeIpamInternetRegistryAssociationsRequest) (*DescribeIpamInternetRegistryAssociationsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeIpamInternetRegistryAssociations)
+				}
+				return nil
+			}},
+			{Name: "DescribeIpamPolicies", In: (*DescribeIpamPoliciesRequest)(nil), Out: (*DescribeIpamPoliciesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeIpamPolicies(context.Context, *DescribeIpamPoliciesRequest) (*DescribeIpamPoliciesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeIpamPolicies)
+				}
+				return nil
+			}},
+			{Name: "DescribeIpamPoolAllocations", In: (*DescribeIpamPoolAllocationsRequest)(nil), Out: (*DescribeIpamPoolAllocationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeIpamPoolAllocations(context.Context, *DescribeIpamPoolAllocationsRequest) (*DescribeIpamPoolAllocationsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeIpamPoolAllocations)
+				}
+				return nil
+			}},
 			{Name: "DescribeIpamPools", In: (*DescribeIpamPoolsRequest)(nil), Out: (*DescribeIpamPoolsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeIpamPools(context.Context, *DescribeIpamPoolsRequest) (*DescribeIpamPoolsResult, error)
 				}); ok {
 					return wire.Handle(i.DescribeIpamPools)
+				}
+				return nil
+			}},
+			{Name: "DescribeIpamPrefixListResolverTargets", In: (*DescribeIpamPrefixListResolverTargetsRequest)(nil), Out: (*DescribeIpamPrefixListResolverTargetsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeIpamPrefixListResolverTargets(context.Context, *DescribeIpamPrefixListResolverTargetsRequest) (*DescribeIpamPrefixListResolverTargetsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeIpamPrefixListResolverTargets)
+				}
+				return nil
+			}},
+			{Name: "DescribeIpamPrefixListResolvers", In: (*DescribeIpamPrefixListResolversRequest)(nil), Out: (*DescribeIpamPrefixListResolversResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeIpamPrefixListResolvers(context.Context, *DescribeIpamPrefixListResolversRequest) (*DescribeIpamPrefixListResolversResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeIpamPrefixListResolvers)
 				}
 				return nil
 			}},
@@ -2386,6 +3066,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeMacModificationTasks", In: (*DescribeMacModificationTasksRequest)(nil), Out: (*DescribeMacModificationTasksResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeMacModificationTasks(context.Context, *DescribeMacModificationTasksRequest) (*DescribeMacModificationTasksResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeMacModificationTasks)
+				}
+				return nil
+			}},
 			{Name: "DescribeManagedPrefixLists", In: (*DescribeManagedPrefixListsRequest)(nil), Out: (*DescribeManagedPrefixListsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeManagedPrefixLists(context.Context, *DescribeManagedPrefixListsRequest) (*DescribeManagedPrefixListsResult, error)
@@ -2474,6 +3162,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeOutpostLags", In: (*DescribeOutpostLagsRequest)(nil), Out: (*DescribeOutpostLagsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeOutpostLags(context.Context, *DescribeOutpostLagsRequest) (*DescribeOutpostLagsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeOutpostLags)
+				}
+				return nil
+			}},
 			{Name: "DescribePlacementGroups", In: (*DescribePlacementGroupsRequest)(nil), Out: (*DescribePlacementGroupsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribePlacementGroups(context.Context, *DescribePlacementGroupsRequest) (*DescribePlacementGroupsResult, error)
@@ -2554,6 +3250,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeRouteServerEndpoints", In: (*DescribeRouteServerEndpointsRequest)(nil), Out: (*DescribeRouteServerEndpointsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeRouteServerEndpoints(context.Context, *DescribeRouteServerEndpointsRequest) (*DescribeRouteServerEndpointsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeRouteServerEndpoints)
+				}
+				return nil
+			}},
+			{Name: "DescribeRouteServerPeers", In: (*DescribeRouteServerPeersRequest)(nil), Out: (*DescribeRouteServerPeersResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeRouteServerPeers(context.Context, *DescribeRouteServerPeersRequest) (*DescribeRouteServerPeersResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeRouteServerPeers)
+				}
+				return nil
+			}},
+			{Name: "DescribeRouteServers", In: (*DescribeRouteServersRequest)(nil), Out: (*DescribeRouteServersResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeRouteServers(context.Context, *DescribeRouteServersRequest) (*DescribeRouteServersResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeRouteServers)
+				}
+				return nil
+			}},
 			{Name: "DescribeRouteTables", In: (*DescribeRouteTablesRequest)(nil), Out: (*DescribeRouteTablesResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeRouteTables(context.Context, *DescribeRouteTablesRequest) (*DescribeRouteTablesResult, error)
@@ -2578,6 +3298,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeSecondaryInterfaces", In: (*DescribeSecondaryInterfacesRequest)(nil), Out: (*DescribeSecondaryInterfacesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeSecondaryInterfaces(context.Context, *DescribeSecondaryInterfacesRequest) (*DescribeSecondaryInterfacesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeSecondaryInterfaces)
+				}
+				return nil
+			}},
+			{Name: "DescribeSecondaryNetworks", In: (*DescribeSecondaryNetworksRequest)(nil), Out: (*DescribeSecondaryNetworksResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeSecondaryNetworks(context.Context, *DescribeSecondaryNetworksRequest) (*DescribeSecondaryNetworksResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeSecondaryNetworks)
+				}
+				return nil
+			}},
+			{Name: "DescribeSecondarySubnets", In: (*DescribeSecondarySubnetsRequest)(nil), Out: (*DescribeSecondarySubnetsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeSecondarySubnets(context.Context, *DescribeSecondarySubnetsRequest) (*DescribeSecondarySubnetsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeSecondarySubnets)
+				}
+				return nil
+			}},
 			{Name: "DescribeSecurityGroupReferences", In: (*DescribeSecurityGroupReferencesRequest)(nil), Out: (*DescribeSecurityGroupReferencesResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeSecurityGroupReferences(context.Context, *DescribeSecurityGroupReferencesRequest) (*DescribeSecurityGroupReferencesResult, error)
@@ -2594,11 +3338,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeSecurityGroupVpcAssociations", In: (*DescribeSecurityGroupVpcAssociationsRequest)(nil), Out: (*DescribeSecurityGroupVpcAssociationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeSecurityGroupVpcAssociations(context.Context, *DescribeSecurityGroupVpcAssociationsRequest) (*DescribeSecurityGroupVpcAssociationsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeSecurityGroupVpcAssociations)
+				}
+				return nil
+			}},
 			{Name: "DescribeSecurityGroups", In: (*DescribeSecurityGroupsRequest)(nil), Out: (*DescribeSecurityGroupsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeSecurityGroups(context.Context, *DescribeSecurityGroupsRequest) (*DescribeSecurityGroupsResult, error)
 				}); ok {
 					return wire.Handle(i.DescribeSecurityGroups)
+				}
+				return nil
+			}},
+			{Name: "DescribeServiceLinkVirtualInterfaces", In: (*DescribeServiceLinkVirtualInterfacesRequest)(nil), Out: (*DescribeServiceLinkVirtualInterfacesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeServiceLinkVirtualInterfaces(context.Context, *DescribeServiceLinkVirtualInterfacesRequest) (*DescribeServiceLinkVirtualInterfacesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeServiceLinkVirtualInterfaces)
 				}
 				return nil
 			}},
@@ -2762,6 +3522,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeTransitGatewayMeteringPolicies", In: (*DescribeTransitGatewayMeteringPoliciesRequest)(nil), Out: (*DescribeTransitGatewayMeteringPoliciesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeTransitGatewayMeteringPolicies(context.Context, *DescribeTransitGatewayMeteringPoliciesRequest) (*DescribeTransitGatewayMeteringPoliciesResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeTransitGatewayMeteringPolicies)
+				}
+				return nil
+			}},
 			{Name: "DescribeTransitGatewayMulticastDomains", In: (*DescribeTransitGatewayMulticastDomainsRequest)(nil), Out: (*DescribeTransitGatewayMulticastDomainsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeTransitGatewayMulticastDomains(context.Context, *DescribeTransitGatewayMulticastDomainsRequest) (*DescribeTransitGatewayMulticastDomainsResult, error)
@@ -2906,6 +3674,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeVpcBlockPublicAccessExclusions", In: (*DescribeVpcBlockPublicAccessExclusionsRequest)(nil), Out: (*DescribeVpcBlockPublicAccessExclusionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeVpcBlockPublicAccessExclusions(context.Context, *DescribeVpcBlockPublicAccessExclusionsRequest) (*DescribeVpcBlockPublicAccessExclusionsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeVpcBlockPublicAccessExclusions)
+				}
+				return nil
+			}},
+			{Name: "DescribeVpcBlockPublicAccessOptions", In: (*DescribeVpcBlockPublicAccessOptionsRequest)(nil), Out: (*DescribeVpcBlockPublicAccessOptionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeVpcBlockPublicAccessOptions(context.Context, *DescribeVpcBlockPublicAccessOptionsRequest) (*DescribeVpcBlockPublicAccessOptionsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeVpcBlockPublicAccessOptions)
+				}
+				return nil
+			}},
 			{Name: "DescribeVpcClassicLink", In: (*DescribeVpcClassicLinkRequest)(nil), Out: (*DescribeVpcClassicLinkResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeVpcClassicLink(context.Context, *DescribeVpcClassicLinkRequest) (*DescribeVpcClassicLinkResult, error)
@@ -2919,6 +3703,22 @@ var api = sync.OnceValue(func() *wire.Service {
 					DescribeVpcClassicLinkDnsSupport(context.Context, *DescribeVpcClassicLinkDnsSupportRequest) (*DescribeVpcClassicLinkDnsSupportResult, error)
 				}); ok {
 					return wire.Handle(i.DescribeVpcClassicLinkDnsSupport)
+				}
+				return nil
+			}},
+			{Name: "DescribeVpcEncryptionControls", In: (*DescribeVpcEncryptionControlsRequest)(nil), Out: (*DescribeVpcEncryptionControlsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeVpcEncryptionControls(context.Context, *DescribeVpcEncryptionControlsRequest) (*DescribeVpcEncryptionControlsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeVpcEncryptionControls)
+				}
+				return nil
+			}},
+			{Name: "DescribeVpcEndpointAssociations", In: (*DescribeVpcEndpointAssociationsRequest)(nil), Out: (*DescribeVpcEndpointAssociationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeVpcEndpointAssociations(context.Context, *DescribeVpcEndpointAssociationsRequest) (*DescribeVpcEndpointAssociationsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeVpcEndpointAssociations)
 				}
 				return nil
 			}},
@@ -2986,6 +3786,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeVpnConcentrators", In: (*DescribeVpnConcentratorsRequest)(nil), Out: (*DescribeVpnConcentratorsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeVpnConcentrators(context.Context, *DescribeVpnConcentratorsRequest) (*DescribeVpnConcentratorsResult, error)
+				}); ok {
+					return wire.Handle(i.DescribeVpnConcentrators)
+				}
+				return nil
+			}},
 			{Name: "DescribeVpnConnections", In: (*DescribeVpnConnectionsRequest)(nil), Out: (*DescribeVpnConnectionsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeVpnConnections(context.Context, *DescribeVpnConnectionsRequest) (*DescribeVpnConnectionsResult, error)
@@ -3007,6 +3815,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DetachClassicLinkVpc(context.Context, *DetachClassicLinkVpcRequest) (*DetachClassicLinkVpcResult, error)
 				}); ok {
 					return wire.Handle(i.DetachClassicLinkVpc)
+				}
+				return nil
+			}},
+			{Name: "DetachImageWatermark", In: (*DetachImageWatermarkRequest)(nil), Out: (*DetachImageWatermarkResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DetachImageWatermark(context.Context, *DetachImageWatermarkRequest) (*DetachImageWatermarkResult, error)
+				}); ok {
+					return wire.Handle(i.DetachImageWatermark)
 				}
 				return nil
 			}},
@@ -3058,11 +3874,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DisableAllowedImagesSettings", In: (*DisableAllowedImagesSettingsRequest)(nil), Out: (*DisableAllowedImagesSettingsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableAllowedImagesSettings(context.Context, *DisableAllowedImagesSettingsRequest) (*DisableAllowedImagesSettingsResult, error)
+				}); ok {
+					return wire.Handle(i.DisableAllowedImagesSettings)
+				}
+				return nil
+			}},
+			{Name: "DisableApplicationStatusCheckSuppression", In: (*DisableApplicationStatusCheckSuppressionRequest)(nil), Out: (*DisableApplicationStatusCheckSuppressionResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableApplicationStatusCheckSuppression(context.Context, *DisableApplicationStatusCheckSuppressionRequest) (*DisableApplicationStatusCheckSuppressionResult, error)
+				}); ok {
+					return wire.Handle(i.DisableApplicationStatusCheckSuppression)
+				}
+				return nil
+			}},
 			{Name: "DisableAwsNetworkPerformanceMetricSubscription", In: (*DisableAwsNetworkPerformanceMetricSubscriptionRequest)(nil), Out: (*DisableAwsNetworkPerformanceMetricSubscriptionResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DisableAwsNetworkPerformanceMetricSubscription(context.Context, *DisableAwsNetworkPerformanceMetricSubscriptionRequest) (*DisableAwsNetworkPerformanceMetricSubscriptionResult, error)
 				}); ok {
 					return wire.Handle(i.DisableAwsNetworkPerformanceMetricSubscription)
+				}
+				return nil
+			}},
+			{Name: "DisableCapacityManager", In: (*DisableCapacityManagerRequest)(nil), Out: (*DisableCapacityManagerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableCapacityManager(context.Context, *DisableCapacityManagerRequest) (*DisableCapacityManagerResult, error)
+				}); ok {
+					return wire.Handle(i.DisableCapacityManager)
 				}
 				return nil
 			}},
@@ -3122,11 +3962,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DisableInstanceSqlHaStandbyDetections", In: (*DisableInstanceSqlHaStandbyDetectionsRequest)(nil), Out: (*DisableInstanceSqlHaStandbyDetectionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableInstanceSqlHaStandbyDetections(context.Context, *DisableInstanceSqlHaStandbyDetectionsRequest) (*DisableInstanceSqlHaStandbyDetectionsResult, error)
+				}); ok {
+					return wire.Handle(i.DisableInstanceSqlHaStandbyDetections)
+				}
+				return nil
+			}},
 			{Name: "DisableIpamOrganizationAdminAccount", In: (*DisableIpamOrganizationAdminAccountRequest)(nil), Out: (*DisableIpamOrganizationAdminAccountResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DisableIpamOrganizationAdminAccount(context.Context, *DisableIpamOrganizationAdminAccountRequest) (*DisableIpamOrganizationAdminAccountResult, error)
 				}); ok {
 					return wire.Handle(i.DisableIpamOrganizationAdminAccount)
+				}
+				return nil
+			}},
+			{Name: "DisableIpamPolicy", In: (*DisableIpamPolicyRequest)(nil), Out: (*DisableIpamPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableIpamPolicy(context.Context, *DisableIpamPolicyRequest) (*DisableIpamPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.DisableIpamPolicy)
+				}
+				return nil
+			}},
+			{Name: "DisableRouteServerPropagation", In: (*DisableRouteServerPropagationRequest)(nil), Out: (*DisableRouteServerPropagationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableRouteServerPropagation(context.Context, *DisableRouteServerPropagationRequest) (*DisableRouteServerPropagationResult, error)
+				}); ok {
+					return wire.Handle(i.DisableRouteServerPropagation)
 				}
 				return nil
 			}},
@@ -3186,6 +4050,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DisassociateApplicationStatusCheck", In: (*DisassociateApplicationStatusCheckRequest)(nil), Out: (*DisassociateApplicationStatusCheckResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisassociateApplicationStatusCheck(context.Context, *DisassociateApplicationStatusCheckRequest) (*DisassociateApplicationStatusCheckResult, error)
+				}); ok {
+					return wire.Handle(i.DisassociateApplicationStatusCheck)
+				}
+				return nil
+			}},
+			{Name: "DisassociateCapacityReservationBillingOwner", In: (*DisassociateCapacityReservationBillingOwnerRequest)(nil), Out: (*DisassociateCapacityReservationBillingOwnerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisassociateCapacityReservationBillingOwner(context.Context, *DisassociateCapacityReservationBillingOwnerRequest) (*DisassociateCapacityReservationBillingOwnerResult, error)
+				}); ok {
+					return wire.Handle(i.DisassociateCapacityReservationBillingOwner)
+				}
+				return nil
+			}},
 			{Name: "DisassociateClientVpnTargetNetwork", In: (*DisassociateClientVpnTargetNetworkRequest)(nil), Out: (*DisassociateClientVpnTargetNetworkResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DisassociateClientVpnTargetNetwork(context.Context, *DisassociateClientVpnTargetNetworkRequest) (*DisassociateClientVpnTargetNetworkResult, error)
@@ -3242,11 +4122,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DisassociateRouteServer", In: (*DisassociateRouteServerRequest)(nil), Out: (*DisassociateRouteServerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisassociateRouteServer(context.Context, *DisassociateRouteServerRequest) (*DisassociateRouteServerResult, error)
+				}); ok {
+					return wire.Handle(i.DisassociateRouteServer)
+				}
+				return nil
+			}},
 			{Name: "DisassociateRouteTable", In: (*DisassociateRouteTableRequest)(nil), Out: (*DisassociateRouteTableOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DisassociateRouteTable(context.Context, *DisassociateRouteTableRequest) (*DisassociateRouteTableOutput, error)
 				}); ok {
 					return wire.Handle(i.DisassociateRouteTable)
+				}
+				return nil
+			}},
+			{Name: "DisassociateSecurityGroupVpc", In: (*DisassociateSecurityGroupVpcRequest)(nil), Out: (*DisassociateSecurityGroupVpcResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisassociateSecurityGroupVpc(context.Context, *DisassociateSecurityGroupVpcRequest) (*DisassociateSecurityGroupVpcResult, error)
+				}); ok {
+					return wire.Handle(i.DisassociateSecurityGroupVpc)
 				}
 				return nil
 			}},
@@ -3306,11 +4202,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "EnableAllowedImagesSettings", In: (*EnableAllowedImagesSettingsRequest)(nil), Out: (*EnableAllowedImagesSettingsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableAllowedImagesSettings(context.Context, *EnableAllowedImagesSettingsRequest) (*EnableAllowedImagesSettingsResult, error)
+				}); ok {
+					return wire.Handle(i.EnableAllowedImagesSettings)
+				}
+				return nil
+			}},
+			{Name: "EnableApplicationStatusCheckSuppression", In: (*EnableApplicationStatusCheckSuppressionRequest)(nil), Out: (*EnableApplicationStatusCheckSuppressionResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableApplicationStatusCheckSuppression(context.Context, *EnableApplicationStatusCheckSuppressionRequest) (*EnableApplicationStatusCheckSuppressionResult, error)
+				}); ok {
+					return wire.Handle(i.EnableApplicationStatusCheckSuppression)
+				}
+				return nil
+			}},
 			{Name: "EnableAwsNetworkPerformanceMetricSubscription", In: (*EnableAwsNetworkPerformanceMetricSubscriptionRequest)(nil), Out: (*EnableAwsNetworkPerformanceMetricSubscriptionResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					EnableAwsNetworkPerformanceMetricSubscription(context.Context, *EnableAwsNetworkPerformanceMetricSubscriptionRequest) (*EnableAwsNetworkPerformanceMetricSubscriptionResult, error)
 				}); ok {
 					return wire.Handle(i.EnableAwsNetworkPerformanceMetricSubscription)
+				}
+				return nil
+			}},
+			{Name: "EnableCapacityManager", In: (*EnableCapacityManagerRequest)(nil), Out: (*EnableCapacityManagerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableCapacityManager(context.Context, *EnableCapacityManagerRequest) (*EnableCapacityManagerResult, error)
+				}); ok {
+					return wire.Handle(i.EnableCapacityManager)
 				}
 				return nil
 			}},
@@ -3370,6 +4290,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "EnableInstanceSqlHaStandbyDetections", In: (*EnableInstanceSqlHaStandbyDetectionsRequest)(nil), Out: (*EnableInstanceSqlHaStandbyDetectionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableInstanceSqlHaStandbyDetections(context.Context, *EnableInstanceSqlHaStandbyDetectionsRequest) (*EnableInstanceSqlHaStandbyDetectionsResult, error)
+				}); ok {
+					return wire.Handle(i.EnableInstanceSqlHaStandbyDetections)
+				}
+				return nil
+			}},
+			{Name: "EnableIpamInternetRegistryAssociation", In: (*EnableIpamInternetRegistryAssociationRequest)(nil), Out: (*EnableIpamInternetRegistryAssociationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableIpamInternetRegistryAssociation(context.Context, *EnableIpamInternetRegistryAssociationRequest) (*EnableIpamInternetRegistryAssociationResult, error)
+				}); ok {
+					return wire.Handle(i.EnableIpamInternetRegistryAssociation)
+				}
+				return nil
+			}},
 			{Name: "EnableIpamOrganizationAdminAccount", In: (*EnableIpamOrganizationAdminAccountRequest)(nil), Out: (*EnableIpamOrganizationAdminAccountResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					EnableIpamOrganizationAdminAccount(context.Context, *EnableIpamOrganizationAdminAccountRequest) (*EnableIpamOrganizationAdminAccountResult, error)
@@ -3378,11 +4314,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "EnableIpamPolicy", In: (*EnableIpamPolicyRequest)(nil), Out: (*EnableIpamPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableIpamPolicy(context.Context, *EnableIpamPolicyRequest) (*EnableIpamPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.EnableIpamPolicy)
+				}
+				return nil
+			}},
 			{Name: "EnableReachabilityAnalyzerOrganizationSharing", In: (*EnableReachabilityAnalyzerOrganizationSharingRequest)(nil), Out: (*EnableReachabilityAnalyzerOrganizationSharingResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					EnableReachabilityAnalyzerOrganizationSharing(context.Context, *EnableReachabilityAnalyzerOrganizationSharingRequest) (*EnableReachabilityAnalyzerOrganizationSharingResult, error)
 				}); ok {
 					return wire.Handle(i.EnableReachabilityAnalyzerOrganizationSharing)
+				}
+				return nil
+			}},
+			{Name: "EnableRouteServerPropagation", In: (*EnableRouteServerPropagationRequest)(nil), Out: (*EnableRouteServerPropagationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableRouteServerPropagation(context.Context, *EnableRouteServerPropagationRequest) (*EnableRouteServerPropagationResult, error)
+				}); ok {
+					return wire.Handle(i.EnableRouteServerPropagation)
 				}
 				return nil
 			}},
@@ -3474,6 +4426,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ExportVerifiedAccessInstanceClientConfiguration", In: (*ExportVerifiedAccessInstanceClientConfigurationRequest)(nil), Out: (*ExportVerifiedAccessInstanceClientConfigurationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ExportVerifiedAccessInstanceClientConfiguration(context.Context, *ExportVerifiedAccessInstanceClientConfigurationRequest) (*ExportVerifiedAccessInstanceClientConfigurationResult, error)
+				}); ok {
+					return wire.Handle(i.ExportVerifiedAccessInstanceClientConfiguration)
+				}
+				return nil
+			}},
+			{Name: "GetActiveVpnTunnelStatus", In: (*GetActiveVpnTunnelStatusRequest)(nil), Out: (*GetActiveVpnTunnelStatusResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetActiveVpnTunnelStatus(context.Context, *GetActiveVpnTunnelStatusRequest) (*GetActiveVpnTunnelStatusResult, error)
+				}); ok {
+					return wire.Handle(i.GetActiveVpnTunnelStatus)
+				}
+				return nil
+			}},
+			{Name: "GetAllowedImagesSettings", In: (*GetAllowedImagesSettingsRequest)(nil), Out: (*GetAllowedImagesSettingsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetAllowedImagesSettings(context.Context, *GetAllowedImagesSettingsRequest) (*GetAllowedImagesSettingsResult, error)
+				}); ok {
+					return wire.Handle(i.GetAllowedImagesSettings)
+				}
+				return nil
+			}},
 			{Name: "GetAssociatedEnclaveCertificateIamRoles", In: (*GetAssociatedEnclaveCertificateIamRolesRequest)(nil), Out: (*GetAssociatedEnclaveCertificateIamRolesResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetAssociatedEnclaveCertificateIamRoles(context.Context, *GetAssociatedEnclaveCertificateIamRolesRequest) (*GetAssociatedEnclaveCertificateIamRolesResult, error)
@@ -3498,11 +4474,59 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetCapacityManagerAttributes", In: (*GetCapacityManagerAttributesRequest)(nil), Out: (*GetCapacityManagerAttributesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetCapacityManagerAttributes(context.Context, *GetCapacityManagerAttributesRequest) (*GetCapacityManagerAttributesResult, error)
+				}); ok {
+					return wire.Handle(i.GetCapacityManagerAttributes)
+				}
+				return nil
+			}},
+			{Name: "GetCapacityManagerMetricData", In: (*GetCapacityManagerMetricDataRequest)(nil), Out: (*GetCapacityManagerMetricDataResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetCapacityManagerMetricData(context.Context, *GetCapacityManagerMetricDataRequest) (*GetCapacityManagerMetricDataResult, error)
+				}); ok {
+					return wire.Handle(i.GetCapacityManagerMetricData)
+				}
+				return nil
+			}},
+			{Name: "GetCapacityManagerMetricDimensions", In: (*GetCapacityManagerMetricDimensionsRequest)(nil), Out: (*GetCapacityManagerMetricDimensionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetCapacityManagerMetricDimensions(context.Context, *GetCapacityManagerMetricDimensionsRequest) (*GetCapacityManagerMetricDimensionsResult, error)
+				}); ok {
+					return wire.Handle(i.GetCapacityManagerMetricDimensions)
+				}
+				return nil
+			}},
+			{Name: "GetCapacityManagerMonitoredTagKeys", In: (*GetCapacityManagerMonitoredTagKeysRequest)(nil), Out: (*GetCapacityManagerMonitoredTagKeysResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetCapacityManagerMonitoredTagKeys(context.Context, *GetCapacityManagerMonitoredTagKeysRequest) (*GetCapacityManagerMonitoredTagKeysResult, error)
+				}); ok {
+					return wire.Handle(i.GetCapacityManagerMonitoredTagKeys)
+				}
+				return nil
+			}},
+			{Name: "GetCapacityManagerSupportabilityScores", In: (*GetCapacityManagerSupportabilityScoresRequest)(nil), Out: (*GetCapacityManagerSupportabilityScoresResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetCapacityManagerSupportabilityScores(context.Context, *GetCapacityManagerSupportabilityScoresRequest) (*GetCapacityManagerSupportabilityScoresResult, error)
+				}); ok {
+					return wire.Handle(i.GetCapacityManagerSupportabilityScores)
+				}
+				return nil
+			}},
 			{Name: "GetCapacityReservationUsage", In: (*GetCapacityReservationUsageRequest)(nil), Out: (*GetCapacityReservationUsageResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetCapacityReservationUsage(context.Context, *GetCapacityReservationUsageRequest) (*GetCapacityReservationUsageResult, error)
 				}); ok {
 					return wire.Handle(i.GetCapacityReservationUsage)
+				}
+				return nil
+			}},
+			{Name: "GetClientVpnEndpointAuthorizationPolicy", In: (*GetClientVpnEndpointAuthorizationPolicyRequest)(nil), Out: (*GetClientVpnEndpointAuthorizationPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetClientVpnEndpointAuthorizationPolicy(context.Context, *GetClientVpnEndpointAuthorizationPolicyRequest) (*GetClientVpnEndpointAuthorizationPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.GetClientVpnEndpointAuthorizationPolicy)
 				}
 				return nil
 			}},
@@ -3530,6 +4554,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetDeclarativePoliciesReportSummary", In: (*GetDeclarativePoliciesReportSummaryRequest)(nil), Out: (*GetDeclarativePoliciesReportSummaryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetDeclarativePoliciesReportSummary(context.Context, *GetDeclarativePoliciesReportSummaryRequest) (*GetDeclarativePoliciesReportSummaryResult, error)
+				}); ok {
+					return wire.Handle(i.GetDeclarativePoliciesReportSummary)
+				}
+				return nil
+			}},
 			{Name: "GetDefaultCreditSpecification", In: (*GetDefaultCreditSpecificationRequest)(nil), Out: (*GetDefaultCreditSpecificationResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetDefaultCreditSpecification(context.Context, *GetDefaultCreditSpecificationRequest) (*GetDefaultCreditSpecificationResult, error)
@@ -3551,6 +4583,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					GetEbsEncryptionByDefault(context.Context, *GetEbsEncryptionByDefaultRequest) (*GetEbsEncryptionByDefaultResult, error)
 				}); ok {
 					return wire.Handle(i.GetEbsEncryptionByDefault)
+				}
+				return nil
+			}},
+			{Name: "GetEnabledIpamPolicy", In: (*GetEnabledIpamPolicyRequest)(nil), Out: (*GetEnabledIpamPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetEnabledIpamPolicy(context.Context, *GetEnabledIpamPolicyRequest) (*GetEnabledIpamPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.GetEnabledIpamPolicy)
 				}
 				return nil
 			}},
@@ -3578,11 +4618,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetImageAncestry", In: (*GetImageAncestryRequest)(nil), Out: (*GetImageAncestryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetImageAncestry(context.Context, *GetImageAncestryRequest) (*GetImageAncestryResult, error)
+				}); ok {
+					return wire.Handle(i.GetImageAncestry)
+				}
+				return nil
+			}},
 			{Name: "GetImageBlockPublicAccessState", In: (*GetImageBlockPublicAccessStateRequest)(nil), Out: (*GetImageBlockPublicAccessStateResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetImageBlockPublicAccessState(context.Context, *GetImageBlockPublicAccessStateRequest) (*GetImageBlockPublicAccessStateResult, error)
 				}); ok {
 					return wire.Handle(i.GetImageBlockPublicAccessState)
+				}
+				return nil
+			}},
+			{Name: "GetImageFindings", In: (*GetImageFindingsRequest)(nil), Out: (*GetImageFindingsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetImageFindings(context.Context, *GetImageFindingsRequest) (*GetImageFindingsResult, error)
+				}); ok {
+					return wire.Handle(i.GetImageFindings)
 				}
 				return nil
 			}},
@@ -3650,6 +4706,46 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetIpamDiscoveredRoutes", In: (*GetIpamDiscoveredRoutesRequest)(nil), Out: (*GetIpamDiscoveredRoutesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamDiscoveredRoutes(context.Context, *GetIpamDiscoveredRoutesRequest) (*GetIpamDiscoveredRoutesResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamDiscoveredRoutes)
+				}
+				return nil
+			}},
+			{Name: "GetIpamInternetRegistryAssociationAsns", In: (*GetIpamInternetRegistryAssociationAsnsRequest)(nil), Out: (*GetIpamInternetRegistryAssociationAsnsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamInternetRegistryAssociationAsns(context.Context, *GetIpamInternetRegistryAssociationAsnsRequest) (*GetIpamInternetRegistryAssociationAsnsResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamInternetRegistryAssociationAsns)
+				}
+				return nil
+			}},
+			{Name: "GetIpamInternetRegistryAssociationCidrs", In: (*GetIpamInternetRegistryAssociationCidrsRequest)(nil), Out: (*GetIpamInternetRegistryAssociationCidrsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamInternetRegistryAssociationCidrs(context.Context, *GetIpamInternetRegistryAssociationCidrsRequest) (*GetIpamInternetRegistryAssociationCidrsResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamInternetRegistryAssociationCidrs)
+				}
+				return nil
+			}},
+			{Name: "GetIpamPolicyAllocationRules", In: (*GetIpamPolicyAllocationRulesRequest)(nil), Out: (*GetIpamPolicyAllocationRulesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamPolicyAllocationRules(context.Context, *GetIpamPolicyAllocationRulesRequest) (*GetIpamPolicyAllocationRulesResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamPolicyAllocationRules)
+				}
+				return nil
+			}},
+			{Name: "GetIpamPolicyOrganizationTargets", In: (*GetIpamPolicyOrganizationTargetsRequest)(nil), Out: (*GetIpamPolicyOrganizationTargetsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamPolicyOrganizationTargets(context.Context, *GetIpamPolicyOrganizationTargetsRequest) (*GetIpamPolicyOrganizationTargetsResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamPolicyOrganizationTargets)
+				}
+				return nil
+			}},
 			{Name: "GetIpamPoolAllocations", In: (*GetIpamPoolAllocationsRequest)(nil), Out: (*GetIpamPoolAllocationsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetIpamPoolAllocations(context.Context, *GetIpamPoolAllocationsRequest) (*GetIpamPoolAllocationsResult, error)
@@ -3666,11 +4762,67 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetIpamPrefixListResolverRules", In: (*GetIpamPrefixListResolverRulesRequest)(nil), Out: (*GetIpamPrefixListResolverRulesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamPrefixListResolverRules(context.Context, *GetIpamPrefixListResolverRulesRequest) (*GetIpamPrefixListResolverRulesResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamPrefixListResolverRules)
+				}
+				return nil
+			}},
+			{Name: "GetIpamPrefixListResolverVersionEntries", In: (*GetIpamPrefixListResolverVersionEntriesRequest)(nil), Out: (*GetIpamPrefixListResolverVersionEntriesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamPrefixListResolverVersionEntries(context.Context, *GetIpamPrefixListResolverVersionEntriesRequest) (*GetIpamPrefixListResolverVersionEntriesResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamPrefixListResolverVersionEntries)
+				}
+				return nil
+			}},
+			{Name: "GetIpamPrefixListResolverVersions", In: (*GetIpamPrefixListResolverVersionsRequest)(nil), Out: (*GetIpamPrefixListResolverVersionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamPrefixListResolverVersions(context.Context, *GetIpamPrefixListResolverVersionsRequest) (*GetIpamPrefixListResolverVersionsResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamPrefixListResolverVersions)
+				}
+				return nil
+			}},
 			{Name: "GetIpamResourceCidrs", In: (*GetIpamResourceCidrsRequest)(nil), Out: (*GetIpamResourceCidrsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetIpamResourceCidrs(context.Context, *GetIpamResourceCidrsRequest) (*GetIpamResourceCidrsResult, error)
 				}); ok {
 					return wire.Handle(i.GetIpamResourceCidrs)
+				}
+				return nil
+			}},
+			{Name: "GetIpamRouteOriginAuthorizations", In: (*GetIpamRouteOriginAuthorizationsRequest)(nil), Out: (*GetIpamRouteOriginAuthorizationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamRouteOriginAuthorizations(context.Context, *GetIpamRouteOriginAuthorizationsRequest) (*GetIpamRouteOriginAuthorizationsResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamRouteOriginAuthorizations)
+				}
+				return nil
+			}},
+			{Name: "GetIpamRouteProtectionFindings", In: (*GetIpamRouteProtectionFindingsRequest)(nil), Out: (*GetIpamRouteProtectionFindingsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamRouteProtectionFindings(context.Context, *GetIpamRouteProtectionFindingsRequest) (*GetIpamRouteProtectionFindingsResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamRouteProtectionFindings)
+				}
+				return nil
+			}},
+			{Name: "GetIpamRoutingPolicyRegistrationDeltas", In: (*GetIpamRoutingPolicyRegistrationDeltasRequest)(nil), Out: (*GetIpamRoutingPolicyRegistrationDeltasResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamRoutingPolicyRegistrationDeltas(context.Context, *GetIpamRoutingPolicyRegistrationDeltasRequest) (*GetIpamRoutingPolicyRegistrationDeltasResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamRoutingPolicyRegistrationDeltas)
+				}
+				return nil
+			}},
+			{Name: "GetIpamRoutingPolicyRegistrations", In: (*GetIpamRoutingPolicyRegistrationsRequest)(nil), Out: (*GetIpamRoutingPolicyRegistrationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIpamRoutingPolicyRegistrations(context.Context, *GetIpamRoutingPolicyRegistrationsRequest) (*GetIpamRoutingPolicyRegistrationsResult, error)
+				}); ok {
+					return wire.Handle(i.GetIpamRoutingPolicyRegistrations)
 				}
 				return nil
 			}},
@@ -3695,6 +4847,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					GetManagedPrefixListEntries(context.Context, *GetManagedPrefixListEntriesRequest) (*GetManagedPrefixListEntriesResult, error)
 				}); ok {
 					return wire.Handle(i.GetManagedPrefixListEntries)
+				}
+				return nil
+			}},
+			{Name: "GetManagedResourceVisibility", In: (*GetManagedResourceVisibilityRequest)(nil), Out: (*GetManagedResourceVisibilityResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetManagedResourceVisibility(context.Context, *GetManagedResourceVisibilityRequest) (*GetManagedResourceVisibilityResult, error)
+				}); ok {
+					return wire.Handle(i.GetManagedResourceVisibility)
 				}
 				return nil
 			}},
@@ -3727,6 +4887,30 @@ var api = sync.OnceValue(func() *wire.Service {
 					GetReservedInstancesExchangeQuote(context.Context, *GetReservedInstancesExchangeQuoteRequest) (*GetReservedInstancesExchangeQuoteResult, error)
 				}); ok {
 					return wire.Handle(i.GetReservedInstancesExchangeQuote)
+				}
+				return nil
+			}},
+			{Name: "GetRouteServerAssociations", In: (*GetRouteServerAssociationsRequest)(nil), Out: (*GetRouteServerAssociationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetRouteServerAssociations(context.Context, *GetRouteServerAssociationsRequest) (*GetRouteServerAssociationsResult, error)
+				}); ok {
+					return wire.Handle(i.GetRouteServerAssociations)
+				}
+				return nil
+			}},
+			{Name: "GetRouteServerPropagations", In: (*GetRouteServerPropagationsRequest)(nil), Out: (*GetRouteServerPropagationsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetRouteServerPropagations(context.Context, *GetRouteServerPropagationsRequest) (*GetRouteServerPropagationsResult, error)
+				}); ok {
+					return wire.Handle(i.GetRouteServerPropagations)
+				}
+				return nil
+			}},
+			{Name: "GetRouteServerRoutingDatabase", In: (*GetRouteServerRoutingDatabaseRequest)(nil), Out: (*GetRouteServerRoutingDatabaseResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetRouteServerRoutingDatabase(context.Context, *GetRouteServerRoutingDatabaseRequest) (*GetRouteServerRoutingDatabaseResult, error)
+				}); ok {
+					return wire.Handle(i.GetRouteServerRoutingDatabase)
 				}
 				return nil
 			}},
@@ -3770,11 +4954,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetTransitGatewayAttachmentNatConfiguration", In: (*GetTransitGatewayAttachmentNatConfigurationRequest)(nil), Out: (*GetTransitGatewayAttachmentNatConfigurationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetTransitGatewayAttachmentNatConfiguration(context.Context, *GetTransitGatewayAttachmentNatConfigurationRequest) (*GetTransitGatewayAttachmentNatConfigurationResult, error)
+				}); ok {
+					return wire.Handle(i.GetTransitGatewayAttachmentNatConfiguration)
+				}
+				return nil
+			}},
 			{Name: "GetTransitGatewayAttachmentPropagations", In: (*GetTransitGatewayAttachmentPropagationsRequest)(nil), Out: (*GetTransitGatewayAttachmentPropagationsResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetTransitGatewayAttachmentPropagations(context.Context, *GetTransitGatewayAttachmentPropagationsRequest) (*GetTransitGatewayAttachmentPropagationsResult, error)
 				}); ok {
 					return wire.Handle(i.GetTransitGatewayAttachmentPropagations)
+				}
+				return nil
+			}},
+			{Name: "GetTransitGatewayMeteringPolicyEntries", In: (*GetTransitGatewayMeteringPolicyEntriesRequest)(nil), Out: (*GetTransitGatewayMeteringPolicyEntriesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetTransitGatewayMeteringPolicyEntries(context.Context, *GetTransitGatewayMeteringPolicyEntriesRequest) (*GetTransitGatewayMeteringPolicyEntriesResult, error)
+				}); ok {
+					return wire.Handle(i.GetTransitGatewayMeteringPolicyEntries)
 				}
 				return nil
 			}},
@@ -3834,11 +5034,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetVerifiedAccessEndpointTargets", In: (*GetVerifiedAccessEndpointTargetsRequest)(nil), Out: (*GetVerifiedAccessEndpointTargetsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetVerifiedAccessEndpointTargets(context.Context, *GetVerifiedAccessEndpointTargetsRequest) (*GetVerifiedAccessEndpointTargetsResult, error)
+				}); ok {
+					return wire.Handle(i.GetVerifiedAccessEndpointTargets)
+				}
+				return nil
+			}},
 			{Name: "GetVerifiedAccessGroupPolicy", In: (*GetVerifiedAccessGroupPolicyRequest)(nil), Out: (*GetVerifiedAccessGroupPolicyResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetVerifiedAccessGroupPolicy(context.Context, *GetVerifiedAccessGroupPolicyRequest) (*GetVerifiedAccessGroupPolicyResult, error)
 				}); ok {
 					return wire.Handle(i.GetVerifiedAccessGroupPolicy)
+				}
+				return nil
+			}},
+			{Name: "GetVpcResourcesBlockingEncryptionEnforcement", In: (*GetVpcResourcesBlockingEncryptionEnforcementRequest)(nil), Out: (*GetVpcResourcesBlockingEncryptionEnforcementResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetVpcResourcesBlockingEncryptionEnforcement(context.Context, *GetVpcResourcesBlockingEncryptionEnforcementRequest) (*GetVpcResourcesBlockingEncryptionEnforcementResult, error)
+				}); ok {
+					return wire.Handle(i.GetVpcResourcesBlockingEncryptionEnforcement)
 				}
 				return nil
 			}},
@@ -3930,6 +5146,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ListVolumesInRecycleBin", In: (*ListVolumesInRecycleBinRequest)(nil), Out: (*ListVolumesInRecycleBinResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListVolumesInRecycleBin(context.Context, *ListVolumesInRecycleBinRequest) (*ListVolumesInRecycleBinResult, error)
+				}); ok {
+					return wire.Handle(i.ListVolumesInRecycleBin)
+				}
+				return nil
+			}},
 			{Name: "LockSnapshot", In: (*LockSnapshotRequest)(nil), Out: (*LockSnapshotResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					LockSnapshot(context.Context, *LockSnapshotRequest) (*LockSnapshotResult, error)
@@ -3938,11 +5162,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyAccountVpcEncryptionControl", In: (*ModifyAccountVpcEncryptionControlRequest)(nil), Out: (*ModifyAccountVpcEncryptionControlResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyAccountVpcEncryptionControl(context.Context, *ModifyAccountVpcEncryptionControlRequest) (*ModifyAccountVpcEncryptionControlResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyAccountVpcEncryptionControl)
+				}
+				return nil
+			}},
 			{Name: "ModifyAddressAttribute", In: (*ModifyAddressAttributeRequest)(nil), Out: (*ModifyAddressAttributeResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyAddressAttribute(context.Context, *ModifyAddressAttributeRequest) (*ModifyAddressAttributeResult, error)
 				}); ok {
 					return wire.Handle(i.ModifyAddressAttribute)
+				}
+				return nil
+			}},
+			{Name: "ModifyApplicationStatusCheck", In: (*ModifyApplicationStatusCheckRequest)(nil), Out: (*ModifyApplicationStatusCheckResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyApplicationStatusCheck(context.Context, *ModifyApplicationStatusCheckRequest) (*ModifyApplicationStatusCheckResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyApplicationStatusCheck)
 				}
 				return nil
 			}},
@@ -3975,6 +5215,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					ModifyClientVpnEndpoint(context.Context, *ModifyClientVpnEndpointRequest) (*ModifyClientVpnEndpointResult, error)
 				}); ok {
 					return wire.Handle(i.ModifyClientVpnEndpoint)
+				}
+				return nil
+			}},
+			{Name: "ModifyClientVpnEndpointAuthorizationPolicy", In: (*ModifyClientVpnEndpointAuthorizationPolicyRequest)(nil), Out: (*ModifyClientVpnEndpointAuthorizationPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyClientVpnEndpointAuthorizationPolicy(context.Context, *ModifyClientVpnEndpointAuthorizationPolicyRequest) (*ModifyClientVpnEndpointAuthorizationPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyClientVpnEndpointAuthorizationPolicy)
 				}
 				return nil
 			}},
@@ -4058,6 +5306,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyInstanceConnectEndpoint", In: (*ModifyInstanceConnectEndpointRequest)(nil), Out: (*ModifyInstanceConnectEndpointResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyInstanceConnectEndpoint(context.Context, *ModifyInstanceConnectEndpointRequest) (*ModifyInstanceConnectEndpointResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyInstanceConnectEndpoint)
+				}
+				return nil
+			}},
+			{Name: "ModifyInstanceCpuOptions", In: (*ModifyInstanceCpuOptionsRequest)(nil), Out: (*ModifyInstanceCpuOptionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyInstanceCpuOptions(context.Context, *ModifyInstanceCpuOptionsRequest) (*ModifyInstanceCpuOptionsResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyInstanceCpuOptions)
+				}
+				return nil
+			}},
 			{Name: "ModifyInstanceCreditSpecification", In: (*ModifyInstanceCreditSpecificationRequest)(nil), Out: (*ModifyInstanceCreditSpecificationResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyInstanceCreditSpecification(context.Context, *ModifyInstanceCreditSpecificationRequest) (*ModifyInstanceCreditSpecificationResult, error)
@@ -4106,6 +5370,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyInstanceNetworkPerformanceOptions", In: (*ModifyInstanceNetworkPerformanceRequest)(nil), Out: (*ModifyInstanceNetworkPerformanceResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyInstanceNetworkPerformanceOptions(context.Context, *ModifyInstanceNetworkPerformanceRequest) (*ModifyInstanceNetworkPerformanceResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyInstanceNetworkPerformanceOptions)
+				}
+				return nil
+			}},
 			{Name: "ModifyInstancePlacement", In: (*ModifyInstancePlacementRequest)(nil), Out: (*ModifyInstancePlacementResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyInstancePlacement(context.Context, *ModifyInstancePlacementRequest) (*ModifyInstancePlacementResult, error)
@@ -4122,11 +5394,43 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyIpamPolicyAllocationRules", In: (*ModifyIpamPolicyAllocationRulesRequest)(nil), Out: (*ModifyIpamPolicyAllocationRulesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyIpamPolicyAllocationRules(context.Context, *ModifyIpamPolicyAllocationRulesRequest) (*ModifyIpamPolicyAllocationRulesResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyIpamPolicyAllocationRules)
+				}
+				return nil
+			}},
 			{Name: "ModifyIpamPool", In: (*ModifyIpamPoolRequest)(nil), Out: (*ModifyIpamPoolResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyIpamPool(context.Context, *ModifyIpamPoolRequest) (*ModifyIpamPoolResult, error)
 				}); ok {
 					return wire.Handle(i.ModifyIpamPool)
+				}
+				return nil
+			}},
+			{Name: "ModifyIpamPoolAllocation", In: (*ModifyIpamPoolAllocationRequest)(nil), Out: (*ModifyIpamPoolAllocationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyIpamPoolAllocation(context.Context, *ModifyIpamPoolAllocationRequest) (*ModifyIpamPoolAllocationResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyIpamPoolAllocation)
+				}
+				return nil
+			}},
+			{Name: "ModifyIpamPrefixListResolver", In: (*ModifyIpamPrefixListResolverRequest)(nil), Out: (*ModifyIpamPrefixListResolverResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyIpamPrefixListResolver(context.Context, *ModifyIpamPrefixListResolverRequest) (*ModifyIpamPrefixListResolverResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyIpamPrefixListResolver)
+				}
+				return nil
+			}},
+			{Name: "ModifyIpamPrefixListResolverTarget", In: (*ModifyIpamPrefixListResolverTargetRequest)(nil), Out: (*ModifyIpamPrefixListResolverTargetResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyIpamPrefixListResolverTarget(context.Context, *ModifyIpamPrefixListResolverTargetRequest) (*ModifyIpamPrefixListResolverTargetResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyIpamPrefixListResolverTarget)
 				}
 				return nil
 			}},
@@ -4143,6 +5447,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					ModifyIpamResourceDiscovery(context.Context, *ModifyIpamResourceDiscoveryRequest) (*ModifyIpamResourceDiscoveryResult, error)
 				}); ok {
 					return wire.Handle(i.ModifyIpamResourceDiscovery)
+				}
+				return nil
+			}},
+			{Name: "ModifyIpamRoutingPolicyRegistration", In: (*ModifyIpamRoutingPolicyRegistrationRequest)(nil), Out: (*ModifyIpamRoutingPolicyRegistrationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyIpamRoutingPolicyRegistration(context.Context, *ModifyIpamRoutingPolicyRegistrationRequest) (*ModifyIpamRoutingPolicyRegistrationResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyIpamRoutingPolicyRegistration)
 				}
 				return nil
 			}},
@@ -4178,6 +5490,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyManagedResourceVisibility", In: (*ModifyManagedResourceVisibilityRequest)(nil), Out: (*ModifyManagedResourceVisibilityResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyManagedResourceVisibility(context.Context, *ModifyManagedResourceVisibilityRequest) (*ModifyManagedResourceVisibilityResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyManagedResourceVisibility)
+				}
+				return nil
+			}},
 			{Name: "ModifyNetworkInterfaceAttribute", In: (*ModifyNetworkInterfaceAttributeRequest)(nil), Out: (*ModifyNetworkInterfaceAttributeOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyNetworkInterfaceAttribute(context.Context, *ModifyNetworkInterfaceAttributeRequest) (*ModifyNetworkInterfaceAttributeOutput, error)
@@ -4194,11 +5514,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyPublicIpDnsNameOptions", In: (*ModifyPublicIpDnsNameOptionsRequest)(nil), Out: (*ModifyPublicIpDnsNameOptionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyPublicIpDnsNameOptions(context.Context, *ModifyPublicIpDnsNameOptionsRequest) (*ModifyPublicIpDnsNameOptionsResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyPublicIpDnsNameOptions)
+				}
+				return nil
+			}},
 			{Name: "ModifyReservedInstances", In: (*ModifyReservedInstancesRequest)(nil), Out: (*ModifyReservedInstancesResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyReservedInstances(context.Context, *ModifyReservedInstancesRequest) (*ModifyReservedInstancesResult, error)
 				}); ok {
 					return wire.Handle(i.ModifyReservedInstances)
+				}
+				return nil
+			}},
+			{Name: "ModifyRouteServer", In: (*ModifyRouteServerRequest)(nil), Out: (*ModifyRouteServerResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyRouteServer(context.Context, *ModifyRouteServerRequest) (*ModifyRouteServerResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyRouteServer)
 				}
 				return nil
 			}},
@@ -4271,6 +5607,30 @@ var api = sync.OnceValue(func() *wire.Service {
 					ModifyTransitGateway(context.Context, *ModifyTransitGatewayRequest) (*ModifyTransitGatewayResult, error)
 				}); ok {
 					return wire.Handle(i.ModifyTransitGateway)
+				}
+				return nil
+			}},
+			{Name: "ModifyTransitGatewayAttachmentNatConfiguration", In: (*ModifyTransitGatewayAttachmentNatConfigurationRequest)(nil), Out: (*ModifyTransitGatewayAttachmentNatConfigurationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyTransitGatewayAttachmentNatConfiguration(context.Context, *ModifyTransitGatewayAttachmentNatConfigurationRequest) (*ModifyTransitGatewayAttachmentNatConfigurationResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyTransitGatewayAttachmentNatConfiguration)
+				}
+				return nil
+			}},
+			{Name: "ModifyTransitGatewayMeteringPolicy", In: (*ModifyTransitGatewayMeteringPolicyRequest)(nil), Out: (*ModifyTransitGatewayMeteringPolicyResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyTransitGatewayMeteringPolicy(context.Context, *ModifyTransitGatewayMeteringPolicyRequest) (*ModifyTransitGatewayMeteringPolicyResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyTransitGatewayMeteringPolicy)
+				}
+				return nil
+			}},
+			{Name: "ModifyTransitGatewayPolicyTableEntry", In: (*ModifyTransitGatewayPolicyTableEntryRequest)(nil), Out: (*ModifyTransitGatewayPolicyTableEntryResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyTransitGatewayPolicyTableEntry(context.Context, *ModifyTransitGatewayPolicyTableEntryRequest) (*ModifyTransitGatewayPolicyTableEntryResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyTransitGatewayPolicyTableEntry)
 				}
 				return nil
 			}},
@@ -4370,6 +5730,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyVpcBlockPublicAccessExclusion", In: (*ModifyVpcBlockPublicAccessExclusionRequest)(nil), Out: (*ModifyVpcBlockPublicAccessExclusionResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyVpcBlockPublicAccessExclusion(context.Context, *ModifyVpcBlockPublicAccessExclusionRequest) (*ModifyVpcBlockPublicAccessExclusionResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyVpcBlockPublicAccessExclusion)
+				}
+				return nil
+			}},
+			{Name: "ModifyVpcBlockPublicAccessOptions", In: (*ModifyVpcBlockPublicAccessOptionsRequest)(nil), Out: (*ModifyVpcBlockPublicAccessOptionsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyVpcBlockPublicAccessOptions(context.Context, *ModifyVpcBlockPublicAccessOptionsRequest) (*ModifyVpcBlockPublicAccessOptionsResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyVpcBlockPublicAccessOptions)
+				}
+				return nil
+			}},
+			{Name: "ModifyVpcEncryptionControl", In: (*ModifyVpcEncryptionControlRequest)(nil), Out: (*ModifyVpcEncryptionControlResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyVpcEncryptionControl(context.Context, *ModifyVpcEncryptionControlRequest) (*ModifyVpcEncryptionControlResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyVpcEncryptionControl)
+				}
+				return nil
+			}},
 			{Name: "ModifyVpcEndpoint", In: (*ModifyVpcEndpointRequest)(nil), Out: (*ModifyVpcEndpointResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyVpcEndpoint(context.Context, *ModifyVpcEndpointRequest) (*ModifyVpcEndpointResult, error)
@@ -4383,6 +5767,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					ModifyVpcEndpointConnectionNotification(context.Context, *ModifyVpcEndpointConnectionNotificationRequest) (*ModifyVpcEndpointConnectionNotificationResult, error)
 				}); ok {
 					return wire.Handle(i.ModifyVpcEndpointConnectionNotification)
+				}
+				return nil
+			}},
+			{Name: "ModifyVpcEndpointPayerResponsibility", In: (*ModifyVpcEndpointPayerResponsibilityRequest)(nil), Out: (*ModifyVpcEndpointPayerResponsibilityResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyVpcEndpointPayerResponsibility(context.Context, *ModifyVpcEndpointPayerResponsibilityRequest) (*ModifyVpcEndpointPayerResponsibilityResult, error)
+				}); ok {
+					return wire.Handle(i.ModifyVpcEndpointPayerResponsibility)
 				}
 				return nil
 			}},
@@ -4482,6 +5874,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "MoveCapacityReservationInstances", In: (*MoveCapacityReservationInstancesRequest)(nil), Out: (*MoveCapacityReservationInstancesResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					MoveCapacityReservationInstances(context.Context, *MoveCapacityReservationInstancesRequest) (*MoveCapacityReservationInstancesResult, error)
+				}); ok {
+					return wire.Handle(i.MoveCapacityReservationInstances)
+				}
+				return nil
+			}},
 			{Name: "ProvisionByoipCidr", In: (*ProvisionByoipCidrRequest)(nil), Out: (*ProvisionByoipCidrResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ProvisionByoipCidr(context.Context, *ProvisionByoipCidrRequest) (*ProvisionByoipCidrResult, error)
@@ -4519,6 +5919,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					PurchaseCapacityBlock(context.Context, *PurchaseCapacityBlockRequest) (*PurchaseCapacityBlockResult, error)
 				}); ok {
 					return wire.Handle(i.PurchaseCapacityBlock)
+				}
+				return nil
+			}},
+			{Name: "PurchaseCapacityBlockExtension", In: (*PurchaseCapacityBlockExtensionRequest)(nil), Out: (*PurchaseCapacityBlockExtensionResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PurchaseCapacityBlockExtension(context.Context, *PurchaseCapacityBlockExtensionRequest) (*PurchaseCapacityBlockExtensionResult, error)
+				}); ok {
+					return wire.Handle(i.PurchaseCapacityBlockExtension)
 				}
 				return nil
 			}},
@@ -4583,6 +5991,22 @@ var api = sync.OnceValue(func() *wire.Service {
 					RegisterTransitGatewayMulticastGroupSources(context.Context, *RegisterTransitGatewayMulticastGroupSourcesRequest) (*RegisterTransitGatewayMulticastGroupSourcesResult, error)
 				}); ok {
 					return wire.Handle(i.RegisterTransitGatewayMulticastGroupSources)
+				}
+				return nil
+			}},
+			{Name: "RejectCapacityReservationBillingOwnership", In: (*RejectCapacityReservationBillingOwnershipRequest)(nil), Out: (*RejectCapacityReservationBillingOwnershipResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					RejectCapacityReservationBillingOwnership(context.Context, *RejectCapacityReservationBillingOwnershipRequest) (*RejectCapacityReservationBillingOwnershipResult, error)
+				}); ok {
+					return wire.Handle(i.RejectCapacityReservationBillingOwnership)
+				}
+				return nil
+			}},
+			{Name: "RejectTransitGatewayClientVpnAttachment", In: (*RejectTransitGatewayClientVpnAttachmentRequest)(nil), Out: (*RejectTransitGatewayClientVpnAttachmentResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					RejectTransitGatewayClientVpnAttachment(context.Context, *RejectTransitGatewayClientVpnAttachmentRequest) (*RejectTransitGatewayClientVpnAttachmentResult, error)
+				}); ok {
+					return wire.Handle(i.RejectTransitGatewayClientVpnAttachment)
 				}
 				return nil
 			}},
@@ -4655,6 +6079,22 @@ var api = sync.OnceValue(func() *wire.Service {
 					ReplaceIamInstanceProfileAssociation(context.Context, *ReplaceIamInstanceProfileAssociationRequest) (*ReplaceIamInstanceProfileAssociationResult, error)
 				}); ok {
 					return wire.Handle(i.ReplaceIamInstanceProfileAssociation)
+				}
+				return nil
+			}},
+			{Name: "ReplaceImageCriteriaInAllowedImagesSettings", In: (*ReplaceImageCriteriaInAllowedImagesSettingsRequest)(nil), Out: (*ReplaceImageCriteriaInAllowedImagesSettingsResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ReplaceImageCriteriaInAllowedImagesSettings(context.Context, *ReplaceImageCriteriaInAllowedImagesSettingsRequest) (*ReplaceImageCriteriaInAllowedImagesSettingsResult, error)
+				}); ok {
+					return wire.Handle(i.ReplaceImageCriteriaInAllowedImagesSettings)
+				}
+				return nil
+			}},
+			{Name: "ReplaceImageInstanceTypeSpecification", In: (*ReplaceImageInstanceTypeSpecificationRequest)(nil), Out: (*ReplaceImageInstanceTypeSpecificationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ReplaceImageInstanceTypeSpecification(context.Context, *ReplaceImageInstanceTypeSpecificationRequest) (*ReplaceImageInstanceTypeSpecificationResult, error)
+				}); ok {
+					return wire.Handle(i.ReplaceImageInstanceTypeSpecification)
 				}
 				return nil
 			}},
@@ -4826,6 +6266,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "RestoreVolumeFromRecycleBin", In: (*RestoreVolumeFromRecycleBinRequest)(nil), Out: (*RestoreVolumeFromRecycleBinResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					RestoreVolumeFromRecycleBin(context.Context, *RestoreVolumeFromRecycleBinRequest) (*RestoreVolumeFromRecycleBinResult, error)
+				}); ok {
+					return wire.Handle(i.RestoreVolumeFromRecycleBin)
+				}
+				return nil
+			}},
 			{Name: "RevokeClientVpnIngress", In: (*RevokeClientVpnIngressRequest)(nil), Out: (*RevokeClientVpnIngressResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					RevokeClientVpnIngress(context.Context, *RevokeClientVpnIngressRequest) (*RevokeClientVpnIngressResult, error)
@@ -4895,6 +6343,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					SendDiagnosticInterrupt(context.Context, *SendDiagnosticInterruptRequest) (*SendDiagnosticInterruptOutput, error)
 				}); ok {
 					return wire.Handle(i.SendDiagnosticInterrupt)
+				}
+				return nil
+			}},
+			{Name: "StartDeclarativePoliciesReport", In: (*StartDeclarativePoliciesReportRequest)(nil), Out: (*StartDeclarativePoliciesReportResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					StartDeclarativePoliciesReport(context.Context, *StartDeclarativePoliciesReportRequest) (*StartDeclarativePoliciesReportResult, error)
+				}); ok {
+					return wire.Handle(i.StartDeclarativePoliciesReport)
 				}
 				return nil
 			}},
@@ -4994,6 +6450,30 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "UpdateCapacityManagerMonitoredTagKeys", In: (*UpdateCapacityManagerMonitoredTagKeysRequest)(nil), Out: (*UpdateCapacityManagerMonitoredTagKeysResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateCapacityManagerMonitoredTagKeys(context.Context, *UpdateCapacityManagerMonitoredTagKeysRequest) (*UpdateCapacityManagerMonitoredTagKeysResult, error)
+				}); ok {
+					return wire.Handle(i.UpdateCapacityManagerMonitoredTagKeys)
+				}
+				return nil
+			}},
+			{Name: "UpdateCapacityManagerOrganizationsAccess", In: (*UpdateCapacityManagerOrganizationsAccessRequest)(nil), Out: (*UpdateCapacityManagerOrganizationsAccessResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateCapacityManagerOrganizationsAccess(context.Context, *UpdateCapacityManagerOrganizationsAccessRequest) (*UpdateCapacityManagerOrganizationsAccessResult, error)
+				}); ok {
+					return wire.Handle(i.UpdateCapacityManagerOrganizationsAccess)
+				}
+				return nil
+			}},
+			{Name: "UpdateInterruptibleCapacityReservationAllocation", In: (*UpdateInterruptibleCapacityReservationAllocationRequest)(nil), Out: (*UpdateInterruptibleCapacityReservationAllocationResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateInterruptibleCapacityReservationAllocation(context.Context, *UpdateInterruptibleCapacityReservationAllocationRequest) (*UpdateInterruptibleCapacityReservationAllocationResult, error)
+				}); ok {
+					return wire.Handle(i.UpdateInterruptibleCapacityReservationAllocation)
+				}
+				return nil
+			}},
 			{Name: "UpdateSecurityGroupRuleDescriptionsEgress", In: (*UpdateSecurityGroupRuleDescriptionsEgressRequest)(nil), Out: (*UpdateSecurityGroupRuleDescriptionsEgressResult)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					UpdateSecurityGroupRuleDescriptionsEgress(context.Context, *UpdateSecurityGroupRuleDescriptionsEgressRequest) (*UpdateSecurityGroupRuleDescriptionsEgressResult, error)
@@ -5007,6 +6487,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					UpdateSecurityGroupRuleDescriptionsIngress(context.Context, *UpdateSecurityGroupRuleDescriptionsIngressRequest) (*UpdateSecurityGroupRuleDescriptionsIngressResult, error)
 				}); ok {
 					return wire.Handle(i.UpdateSecurityGroupRuleDescriptionsIngress)
+				}
+				return nil
+			}},
+			{Name: "ValidateSecurityGroupQuotasForInterface", In: (*ValidateSecurityGroupQuotasForInterfaceRequest)(nil), Out: (*ValidateSecurityGroupQuotasForInterfaceResult)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ValidateSecurityGroupQuotasForInterface(context.Context, *ValidateSecurityGroupQuotasForInterfaceRequest) (*ValidateSecurityGroupQuotasForInterfaceResult, error)
+				}); ok {
+					return wire.Handle(i.ValidateSecurityGroupQuotasForInterface)
 				}
 				return nil
 			}},
@@ -5054,8 +6542,6 @@ type DeleteRouteOutput struct{}
 
 type DeleteRouteTableOutput struct{}
 
-type DeleteSecurityGroupOutput struct{}
-
 type DeleteSnapshotOutput struct{}
 
 type DeleteSpotDatafeedSubscriptionOutput struct{}
@@ -5073,8 +6559,6 @@ type DeleteVpnConnectionOutput struct{}
 type DeleteVpnConnectionRouteOutput struct{}
 
 type DeleteVpnGatewayOutput struct{}
-
-type DeregisterImageOutput struct{}
 
 type DetachInternetGatewayOutput struct{}
 

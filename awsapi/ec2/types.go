@@ -36,6 +36,15 @@ type AcceptAddressTransferResult struct {
 	AddressTransfer *AddressTransfer `wire:"addressTransfer"`
 }
 
+type AcceptCapacityReservationBillingOwnershipRequest struct {
+	CapacityReservationId *string `wire:",req"`
+	DryRun                *bool
+}
+
+type AcceptCapacityReservationBillingOwnershipResult struct {
+	Return *bool `wire:"return"`
+}
+
 type AcceptReservedInstancesExchangeQuoteRequest struct {
 	DryRun               *bool
 	ReservedInstanceIds  []string                     `wire:"ReservedInstanceId,req,i=ReservedInstanceId"`
@@ -44,6 +53,15 @@ type AcceptReservedInstancesExchangeQuoteRequest struct {
 
 type AcceptReservedInstancesExchangeQuoteResult struct {
 	ExchangeId *string `wire:"exchangeId"`
+}
+
+type AcceptTransitGatewayClientVpnAttachmentRequest struct {
+	DryRun                     *bool
+	TransitGatewayAttachmentId *string `wire:",req"`
+}
+
+type AcceptTransitGatewayClientVpnAttachmentResult struct {
+	TransitGatewayClientVpnAttachment *TransitGatewayClientVpnAttachment `wire:"transitGatewayClientVpnAttachment"`
 }
 
 type AcceptTransitGatewayMulticastDomainAssociationsRequest struct {
@@ -122,6 +140,25 @@ type AccountAttributeValue struct {
 	AttributeValue *string `wire:"attributeValue"`
 }
 
+type AccountVpcEncryptionControl struct {
+	Exclusions          *AccountVpcEncryptionControlExclusions `wire:"exclusions"`
+	LastUpdateTimestamp *time.Time                             `wire:"lastUpdateTimestamp"`
+	ManagedBy           *string                                `wire:"managedBy"`
+	Mode                *string                                `wire:"mode"`
+	State               *string                                `wire:"state"`
+}
+
+type AccountVpcEncryptionControlExclusions struct {
+	EgressOnlyInternetGateway *string `wire:"egressOnlyInternetGateway"`
+	ElasticFileSystem         *string `wire:"elasticFileSystem"`
+	InternetGateway           *string `wire:"internetGateway"`
+	Lambda                    *string `wire:"lambda"`
+	NatGateway                *string `wire:"natGateway"`
+	VirtualPrivateGateway     *string `wire:"virtualPrivateGateway"`
+	VpcLattice                *string `wire:"vpcLattice"`
+	VpcPeering                *string `wire:"vpcPeering"`
+}
+
 type ActiveInstance struct {
 	InstanceHealth        *string `wire:"instanceHealth"`
 	InstanceId            *string `wire:"instanceId"`
@@ -129,8 +166,24 @@ type ActiveInstance struct {
 	SpotInstanceRequestId *string `wire:"spotInstanceRequestId"`
 }
 
+type ActiveVpnTunnelStatus struct {
+	IkeVersion                *string `wire:"ikeVersion"`
+	Phase1DHGroup             *int32  `wire:"phase1DHGroup"`
+	Phase1EncryptionAlgorithm *string `wire:"phase1EncryptionAlgorithm"`
+	Phase1IntegrityAlgorithm  *string `wire:"phase1IntegrityAlgorithm"`
+	Phase2DHGroup             *int32  `wire:"phase2DHGroup"`
+	Phase2EncryptionAlgorithm *string `wire:"phase2EncryptionAlgorithm"`
+	Phase2IntegrityAlgorithm  *string `wire:"phase2IntegrityAlgorithm"`
+	ProvisioningStatus        *string `wire:"provisioningStatus"`
+	ProvisioningStatusReason  *string `wire:"provisioningStatusReason"`
+}
+
 type AddIpamOperatingRegion struct {
 	RegionName *string
+}
+
+type AddIpamOrganizationalUnitExclusion struct {
+	OrganizationsEntityPath *string
 }
 
 type AddPrefixListEntry struct {
@@ -170,6 +223,8 @@ type Address struct {
 	PrivateIpAddress        *string `wire:"privateIpAddress"`
 	PublicIp                *string `wire:"publicIp"`
 	PublicIpv4Pool          *string `wire:"publicIpv4Pool"`
+	ServiceManaged          *string `wire:"serviceManaged"`
+	SubnetId                *string `wire:"subnetId"`
 	Tags                    []Tag   `wire:"tagSet,i=item"`
 }
 
@@ -205,6 +260,7 @@ type AllocateAddressRequest struct {
 	CustomerOwnedIpv4Pool *string
 	Domain                *string
 	DryRun                *bool `wire:"dryRun"`
+	IpamPoolId            *string
 	NetworkBorderGroup    *string
 	PublicIpv4Pool        *string
 	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
@@ -222,17 +278,19 @@ type AllocateAddressResult struct {
 }
 
 type AllocateHostsRequest struct {
-	AssetIds          []string `wire:"AssetId"`
-	AutoPlacement     *string  `wire:"autoPlacement"`
-	AvailabilityZone  *string  `wire:"availabilityZone,req"`
-	ClientToken       *string  `wire:"clientToken"`
-	HostMaintenance   *string
-	HostRecovery      *string
-	InstanceFamily    *string
-	InstanceType      *string `wire:"instanceType"`
-	OutpostArn        *string
-	Quantity          *int32             `wire:"quantity"`
-	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+	AssetIds           []string `wire:"AssetId"`
+	AutoPlacement      *string  `wire:"autoPlacement"`
+	AvailabilityZone   *string  `wire:"availabilityZone"`
+	AvailabilityZoneId *string
+	ClientToken        *string `wire:"clientToken"`
+	CpuOptions         *HostCpuOptionsRequest
+	HostMaintenance    *string
+	HostRecovery       *string
+	InstanceFamily     *string
+	InstanceType       *string `wire:"instanceType"`
+	OutpostArn         *string
+	Quantity           *int32             `wire:"quantity"`
+	TagSpecifications  []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
 type AllocateHostsResult struct {
@@ -240,15 +298,16 @@ type AllocateHostsResult struct {
 }
 
 type AllocateIpamPoolCidrRequest struct {
-	AllowedCidrs    []string `wire:"AllowedCidr,i=item"`
-	Cidr            *string
-	ClientToken     *string
-	Description     *string
-	DisallowedCidrs []string `wire:"DisallowedCidr,i=item"`
-	DryRun          *bool
-	IpamPoolId      *string `wire:",req"`
-	NetmaskLength   *int32
-	PreviewNextCidr *bool
+	AllowedCidrs      []string `wire:"AllowedCidr,i=item"`
+	Cidr              *string
+	ClientToken       *string
+	Description       *string
+	DisallowedCidrs   []string `wire:"DisallowedCidr,i=item"`
+	DryRun            *bool
+	IpamPoolId        *string `wire:",req"`
+	NetmaskLength     *int32
+	PreviewNextCidr   *bool
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
 type AllocateIpamPoolCidrResult struct {
@@ -289,10 +348,11 @@ type AnalysisLoadBalancerListener struct {
 }
 
 type AnalysisLoadBalancerTarget struct {
-	Address          *string            `wire:"address"`
-	AvailabilityZone *string            `wire:"availabilityZone"`
-	Instance         *AnalysisComponent `wire:"instance"`
-	Port             *int32             `wire:"port"`
+	Address            *string            `wire:"address"`
+	AvailabilityZone   *string            `wire:"availabilityZone"`
+	AvailabilityZoneId *string            `wire:"availabilityZoneId"`
+	Instance           *AnalysisComponent `wire:"instance"`
+	Port               *int32             `wire:"port"`
 }
 
 type AnalysisPacketHeader struct {
@@ -327,6 +387,80 @@ type AnalysisSecurityGroupRule struct {
 	PrefixListId    *string    `wire:"prefixListId"`
 	Protocol        *string    `wire:"protocol"`
 	SecurityGroupId *string    `wire:"securityGroupId"`
+}
+
+type AnalysisTransitGatewayPolicyTableEntry struct {
+	DestinationCidr      *string    `wire:"destinationCidr"`
+	DestinationPortRange *PortRange `wire:"destinationPortRange"`
+	Protocol             *string    `wire:"protocol"`
+	RuleNumber           *int32     `wire:"ruleNumber"`
+	SourceCidr           *string    `wire:"sourceCidr"`
+	SourcePortRange      *PortRange `wire:"sourcePortRange"`
+	TargetRouteTableId   *string    `wire:"targetRouteTableId"`
+}
+
+type ApplicationStatus struct {
+	Details         []ApplicationStatusDetail `wire:"detailSet,i=item"`
+	ResumeAt        *time.Time                `wire:"resumeAt"`
+	Status          *string                   `wire:"status"`
+	StatusSince     *time.Time                `wire:"statusSince"`
+	StatusTimeStamp *time.Time                `wire:"statusTimeStamp"`
+}
+
+type ApplicationStatusCheckAssociationObject struct {
+	ApplicationStatusCheckId *string `wire:"applicationStatusCheckId"`
+	AssociationType          *string `wire:"associationType"`
+	Key                      *string `wire:"key"`
+	Value                    *string `wire:"value"`
+}
+
+type ApplicationStatusCheckResponseObject struct {
+	Aggregation                      *string                         `wire:"aggregation"`
+	ApplicationStatusCheckId         *string                         `wire:"applicationStatusCheckId"`
+	CreationTime                     *time.Time                      `wire:"creationTime"`
+	DeletionTime                     *time.Time                      `wire:"deletionTime"`
+	DeviceIndex                      *int32                          `wire:"deviceIndex"`
+	FailureThreshold                 *int32                          `wire:"failureThreshold"`
+	HealthCheckPaths                 []HealthCheckPathResponseObject `wire:"healthCheckPathSet,i=item"`
+	InitializationGracePeriodSeconds *int32                          `wire:"initializationGracePeriodSeconds"`
+	Interval                         *int32                          `wire:"interval"`
+	IpScope                          *string                         `wire:"ipScope"`
+	IpVersion                        *string                         `wire:"ipVersion"`
+	LastUpdatedAt                    *time.Time                      `wire:"lastUpdatedAt"`
+	ModifyTime                       *time.Time                      `wire:"modifyTime"`
+	Path                             *string                         `wire:"path"`
+	Port                             *int32                          `wire:"port"`
+	Protocol                         *string                         `wire:"protocol"`
+	StatusCodeMatcher                *string                         `wire:"statusCodeMatcher"`
+	SuccessThreshold                 *int32                          `wire:"successThreshold"`
+	Tags                             []Tag                           `wire:"tagSet,i=item"`
+	TargetTagAssociations            []CustomTagKeyValueResponsePair `wire:"targetTagAssociationSet,i=item"`
+	Timeout                          *int32                          `wire:"timeout"`
+}
+
+type ApplicationStatusDetail struct {
+	Aggregation              *string                  `wire:"aggregation"`
+	ApplicationStatusCheckId *string                  `wire:"applicationStatusCheckId"`
+	CheckUpdateTime          *time.Time               `wire:"checkUpdateTime"`
+	Reason                   *ApplicationStatusReason `wire:"reason"`
+	Status                   *string                  `wire:"status"`
+	StatusSince              *time.Time               `wire:"statusSince"`
+	StatusTimeStamp          *time.Time               `wire:"statusTimeStamp"`
+}
+
+type ApplicationStatusReason struct {
+	Code       *string `wire:"code"`
+	Protocol   *string `wire:"protocol"`
+	StatusCode *int32  `wire:"statusCode"`
+}
+
+type ApplicationStatusSummary struct {
+	ImpairedSince *time.Time `wire:"impairedSince"`
+	Status        *string    `wire:"status"`
+}
+
+type ApplicationStatusesResponseType struct {
+	Instances []InstanceApplicationStatus `wire:"instanceSet,i=item"`
 }
 
 type ApplySecurityGroupsToClientVpnTargetNetworkRequest struct {
@@ -411,11 +545,36 @@ type AssociateAddressResult struct {
 	AssociationId *string `wire:"associationId"`
 }
 
+type AssociateApplicationStatusCheckRequest struct {
+	ApplicationStatusCheckId *string `wire:",req"`
+	ClientToken              *string
+	DryRun                   *bool
+	InstanceIds              []string                       `wire:"InstanceId,i=item"`
+	TargetTagAssociations    []CustomTagKeyValueRequestPair `wire:"TargetTagAssociation,i=item"`
+}
+
+type AssociateApplicationStatusCheckResult struct {
+	SuccessfulResults   []SuccessfulAssociationResponseObject   `wire:"successfulResultSet,i=item"`
+	UnsuccessfulResults []UnsuccessfulAssociationResponseObject `wire:"unsuccessfulResultSet,i=item"`
+}
+
+type AssociateCapacityReservationBillingOwnerRequest struct {
+	CapacityReservationId           *string `wire:",req"`
+	DryRun                          *bool
+	UnusedReservationBillingOwnerId *string `wire:",req"`
+}
+
+type AssociateCapacityReservationBillingOwnerResult struct {
+	Return *bool `wire:"return"`
+}
+
 type AssociateClientVpnTargetNetworkRequest struct {
+	AvailabilityZone    *string
+	AvailabilityZoneId  *string
 	ClientToken         *string
 	ClientVpnEndpointId *string `wire:",req"`
 	DryRun              *bool
-	SubnetId            *string `wire:",req"`
+	SubnetId            *string
 }
 
 type AssociateClientVpnTargetNetworkResult struct {
@@ -484,6 +643,8 @@ type AssociateIpamResourceDiscoveryResult struct {
 
 type AssociateNatGatewayAddressRequest struct {
 	AllocationIds      []string `wire:"AllocationId,req,i=AllocationId"`
+	AvailabilityZone   *string
+	AvailabilityZoneId *string
 	DryRun             *bool
 	NatGatewayId       *string  `wire:",req"`
 	PrivateIpAddresses []string `wire:"PrivateIpAddress,i=item"`
@@ -494,16 +655,37 @@ type AssociateNatGatewayAddressResult struct {
 	NatGatewayId        *string             `wire:"natGatewayId"`
 }
 
+type AssociateRouteServerRequest struct {
+	DryRun        *bool
+	RouteServerId *string `wire:",req"`
+	VpcId         *string `wire:",req"`
+}
+
+type AssociateRouteServerResult struct {
+	RouteServerAssociation *RouteServerAssociation `wire:"routeServerAssociation"`
+}
+
 type AssociateRouteTableRequest struct {
-	DryRun       *bool `wire:"dryRun"`
-	GatewayId    *string
-	RouteTableId *string `wire:"routeTableId,req"`
-	SubnetId     *string `wire:"subnetId"`
+	DryRun         *bool `wire:"dryRun"`
+	GatewayId      *string
+	PublicIpv4Pool *string
+	RouteTableId   *string `wire:"routeTableId,req"`
+	SubnetId       *string `wire:"subnetId"`
 }
 
 type AssociateRouteTableResult struct {
 	AssociationId    *string                     `wire:"associationId"`
 	AssociationState *RouteTableAssociationState `wire:"associationState"`
+}
+
+type AssociateSecurityGroupVpcRequest struct {
+	DryRun  *bool
+	GroupId *string `wire:",req"`
+	VpcId   *string `wire:",req"`
+}
+
+type AssociateSecurityGroupVpcResult struct {
+	State *string `wire:"state"`
 }
 
 type AssociateSubnetCidrBlockRequest struct {
@@ -617,6 +799,16 @@ type AttachClassicLinkVpcResult struct {
 	Return *bool `wire:"return"`
 }
 
+type AttachImageWatermarkRequest struct {
+	DryRun        *bool
+	ImageId       *string `wire:",req"`
+	WatermarkName *string `wire:",req"`
+}
+
+type AttachImageWatermarkResult struct {
+	WatermarkKey *string `wire:"watermarkKey"`
+}
+
 type AttachInternetGatewayRequest struct {
 	DryRun            *bool   `wire:"dryRun"`
 	InternetGatewayId *string `wire:"internetGatewayId,req"`
@@ -626,6 +818,7 @@ type AttachInternetGatewayRequest struct {
 type AttachNetworkInterfaceRequest struct {
 	DeviceIndex         *int32 `wire:"deviceIndex,req"`
 	DryRun              *bool  `wire:"dryRun"`
+	EnaQueueCount       *int32
 	EnaSrdSpecification *EnaSrdSpecification
 	InstanceId          *string `wire:"instanceId,req"`
 	NetworkCardIndex    *int32
@@ -650,10 +843,11 @@ type AttachVerifiedAccessTrustProviderResult struct {
 }
 
 type AttachVolumeRequest struct {
-	Device     *string `wire:",req"`
-	DryRun     *bool   `wire:"dryRun"`
-	InstanceId *string `wire:",req"`
-	VolumeId   *string `wire:",req"`
+	Device       *string `wire:",req"`
+	DryRun       *bool   `wire:"dryRun"`
+	EbsCardIndex *int32
+	InstanceId   *string `wire:",req"`
+	VolumeId     *string `wire:",req"`
 }
 
 type AttachVpnGatewayRequest struct {
@@ -677,6 +871,14 @@ type AttachmentEnaSrdUdpSpecification struct {
 
 type AttributeBooleanValue struct {
 	Value *bool `wire:"value"`
+}
+
+type AttributeSummary struct {
+	AttributeName             *string           `wire:"attributeName"`
+	MostFrequentValue         *string           `wire:"mostFrequentValue"`
+	NumberOfMatchedAccounts   *int32            `wire:"numberOfMatchedAccounts"`
+	NumberOfUnmatchedAccounts *int32            `wire:"numberOfUnmatchedAccounts"`
+	RegionalSummaries         []RegionalSummary `wire:"regionalSummarySet,i=item"`
 }
 
 type AttributeValue struct {
@@ -744,21 +946,38 @@ type AuthorizeSecurityGroupIngressResult struct {
 }
 
 type AvailabilityZone struct {
-	GroupName          *string                   `wire:"groupName"`
-	Messages           []AvailabilityZoneMessage `wire:"messageSet,i=item"`
-	NetworkBorderGroup *string                   `wire:"networkBorderGroup"`
-	OptInStatus        *string                   `wire:"optInStatus"`
-	ParentZoneId       *string                   `wire:"parentZoneId"`
-	ParentZoneName     *string                   `wire:"parentZoneName"`
-	RegionName         *string                   `wire:"regionName"`
-	State              *string                   `wire:"zoneState"`
-	ZoneId             *string                   `wire:"zoneId"`
-	ZoneName           *string                   `wire:"zoneName"`
-	ZoneType           *string                   `wire:"zoneType"`
+	Geography          []AvailabilityZoneGeography    `wire:"geographySet,i=item"`
+	GroupLongName      *string                        `wire:"groupLongName"`
+	GroupName          *string                        `wire:"groupName"`
+	Messages           []AvailabilityZoneMessage      `wire:"messageSet,i=item"`
+	NetworkBorderGroup *string                        `wire:"networkBorderGroup"`
+	OptInStatus        *string                        `wire:"optInStatus"`
+	ParentZoneId       *string                        `wire:"parentZoneId"`
+	ParentZoneName     *string                        `wire:"parentZoneName"`
+	RegionName         *string                        `wire:"regionName"`
+	State              *string                        `wire:"zoneState"`
+	SubGeography       []AvailabilityZoneSubGeography `wire:"subGeographySet,i=item"`
+	ZoneId             *string                        `wire:"zoneId"`
+	ZoneName           *string                        `wire:"zoneName"`
+	ZoneType           *string                        `wire:"zoneType"`
+}
+
+type AvailabilityZoneAddress struct {
+	AllocationIds      []string `wire:"AllocationId,i=AllocationId"`
+	AvailabilityZone   *string
+	AvailabilityZoneId *string
+}
+
+type AvailabilityZoneGeography struct {
+	Name *string `wire:"name"`
 }
 
 type AvailabilityZoneMessage struct {
 	Message *string `wire:"message"`
+}
+
+type AvailabilityZoneSubGeography struct {
+	Name *string `wire:"name"`
 }
 
 type AvailableCapacity struct {
@@ -776,8 +995,24 @@ type BaselineEbsBandwidthMbpsRequest struct {
 	Min *int32
 }
 
-type BlobAttributeValue struct {
-	Value []byte `wire:"value"`
+type BaselinePerformanceFactors struct {
+	Cpu *CpuPerformanceFactor `wire:"cpu"`
+}
+
+type BaselinePerformanceFactorsRequest struct {
+	Cpu *CpuPerformanceFactorRequest
+}
+
+type BatchModifyIpamRoutingPolicyRegistrationsRequest struct {
+	ClientToken                       *string
+	DeltaJson                         *string `wire:",req"`
+	DryRun                            *bool
+	Force                             *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+}
+
+type BatchModifyIpamRoutingPolicyRegistrationsResult struct {
+	IpamRoutingPolicyRegistrationDelta *IpamRoutingPolicyRegistrationDelta `wire:"ipamRoutingPolicyRegistrationDelta"`
 }
 
 type BlockDeviceMapping struct {
@@ -785,6 +1020,17 @@ type BlockDeviceMapping struct {
 	Ebs         *EbsBlockDevice `wire:"ebs"`
 	NoDevice    *string         `wire:"noDevice"`
 	VirtualName *string         `wire:"virtualName"`
+}
+
+type BlockDeviceMappingResponse struct {
+	DeviceName  *string                 `wire:"deviceName"`
+	Ebs         *EbsBlockDeviceResponse `wire:"ebs"`
+	NoDevice    *string                 `wire:"noDevice"`
+	VirtualName *string                 `wire:"virtualName"`
+}
+
+type BlockPublicAccessStates struct {
+	InternetGatewayBlockMode *string `wire:"internetGatewayBlockMode"`
 }
 
 type BundleInstanceRequest struct {
@@ -821,10 +1067,13 @@ type Byoasn struct {
 }
 
 type ByoipCidr struct {
+	AdvertisementType  *string          `wire:"advertisementType"`
 	AsnAssociations    []AsnAssociation `wire:"asnAssociationSet,i=item"`
 	Cidr               *string          `wire:"cidr"`
 	Description        *string          `wire:"description"`
+	IpamPoolId         *string          `wire:"ipamPoolId"`
 	NetworkBorderGroup *string          `wire:"networkBorderGroup"`
+	PoolId             *string          `wire:"poolId"`
 	State              *string          `wire:"state"`
 	StatusMessage      *string          `wire:"statusMessage"`
 }
@@ -854,8 +1103,10 @@ type CancelCapacityReservationFleetsResult struct {
 }
 
 type CancelCapacityReservationRequest struct {
-	CapacityReservationId *string `wire:",req"`
-	DryRun                *bool
+	ApplyCancellationCharges *string
+	CapacityReservationId    *string `wire:",req"`
+	DryRun                   *bool
+	QuoteId                  *string
 }
 
 type CancelCapacityReservationResult struct {
@@ -866,6 +1117,15 @@ type CancelConversionRequest struct {
 	ConversionTaskId *string `wire:"conversionTaskId,req"`
 	DryRun           *bool   `wire:"dryRun"`
 	ReasonMessage    *string `wire:"reasonMessage"`
+}
+
+type CancelDeclarativePoliciesReportRequest struct {
+	DryRun   *bool
+	ReportId *string `wire:",req"`
+}
+
+type CancelDeclarativePoliciesReportResult struct {
+	Return *bool `wire:"return"`
 }
 
 type CancelExportTaskRequest struct {
@@ -937,69 +1197,256 @@ type CancelSpotInstanceRequestsResult struct {
 	CancelledSpotInstanceRequests []CancelledSpotInstanceRequest `wire:"spotInstanceRequestSet,i=item"`
 }
 
+type CancellationTerms struct {
+	CancellationType              *string    `wire:"cancellationType"`
+	ChargeCommitmentDurationHours *int64     `wire:"chargeCommitmentDurationHours"`
+	ChargeEndDate                 *time.Time `wire:"chargeEndDate"`
+	CommittedInstanceCount        *int32     `wire:"committedInstanceCount"`
+	ReservationState              *string    `wire:"reservationState"`
+}
+
 type CancelledSpotInstanceRequest struct {
 	SpotInstanceRequestId *string `wire:"spotInstanceRequestId"`
 	State                 *string `wire:"state"`
 }
 
 type CapacityAllocation struct {
-	AllocationType *string `wire:"allocationType"`
-	Count          *int32  `wire:"count"`
+	AllocationMetadata []CapacityAllocationMetadataEntry `wire:"allocationMetadataList,i=item"`
+	AllocationType     *string                           `wire:"allocationType"`
+	Count              *int32                            `wire:"count"`
+}
+
+type CapacityAllocationMetadataEntry struct {
+	Key   *string `wire:"key"`
+	Value *string `wire:"value"`
+}
+
+type CapacityBlock struct {
+	AvailabilityZone       *string    `wire:"availabilityZone"`
+	AvailabilityZoneId     *string    `wire:"availabilityZoneId"`
+	CapacityBlockId        *string    `wire:"capacityBlockId"`
+	CapacityReservationIds []string   `wire:"capacityReservationIdSet,i=item"`
+	CreateDate             *time.Time `wire:"createDate"`
+	EndDate                *time.Time `wire:"endDate"`
+	StartDate              *time.Time `wire:"startDate"`
+	State                  *string    `wire:"state"`
+	Tags                   []Tag      `wire:"tagSet,i=item"`
+	UltraserverType        *string    `wire:"ultraserverType"`
+}
+
+type CapacityBlockExtension struct {
+	AvailabilityZone                    *string    `wire:"availabilityZone"`
+	AvailabilityZoneId                  *string    `wire:"availabilityZoneId"`
+	CapacityBlockExtensionDurationHours *int32     `wire:"capacityBlockExtensionDurationHours"`
+	CapacityBlockExtensionEndDate       *time.Time `wire:"capacityBlockExtensionEndDate"`
+	CapacityBlockExtensionOfferingId    *string    `wire:"capacityBlockExtensionOfferingId"`
+	CapacityBlockExtensionPurchaseDate  *time.Time `wire:"capacityBlockExtensionPurchaseDate"`
+	CapacityBlockExtensionStartDate     *time.Time `wire:"capacityBlockExtensionStartDate"`
+	CapacityBlockExtensionStatus        *string    `wire:"capacityBlockExtensionStatus"`
+	CapacityReservationId               *string    `wire:"capacityReservationId"`
+	CurrencyCode                        *string    `wire:"currencyCode"`
+	InstanceCount                       *int32     `wire:"instanceCount"`
+	InstanceType                        *string    `wire:"instanceType"`
+	UpfrontFee                          *string    `wire:"upfrontFee"`
+	ZoneType                            *string    `wire:"zoneType"`
+}
+
+type CapacityBlockExtensionOffering struct {
+	AvailabilityZone                    *string    `wire:"availabilityZone"`
+	AvailabilityZoneId                  *string    `wire:"availabilityZoneId"`
+	CapacityBlockExtensionDurationHours *int32     `wire:"capacityBlockExtensionDurationHours"`
+	CapacityBlockExtensionEndDate       *time.Time `wire:"capacityBlockExtensionEndDate"`
+	CapacityBlockExtensionOfferingId    *string    `wire:"capacityBlockExtensionOfferingId"`
+	CapacityBlockExtensionStartDate     *time.Time `wire:"capacityBlockExtensionStartDate"`
+	CurrencyCode                        *string    `wire:"currencyCode"`
+	InstanceCount                       *int32     `wire:"instanceCount"`
+	InstanceType                        *string    `wire:"instanceType"`
+	StartDate                           *time.Time `wire:"startDate"`
+	Tenancy                             *string    `wire:"tenancy"`
+	UpfrontFee                          *string    `wire:"upfrontFee"`
+	ZoneType                            *string    `wire:"zoneType"`
 }
 
 type CapacityBlockOffering struct {
-	AvailabilityZone           *string    `wire:"availabilityZone"`
-	CapacityBlockDurationHours *int32     `wire:"capacityBlockDurationHours"`
-	CapacityBlockOfferingId    *string    `wire:"capacityBlockOfferingId"`
-	CurrencyCode               *string    `wire:"currencyCode"`
-	EndDate                    *time.Time `wire:"endDate"`
-	InstanceCount              *int32     `wire:"instanceCount"`
-	InstanceType               *string    `wire:"instanceType"`
-	StartDate                  *time.Time `wire:"startDate"`
-	Tenancy                    *string    `wire:"tenancy"`
-	UpfrontFee                 *string    `wire:"upfrontFee"`
+	AvailabilityZone             *string    `wire:"availabilityZone"`
+	CapacityBlockDurationHours   *int32     `wire:"capacityBlockDurationHours"`
+	CapacityBlockDurationMinutes *int32     `wire:"capacityBlockDurationMinutes"`
+	CapacityBlockOfferingId      *string    `wire:"capacityBlockOfferingId"`
+	CurrencyCode                 *string    `wire:"currencyCode"`
+	EndDate                      *time.Time `wire:"endDate"`
+	InstanceCount                *int32     `wire:"instanceCount"`
+	InstanceType                 *string    `wire:"instanceType"`
+	StartDate                    *time.Time `wire:"startDate"`
+	Tenancy                      *string    `wire:"tenancy"`
+	UltraserverCount             *int32     `wire:"ultraserverCount"`
+	UltraserverType              *string    `wire:"ultraserverType"`
+	UpfrontFee                   *string    `wire:"upfrontFee"`
+	ZoneType                     *string    `wire:"zoneType"`
+}
+
+type CapacityBlockStatus struct {
+	CapacityBlockId             *string                     `wire:"capacityBlockId"`
+	CapacityReservationStatuses []CapacityReservationStatus `wire:"capacityReservationStatusSet,i=item"`
+	InterconnectStatus          *string                     `wire:"interconnectStatus"`
+	TotalAvailableCapacity      *int32                      `wire:"totalAvailableCapacity"`
+	TotalCapacity               *int32                      `wire:"totalCapacity"`
+	TotalUnavailableCapacity    *int32                      `wire:"totalUnavailableCapacity"`
+}
+
+type CapacityManagerCondition struct {
+	DimensionCondition *DimensionCondition
+}
+
+type CapacityManagerDataExportResponse struct {
+	CapacityManagerDataExportId *string    `wire:"capacityManagerDataExportId"`
+	CreateTime                  *time.Time `wire:"createTime"`
+	LatestDeliveryS3LocationUri *string    `wire:"latestDeliveryS3LocationUri"`
+	LatestDeliveryStatus        *string    `wire:"latestDeliveryStatus"`
+	LatestDeliveryStatusMessage *string    `wire:"latestDeliveryStatusMessage"`
+	LatestDeliveryTime          *time.Time `wire:"latestDeliveryTime"`
+	OutputFormat                *string    `wire:"outputFormat"`
+	S3BucketName                *string    `wire:"s3BucketName"`
+	S3BucketPrefix              *string    `wire:"s3BucketPrefix"`
+	Schedule                    *string    `wire:"schedule"`
+	Tags                        []Tag      `wire:"tagSet,i=item"`
+}
+
+type CapacityManagerDimension struct {
+	AccountId                        *string                       `wire:"accountId"`
+	AccountName                      *string                       `wire:"accountName"`
+	AvailabilityZoneId               *string                       `wire:"availabilityZoneId"`
+	InstanceFamily                   *string                       `wire:"instanceFamily"`
+	InstancePlatform                 *string                       `wire:"instancePlatform"`
+	InstanceType                     *string                       `wire:"instanceType"`
+	ReservationArn                   *string                       `wire:"reservationArn"`
+	ReservationCreateTimestamp       *time.Time                    `wire:"reservationCreateTimestamp"`
+	ReservationEndDateType           *string                       `wire:"reservationEndDateType"`
+	ReservationEndTimestamp          *time.Time                    `wire:"reservationEndTimestamp"`
+	ReservationId                    *string                       `wire:"reservationId"`
+	ReservationInstanceMatchCriteria *string                       `wire:"reservationInstanceMatchCriteria"`
+	ReservationStartTimestamp        *time.Time                    `wire:"reservationStartTimestamp"`
+	ReservationState                 *string                       `wire:"reservationState"`
+	ReservationType                  *string                       `wire:"reservationType"`
+	ReservationUnusedFinancialOwner  *string                       `wire:"reservationUnusedFinancialOwner"`
+	ResourceRegion                   *string                       `wire:"resourceRegion"`
+	Tags                             []CapacityManagerTagDimension `wire:"tagSet,i=item"`
+	Tenancy                          *string                       `wire:"tenancy"`
+}
+
+type CapacityManagerMonitoredTagKey struct {
+	CapacityManagerProvided    *bool      `wire:"capacityManagerProvided"`
+	EarliestDatapointTimestamp *time.Time `wire:"earliestDatapointTimestamp"`
+	Status                     *string    `wire:"status"`
+	StatusMessage              *string    `wire:"statusMessage"`
+	TagKey                     *string    `wire:"tagKey"`
+}
+
+type CapacityManagerSupportabilityScore struct {
+	AvailabilityZoneId *string `wire:"availabilityZoneId"`
+	InstanceType       *string `wire:"instanceType"`
+	Score              *string `wire:"score"`
+}
+
+type CapacityManagerTagDimension struct {
+	Key   *string `wire:"key"`
+	Value *string `wire:"value"`
 }
 
 type CapacityReservation struct {
-	AvailabilityZone           *string              `wire:"availabilityZone"`
-	AvailabilityZoneId         *string              `wire:"availabilityZoneId"`
-	AvailableInstanceCount     *int32               `wire:"availableInstanceCount"`
-	CapacityAllocations        []CapacityAllocation `wire:"capacityAllocationSet,i=item"`
-	CapacityReservationArn     *string              `wire:"capacityReservationArn"`
-	CapacityReservationFleetId *string              `wire:"capacityReservationFleetId"`
-	CapacityReservationId      *string              `wire:"capacityReservationId"`
-	CreateDate                 *time.Time           `wire:"createDate"`
-	EbsOptimized               *bool                `wire:"ebsOptimized"`
-	EndDate                    *time.Time           `wire:"endDate"`
-	EndDateType                *string              `wire:"endDateType"`
-	EphemeralStorage           *bool                `wire:"ephemeralStorage"`
-	InstanceMatchCriteria      *string              `wire:"instanceMatchCriteria"`
-	InstancePlatform           *string              `wire:"instancePlatform"`
-	InstanceType               *string              `wire:"instanceType"`
-	OutpostArn                 *string              `wire:"outpostArn"`
-	OwnerId                    *string              `wire:"ownerId"`
-	PlacementGroupArn          *string              `wire:"placementGroupArn"`
-	ReservationType            *string              `wire:"reservationType"`
-	StartDate                  *time.Time           `wire:"startDate"`
-	State                      *string              `wire:"state"`
-	Tags                       []Tag                `wire:"tagSet,i=item"`
-	Tenancy                    *string              `wire:"tenancy"`
-	TotalInstanceCount         *int32               `wire:"totalInstanceCount"`
+	AdjustmentDetails               *CapacityReservationAdjustmentDetails `wire:"adjustmentDetails"`
+	AdjustmentStatus                *string                               `wire:"adjustmentStatus"`
+	AvailabilityZone                *string                               `wire:"availabilityZone"`
+	AvailabilityZoneId              *string                               `wire:"availabilityZoneId"`
+	AvailableInstanceCount          *int32                                `wire:"availableInstanceCount"`
+	CapacityAllocations             []CapacityAllocation                  `wire:"capacityAllocationSet,i=item"`
+	CapacityBlockId                 *string                               `wire:"capacityBlockId"`
+	CapacityReservationArn          *string                               `wire:"capacityReservationArn"`
+	CapacityReservationFleetId      *string                               `wire:"capacityReservationFleetId"`
+	CapacityReservationId           *string                               `wire:"capacityReservationId"`
+	CommitmentInfo                  *CapacityReservationCommitmentInfo    `wire:"commitmentInfo"`
+	CreateDate                      *time.Time                            `wire:"createDate"`
+	DeliveryPreference              *string                               `wire:"deliveryPreference"`
+	EbsOptimized                    *bool                                 `wire:"ebsOptimized"`
+	EndDate                         *time.Time                            `wire:"endDate"`
+	EndDateType                     *string                               `wire:"endDateType"`
+	EphemeralStorage                *bool                                 `wire:"ephemeralStorage"`
+	InstanceMatchCriteria           *string                               `wire:"instanceMatchCriteria"`
+	InstancePlatform                *string                               `wire:"instancePlatform"`
+	InstanceType                    *string                               `wire:"instanceType"`
+	Interruptible                   *bool                                 `wire:"interruptible"`
+	InterruptibleCapacityAllocation *InterruptibleCapacityAllocation      `wire:"interruptibleCapacityAllocation"`
+	InterruptionInfo                *InterruptionInfo                     `wire:"interruptionInfo"`
+	LaunchStatus                    *string                               `wire:"launchStatus"`
+	OriginalStartDate               *time.Time                            `wire:"originalStartDate"`
+	OutpostArn                      *string                               `wire:"outpostArn"`
+	OwnerId                         *string                               `wire:"ownerId"`
+	PlacementGroupArn               *string                               `wire:"placementGroupArn"`
+	ReservationType                 *string                               `wire:"reservationType"`
+	StartDate                       *time.Time                            `wire:"startDate"`
+	State                           *string                               `wire:"state"`
+	Tags                            []Tag                                 `wire:"tagSet,i=item"`
+	Tenancy                         *string                               `wire:"tenancy"`
+	TotalInstanceCount              *int32                                `wire:"totalInstanceCount"`
+	UnusedReservationBillingOwnerId *string                               `wire:"unusedReservationBillingOwnerId"`
+	ZeroSizePreference              *string                               `wire:"zeroSizePreference"`
+}
+
+type CapacityReservationAdjustmentDetails struct {
+	CommitmentDuration *int64     `wire:"commitmentDuration"`
+	CommitmentEndDate  *time.Time `wire:"commitmentEndDate"`
+	EndDate            *time.Time `wire:"endDate"`
+	EndDateType        *string    `wire:"endDateType"`
+	StartDate          *time.Time `wire:"startDate"`
+}
+
+type CapacityReservationBillingRequest struct {
+	CapacityReservationId           *string                  `wire:"capacityReservationId"`
+	CapacityReservationInfo         *CapacityReservationInfo `wire:"capacityReservationInfo"`
+	LastUpdateTime                  *time.Time               `wire:"lastUpdateTime"`
+	RequestedBy                     *string                  `wire:"requestedBy"`
+	Status                          *string                  `wire:"status"`
+	StatusMessage                   *string                  `wire:"statusMessage"`
+	UnusedReservationBillingOwnerId *string                  `wire:"unusedReservationBillingOwnerId"`
+}
+
+type CapacityReservationCancellationQuote struct {
+	CancellationTerms                      []CancellationTerms               `wire:"cancellationTermSet,i=item"`
+	CapacityReservationCancellationQuoteId *string                           `wire:"capacityReservationCancellationQuoteId"`
+	CapacityReservationId                  *string                           `wire:"capacityReservationId"`
+	CreateTime                             *time.Time                        `wire:"createTime"`
+	CurrentConfiguration                   *CapacityReservationConfiguration `wire:"currentConfiguration"`
+	ExpirationTime                         *time.Time                        `wire:"expirationTime"`
+	QuoteState                             *string                           `wire:"quoteState"`
+	Tags                                   []Tag                             `wire:"tagSet,i=item"`
+}
+
+type CapacityReservationCommitmentInfo struct {
+	CommitmentDuration     *int64     `wire:"commitmentDuration"`
+	CommitmentEndDate      *time.Time `wire:"commitmentEndDate"`
+	CommittedInstanceCount *int32     `wire:"committedInstanceCount"`
+}
+
+type CapacityReservationConfiguration struct {
+	InstanceCount    *int32  `wire:"instanceCount"`
+	ReservationState *string `wire:"reservationState"`
 }
 
 type CapacityReservationFleet struct {
-	AllocationStrategy          *string                    `wire:"allocationStrategy"`
-	CapacityReservationFleetArn *string                    `wire:"capacityReservationFleetArn"`
-	CapacityReservationFleetId  *string                    `wire:"capacityReservationFleetId"`
-	CreateTime                  *time.Time                 `wire:"createTime"`
-	EndDate                     *time.Time                 `wire:"endDate"`
-	InstanceMatchCriteria       *string                    `wire:"instanceMatchCriteria"`
-	InstanceTypeSpecifications  []FleetCapacityReservation `wire:"instanceTypeSpecificationSet,i=item"`
-	State                       *string                    `wire:"state"`
-	Tags                        []Tag                      `wire:"tagSet,i=item"`
-	Tenancy                     *string                    `wire:"tenancy"`
-	TotalFulfilledCapacity      *float64                   `wire:"totalFulfilledCapacity"`
-	TotalTargetCapacity         *int32                     `wire:"totalTargetCapacity"`
+	AllocationStrategy          *string                      `wire:"allocationStrategy"`
+	AvailabilityZone            *string                      `wire:"availabilityZone"`
+	AvailabilityZoneId          *string                      `wire:"availabilityZoneId"`
+	CapacityReservationFleetArn *string                      `wire:"capacityReservationFleetArn"`
+	CapacityReservationFleetId  *string                      `wire:"capacityReservationFleetId"`
+	CreateTime                  *time.Time                   `wire:"createTime"`
+	EndDate                     *time.Time                   `wire:"endDate"`
+	InstanceMatchCriteria       *string                      `wire:"instanceMatchCriteria"`
+	InstanceRequirements        *InstanceRequirementsRequest `wire:"instanceRequirements"`
+	InstanceTypeSpecifications  []FleetCapacityReservation   `wire:"instanceTypeSpecificationSet,i=item"`
+	State                       *string                      `wire:"state"`
+	Tags                        []Tag                        `wire:"tagSet,i=item"`
+	Tenancy                     *string                      `wire:"tenancy"`
+	TotalFulfilledCapacity      *float64                     `wire:"totalFulfilledCapacity"`
+	TotalTargetCapacity         *int32                       `wire:"totalTargetCapacity"`
 }
 
 type CapacityReservationFleetCancellationState struct {
@@ -1011,6 +1458,24 @@ type CapacityReservationFleetCancellationState struct {
 type CapacityReservationGroup struct {
 	GroupArn *string `wire:"groupArn"`
 	OwnerId  *string `wire:"ownerId"`
+}
+
+type CapacityReservationInfo struct {
+	AvailabilityZone   *string `wire:"availabilityZone"`
+	AvailabilityZoneId *string `wire:"availabilityZoneId"`
+	InstanceType       *string `wire:"instanceType"`
+	Tenancy            *string `wire:"tenancy"`
+}
+
+type CapacityReservationModificationQuote struct {
+	CapacityReservationId                  *string                                `wire:"capacityReservationId"`
+	CapacityReservationModificationQuoteId *string                                `wire:"capacityReservationModificationQuoteId"`
+	CreateTime                             *time.Time                             `wire:"createTime"`
+	CurrentConfiguration                   *ModificationQuoteCurrentConfiguration `wire:"currentConfiguration"`
+	ExpirationTime                         *time.Time                             `wire:"expirationTime"`
+	ModificationTerms                      *ModificationTerms                     `wire:"modificationTerms"`
+	QuoteState                             *string                                `wire:"quoteState"`
+	Tags                                   []Tag                                  `wire:"tagSet,i=item"`
 }
 
 type CapacityReservationOptions struct {
@@ -1031,6 +1496,13 @@ type CapacityReservationSpecificationResponse struct {
 	CapacityReservationTarget     *CapacityReservationTargetResponse `wire:"capacityReservationTarget"`
 }
 
+type CapacityReservationStatus struct {
+	CapacityReservationId    *string `wire:"capacityReservationId"`
+	TotalAvailableCapacity   *int32  `wire:"totalAvailableCapacity"`
+	TotalCapacity            *int32  `wire:"totalCapacity"`
+	TotalUnavailableCapacity *int32  `wire:"totalUnavailableCapacity"`
+}
+
 type CapacityReservationTarget struct {
 	CapacityReservationId               *string
 	CapacityReservationResourceGroupArn *string
@@ -1039,6 +1511,17 @@ type CapacityReservationTarget struct {
 type CapacityReservationTargetResponse struct {
 	CapacityReservationId               *string `wire:"capacityReservationId"`
 	CapacityReservationResourceGroupArn *string `wire:"capacityReservationResourceGroupArn"`
+}
+
+type CapacityReservationTopology struct {
+	AvailabilityZone      *string  `wire:"availabilityZone"`
+	AvailabilityZoneId    *string  `wire:"availabilityZoneId"`
+	CapacityBlockId       *string  `wire:"capacityBlockId"`
+	CapacityReservationId *string  `wire:"capacityReservationId"`
+	GroupName             *string  `wire:"groupName"`
+	InstanceType          *string  `wire:"instanceType"`
+	NetworkNodes          []string `wire:"networkNodeSet,i=item"`
+	State                 *string  `wire:"state"`
 }
 
 type CarrierGateway struct {
@@ -1119,6 +1602,14 @@ type ClientLoginBannerResponseOptions struct {
 	Enabled    *bool   `wire:"enabled"`
 }
 
+type ClientRouteEnforcementOptions struct {
+	Enforced *bool
+}
+
+type ClientRouteEnforcementResponseOptions struct {
+	Enforced *bool `wire:"enforced"`
+}
+
 type ClientVpnAuthentication struct {
 	ActiveDirectory         *DirectoryServiceAuthentication `wire:"activeDirectory"`
 	FederatedAuthentication *FederatedAuthentication        `wire:"federatedAuthentication"`
@@ -1139,20 +1630,22 @@ type ClientVpnAuthorizationRuleStatus struct {
 }
 
 type ClientVpnConnection struct {
-	ClientIp                  *string                    `wire:"clientIp"`
-	ClientVpnEndpointId       *string                    `wire:"clientVpnEndpointId"`
-	CommonName                *string                    `wire:"commonName"`
-	ConnectionEndTime         *string                    `wire:"connectionEndTime"`
-	ConnectionEstablishedTime *string                    `wire:"connectionEstablishedTime"`
-	ConnectionId              *string                    `wire:"connectionId"`
-	EgressBytes               *string                    `wire:"egressBytes"`
-	EgressPackets             *string                    `wire:"egressPackets"`
-	IngressBytes              *string                    `wire:"ingressBytes"`
-	IngressPackets            *string                    `wire:"ingressPackets"`
-	PostureComplianceStatuses []string                   `wire:"postureComplianceStatusSet,i=item"`
-	Status                    *ClientVpnConnectionStatus `wire:"status"`
-	Timestamp                 *string                    `wire:"timestamp"`
-	Username                  *string                    `wire:"username"`
+	AuthorizationPolicyLastEvaluatedTime *string                    `wire:"authorizationPolicyLastEvaluatedTime"`
+	ClientIp                             *string                    `wire:"clientIp"`
+	ClientIpv6Address                    *string                    `wire:"clientIpv6Address"`
+	ClientVpnEndpointId                  *string                    `wire:"clientVpnEndpointId"`
+	CommonName                           *string                    `wire:"commonName"`
+	ConnectionEndTime                    *string                    `wire:"connectionEndTime"`
+	ConnectionEstablishedTime            *string                    `wire:"connectionEstablishedTime"`
+	ConnectionId                         *string                    `wire:"connectionId"`
+	EgressBytes                          *string                    `wire:"egressBytes"`
+	EgressPackets                        *string                    `wire:"egressPackets"`
+	IngressBytes                         *string                    `wire:"ingressBytes"`
+	IngressPackets                       *string                    `wire:"ingressPackets"`
+	PostureComplianceStatuses            []string                   `wire:"postureComplianceStatusSet,i=item"`
+	Status                               *ClientVpnConnectionStatus `wire:"status"`
+	Timestamp                            *string                    `wire:"timestamp"`
+	Username                             *string                    `wire:"username"`
 }
 
 type ClientVpnConnectionStatus struct {
@@ -1161,29 +1654,35 @@ type ClientVpnConnectionStatus struct {
 }
 
 type ClientVpnEndpoint struct {
-	AssociatedTargetNetworks []AssociatedTargetNetwork         `wire:"associatedTargetNetwork,i=item"`
-	AuthenticationOptions    []ClientVpnAuthentication         `wire:"authenticationOptions,i=item"`
-	ClientCidrBlock          *string                           `wire:"clientCidrBlock"`
-	ClientConnectOptions     *ClientConnectResponseOptions     `wire:"clientConnectOptions"`
-	ClientLoginBannerOptions *ClientLoginBannerResponseOptions `wire:"clientLoginBannerOptions"`
-	ClientVpnEndpointId      *string                           `wire:"clientVpnEndpointId"`
-	ConnectionLogOptions     *ConnectionLogResponseOptions     `wire:"connectionLogOptions"`
-	CreationTime             *string                           `wire:"creationTime"`
-	DeletionTime             *string                           `wire:"deletionTime"`
-	Description              *string                           `wire:"description"`
-	DnsName                  *string                           `wire:"dnsName"`
-	DnsServers               []string                          `wire:"dnsServer,i=item"`
-	SecurityGroupIds         []string                          `wire:"securityGroupIdSet,i=item"`
-	SelfServicePortalUrl     *string                           `wire:"selfServicePortalUrl"`
-	ServerCertificateArn     *string                           `wire:"serverCertificateArn"`
-	SessionTimeoutHours      *int32                            `wire:"sessionTimeoutHours"`
-	SplitTunnel              *bool                             `wire:"splitTunnel"`
-	Status                   *ClientVpnEndpointStatus          `wire:"status"`
-	Tags                     []Tag                             `wire:"tagSet,i=item"`
-	TransportProtocol        *string                           `wire:"transportProtocol"`
-	VpcId                    *string                           `wire:"vpcId"`
-	VpnPort                  *int32                            `wire:"vpnPort"`
-	VpnProtocol              *string                           `wire:"vpnProtocol"`
+	AssociatedTargetNetworks      []AssociatedTargetNetwork                             `wire:"associatedTargetNetwork,i=item"`
+	AuthenticationOptions         []ClientVpnAuthentication                             `wire:"authenticationOptions,i=item"`
+	ClientCidrBlock               *string                                               `wire:"clientCidrBlock"`
+	ClientConnectOptions          *ClientConnectResponseOptions                         `wire:"clientConnectOptions"`
+	ClientLoginBannerOptions      *ClientLoginBannerResponseOptions                     `wire:"clientLoginBannerOptions"`
+	ClientRouteEnforcementOptions *ClientRouteEnforcementResponseOptions                `wire:"clientRouteEnforcementOptions"`
+	ClientVpnEndpointId           *string                                               `wire:"clientVpnEndpointId"`
+	ConnectionLogOptions          *ConnectionLogResponseOptions                         `wire:"connectionLogOptions"`
+	CreationTime                  *string                                               `wire:"creationTime"`
+	DeletionTime                  *string                                               `wire:"deletionTime"`
+	Description                   *string                                               `wire:"description"`
+	DevicePostureOptions          *DevicePostureResponseOptions                         `wire:"devicePostureOptions"`
+	DisconnectOnSessionTimeout    *bool                                                 `wire:"disconnectOnSessionTimeout"`
+	DnsName                       *string                                               `wire:"dnsName"`
+	DnsServers                    []string                                              `wire:"dnsServer,i=item"`
+	EndpointIpAddressType         *string                                               `wire:"endpointIpAddressType"`
+	SecurityGroupIds              []string                                              `wire:"securityGroupIdSet,i=item"`
+	SelfServicePortalUrl          *string                                               `wire:"selfServicePortalUrl"`
+	ServerCertificateArn          *string                                               `wire:"serverCertificateArn"`
+	SessionTimeoutHours           *int32                                                `wire:"sessionTimeoutHours"`
+	SplitTunnel                   *bool                                                 `wire:"splitTunnel"`
+	Status                        *ClientVpnEndpointStatus                              `wire:"status"`
+	Tags                          []Tag                                                 `wire:"tagSet,i=item"`
+	TrafficIpAddressType          *string                                               `wire:"trafficIpAddressType"`
+	TransitGatewayConfiguration   *TransitGatewayConfigurationDescribeEndpointStructure `wire:"transitGatewayConfiguration"`
+	TransportProtocol             *string                                               `wire:"transportProtocol"`
+	VpcId                         *string                                               `wire:"vpcId"`
+	VpnPort                       *int32                                                `wire:"vpnPort"`
+	VpnProtocol                   *string                                               `wire:"vpnProtocol"`
 }
 
 type ClientVpnEndpointAttributeStatus struct {
@@ -1197,13 +1696,14 @@ type ClientVpnEndpointStatus struct {
 }
 
 type ClientVpnRoute struct {
-	ClientVpnEndpointId *string               `wire:"clientVpnEndpointId"`
-	Description         *string               `wire:"description"`
-	DestinationCidr     *string               `wire:"destinationCidr"`
-	Origin              *string               `wire:"origin"`
-	Status              *ClientVpnRouteStatus `wire:"status"`
-	TargetSubnet        *string               `wire:"targetSubnet"`
-	Type                *string               `wire:"type"`
+	ClientVpnEndpointId        *string               `wire:"clientVpnEndpointId"`
+	Description                *string               `wire:"description"`
+	DestinationCidr            *string               `wire:"destinationCidr"`
+	Origin                     *string               `wire:"origin"`
+	Status                     *ClientVpnRouteStatus `wire:"status"`
+	TargetSubnet               *string               `wire:"targetSubnet"`
+	TransitGatewayAttachmentId *string               `wire:"transitGatewayAttachmentId"`
+	Type                       *string               `wire:"type"`
 }
 
 type ClientVpnRouteStatus struct {
@@ -1211,16 +1711,34 @@ type ClientVpnRouteStatus struct {
 	Message *string `wire:"message"`
 }
 
+type ClientVpnTrustProvider struct {
+	PublicSigningKeyUrl *string `wire:"publicSigningKeyUrl"`
+	TenantId            *string `wire:"tenantId"`
+	TrustProviderType   *string `wire:"trustProviderType"`
+}
+
+type ClientVpnTrustProviderRequest struct {
+	PublicSigningKeyUrl *string
+	TenantId            *string
+	TrustProviderType   *string
+}
+
 type CloudWatchLogOptions struct {
-	LogEnabled      *bool   `wire:"logEnabled"`
-	LogGroupArn     *string `wire:"logGroupArn"`
-	LogOutputFormat *string `wire:"logOutputFormat"`
+	BgpLogEnabled      *bool   `wire:"bgpLogEnabled"`
+	BgpLogGroupArn     *string `wire:"bgpLogGroupArn"`
+	BgpLogOutputFormat *string `wire:"bgpLogOutputFormat"`
+	LogEnabled         *bool   `wire:"logEnabled"`
+	LogGroupArn        *string `wire:"logGroupArn"`
+	LogOutputFormat    *string `wire:"logOutputFormat"`
 }
 
 type CloudWatchLogOptionsSpecification struct {
-	LogEnabled      *bool
-	LogGroupArn     *string
-	LogOutputFormat *string
+	BgpLogEnabled      *bool
+	BgpLogGroupArn     *string
+	BgpLogOutputFormat *string
+	LogEnabled         *bool
+	LogGroupArn        *string
+	LogOutputFormat    *string
 }
 
 type CoipAddressUsage struct {
@@ -1256,15 +1774,17 @@ type ConfirmProductInstanceResult struct {
 }
 
 type ConnectionLogOptions struct {
-	CloudwatchLogGroup  *string
-	CloudwatchLogStream *string
-	Enabled             *bool
+	CloudwatchLogGroup                *string
+	CloudwatchLogStream               *string
+	Enabled                           *bool
+	IncludeAuthorizationPolicyContext *bool
 }
 
 type ConnectionLogResponseOptions struct {
-	CloudwatchLogGroup  *string
-	CloudwatchLogStream *string
-	Enabled             *bool
+	CloudwatchLogGroup                *string
+	CloudwatchLogStream               *string
+	Enabled                           *bool
+	IncludeAuthorizationPolicyContext *bool
 }
 
 type ConnectionNotification struct {
@@ -1274,6 +1794,7 @@ type ConnectionNotification struct {
 	ConnectionNotificationState *string  `wire:"connectionNotificationState"`
 	ConnectionNotificationType  *string  `wire:"connectionNotificationType"`
 	ServiceId                   *string  `wire:"serviceId"`
+	ServiceRegion               *string  `wire:"serviceRegion"`
 	VpcEndpointId               *string  `wire:"vpcEndpointId"`
 }
 
@@ -1325,17 +1846,20 @@ type CopyFpgaImageResult struct {
 }
 
 type CopyImageRequest struct {
-	ClientToken           *string
-	CopyImageTags         *bool
-	Description           *string
-	DestinationOutpostArn *string
-	DryRun                *bool              `wire:"dryRun"`
-	Encrypted             *bool              `wire:"encrypted"`
-	KmsKeyId              *string            `wire:"kmsKeyId"`
-	Name                  *string            `wire:",req"`
-	SourceImageId         *string            `wire:",req"`
-	SourceRegion          *string            `wire:",req"`
-	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
+	ClientToken                           *string
+	CopyImageTags                         *bool
+	Description                           *string
+	DestinationAvailabilityZone           *string
+	DestinationAvailabilityZoneId         *string
+	DestinationOutpostArn                 *string
+	DryRun                                *bool   `wire:"dryRun"`
+	Encrypted                             *bool   `wire:"encrypted"`
+	KmsKeyId                              *string `wire:"kmsKeyId"`
+	Name                                  *string `wire:",req"`
+	SnapshotCopyCompletionDurationMinutes *int64
+	SourceImageId                         *string            `wire:",req"`
+	SourceRegion                          *string            `wire:",req"`
+	TagSpecifications                     []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
 type CopyImageResult struct {
@@ -1343,16 +1867,18 @@ type CopyImageResult struct {
 }
 
 type CopySnapshotRequest struct {
-	Description           *string
-	DestinationOutpostArn *string
-	DestinationRegion     *string            `wire:"destinationRegion"`
-	DryRun                *bool              `wire:"dryRun"`
-	Encrypted             *bool              `wire:"encrypted"`
-	KmsKeyId              *string            `wire:"kmsKeyId"`
-	PresignedUrl          *string            `wire:"presignedUrl"`
-	SourceRegion          *string            `wire:",req"`
-	SourceSnapshotId      *string            `wire:",req"`
-	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
+	CompletionDurationMinutes   *int32
+	Description                 *string
+	DestinationAvailabilityZone *string
+	DestinationOutpostArn       *string
+	DestinationRegion           *string            `wire:"destinationRegion"`
+	DryRun                      *bool              `wire:"dryRun"`
+	Encrypted                   *bool              `wire:"encrypted"`
+	KmsKeyId                    *string            `wire:"kmsKeyId"`
+	PresignedUrl                *string            `wire:"presignedUrl"`
+	SourceRegion                *string            `wire:",req"`
+	SourceSnapshotId            *string            `wire:",req"`
+	TagSpecifications           []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
 type CopySnapshotResult struct {
@@ -1360,25 +1886,131 @@ type CopySnapshotResult struct {
 	Tags       []Tag   `wire:"tagSet,i=item"`
 }
 
+type CopyVolumesRequest struct {
+	ClientToken        *string
+	DryRun             *bool
+	Encrypted          *bool
+	Iops               *int32
+	KmsKeyId           *string
+	MultiAttachEnabled *bool
+	Size               *int32
+	SourceVolumeId     *string            `wire:",req"`
+	TagSpecifications  []TagSpecification `wire:"TagSpecification,i=item"`
+	Throughput         *int32
+	VolumeType         *string
+}
+
+type CopyVolumesResult struct {
+	Volumes []Volume `wire:"volumeSet,i=item"`
+}
+
 type CpuOptions struct {
-	AmdSevSnp      *string `wire:"amdSevSnp"`
-	CoreCount      *int32  `wire:"coreCount"`
-	ThreadsPerCore *int32  `wire:"threadsPerCore"`
+	AmdSevSnp            *string `wire:"amdSevSnp"`
+	CoreCount            *int32  `wire:"coreCount"`
+	NestedVirtualization *string `wire:"nestedVirtualization"`
+	ThreadsPerCore       *int32  `wire:"threadsPerCore"`
 }
 
 type CpuOptionsRequest struct {
-	AmdSevSnp      *string
-	CoreCount      *int32
-	ThreadsPerCore *int32
+	AmdSevSnp            *string
+	CoreCount            *int32
+	NestedVirtualization *string
+	ThreadsPerCore       *int32
+}
+
+type CpuPerformanceFactor struct {
+	References []PerformanceFactorReference `wire:"referenceSet,i=item"`
+}
+
+type CpuPerformanceFactorRequest struct {
+	References []PerformanceFactorReferenceRequest `wire:"Reference,i=item"`
+}
+
+type CreateApplicationStatusCheckRequest struct {
+	Aggregation                      *string
+	ClientToken                      *string
+	DeviceIndex                      *int32
+	DryRun                           *bool
+	FailureThreshold                 *int32
+	HealthCheckPaths                 []HealthCheckPathRequestObject `wire:"HealthCheckPath,i=item"`
+	InitializationGracePeriodSeconds *int32
+	Interval                         *int32
+	IpScope                          *string
+	IpVersion                        *string
+	Path                             *string
+	Port                             *int32  `wire:",req"`
+	Protocol                         *string `wire:",req"`
+	StatusCodeMatcher                *string
+	SuccessThreshold                 *int32
+	TagSpecifications                []TagSpecification `wire:"TagSpecification,i=item"`
+	Timeout                          *int32
+}
+
+type CreateApplicationStatusCheckResult struct {
+	ApplicationStatusCheck *ApplicationStatusCheckResponseObject `wire:"applicationStatusCheck"`
+}
+
+type CreateCapacityManagerDataExportRequest struct {
+	ClientToken       *string
+	DryRun            *bool
+	OutputFormat      *string `wire:",req"`
+	S3BucketName      *string `wire:",req"`
+	S3BucketPrefix    *string
+	Schedule          *string            `wire:",req"`
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateCapacityManagerDataExportResult struct {
+	CapacityManagerDataExportId *string `wire:"capacityManagerDataExportId"`
+}
+
+type CreateCapacityReservationBySplittingRequest struct {
+	ClientToken                 *string
+	DryRun                      *bool
+	InstanceCount               *int32             `wire:",req"`
+	SourceCapacityReservationId *string            `wire:",req"`
+	TagSpecifications           []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateCapacityReservationBySplittingResult struct {
+	DestinationCapacityReservation *CapacityReservation `wire:"destinationCapacityReservation"`
+	InstanceCount                  *int32               `wire:"instanceCount"`
+	SourceCapacityReservation      *CapacityReservation `wire:"sourceCapacityReservation"`
+}
+
+type CreateCapacityReservationCancellationQuoteRequest struct {
+	CapacityReservationId *string `wire:",req"`
+	ClientToken           *string
+	DryRun                *bool
+	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateCapacityReservationCancellationQuoteResult struct {
+	CapacityReservationCancellationQuote *CapacityReservationCancellationQuote `wire:"capacityReservationCancellationQuote"`
+}
+
+type CreateCapacityReservationDateChangeQuoteRequest struct {
+	CapacityReservationId *string `wire:",req"`
+	ClientToken           *string
+	DryRun                *bool
+	NewStartDate          *time.Time         `wire:",req"`
+	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateCapacityReservationDateChangeQuoteResult struct {
+	CapacityReservationModificationQuote *CapacityReservationModificationQuote `wire:"capacityReservationModificationQuote"`
 }
 
 type CreateCapacityReservationFleetRequest struct {
 	AllocationStrategy         *string
+	AvailabilityZone           *string
+	AvailabilityZoneId         *string
 	ClientToken                *string
 	DryRun                     *bool
 	EndDate                    *time.Time
 	InstanceMatchCriteria      *string
-	InstanceTypeSpecifications []ReservationFleetInstanceSpecification `wire:"InstanceTypeSpecification,req"`
+	InstanceRequirements       *InstanceRequirementsRequest
+	InstanceTypeSpecifications []ReservationFleetInstanceSpecification `wire:"InstanceTypeSpecification"`
 	TagSpecifications          []TagSpecification                      `wire:"TagSpecification,i=item"`
 	Tenancy                    *string
 	TotalTargetCapacity        *int32 `wire:",req"`
@@ -1402,6 +2034,8 @@ type CreateCapacityReservationRequest struct {
 	AvailabilityZone      *string
 	AvailabilityZoneId    *string
 	ClientToken           *string
+	CommitmentDuration    *int64
+	DeliveryPreference    *string
 	DryRun                *bool
 	EbsOptimized          *bool
 	EndDate               *time.Time
@@ -1413,6 +2047,7 @@ type CreateCapacityReservationRequest struct {
 	InstanceType          *string `wire:",req"`
 	OutpostArn            *string
 	PlacementGroupArn     *string
+	StartDate             *time.Time
 	TagSpecifications     []TagSpecification `wire:",i=item"`
 	Tenancy               *string
 }
@@ -1433,24 +2068,30 @@ type CreateCarrierGatewayResult struct {
 }
 
 type CreateClientVpnEndpointRequest struct {
-	AuthenticationOptions    []ClientVpnAuthenticationRequest `wire:"Authentication,req"`
-	ClientCidrBlock          *string                          `wire:",req"`
-	ClientConnectOptions     *ClientConnectOptions
-	ClientLoginBannerOptions *ClientLoginBannerOptions
-	ClientToken              *string
-	ConnectionLogOptions     *ConnectionLogOptions `wire:",req"`
-	Description              *string
-	DnsServers               []string `wire:",i=item"`
-	DryRun                   *bool
-	SecurityGroupIds         []string `wire:"SecurityGroupId,i=item"`
-	SelfServicePortal        *string
-	ServerCertificateArn     *string `wire:",req"`
-	SessionTimeoutHours      *int32
-	SplitTunnel              *bool
-	TagSpecifications        []TagSpecification `wire:"TagSpecification,i=item"`
-	TransportProtocol        *string
-	VpcId                    *string
-	VpnPort                  *int32
+	AuthenticationOptions         []ClientVpnAuthenticationRequest `wire:"Authentication,req"`
+	ClientCidrBlock               *string
+	ClientConnectOptions          *ClientConnectOptions
+	ClientLoginBannerOptions      *ClientLoginBannerOptions
+	ClientRouteEnforcementOptions *ClientRouteEnforcementOptions
+	ClientToken                   *string
+	ConnectionLogOptions          *ConnectionLogOptions `wire:",req"`
+	Description                   *string
+	DevicePostureOptions          *DevicePostureOptions
+	DisconnectOnSessionTimeout    *bool
+	DnsServers                    []string `wire:",i=item"`
+	DryRun                        *bool
+	EndpointIpAddressType         *string
+	SecurityGroupIds              []string `wire:"SecurityGroupId,i=item"`
+	SelfServicePortal             *string
+	ServerCertificateArn          *string `wire:",req"`
+	SessionTimeoutHours           *int32
+	SplitTunnel                   *bool
+	TagSpecifications             []TagSpecification `wire:"TagSpecification,i=item"`
+	TrafficIpAddressType          *string
+	TransitGatewayConfiguration   *TransitGatewayConfigurationInputStructure
+	TransportProtocol             *string
+	VpcId                         *string
+	VpnPort                       *int32
 }
 
 type CreateClientVpnEndpointResult struct {
@@ -1465,7 +2106,7 @@ type CreateClientVpnRouteRequest struct {
 	Description          *string
 	DestinationCidrBlock *string `wire:",req"`
 	DryRun               *bool
-	TargetVpcSubnetId    *string `wire:",req"`
+	TargetVpcSubnetId    *string
 }
 
 type CreateClientVpnRouteResult struct {
@@ -1509,9 +2150,10 @@ type CreateCustomerGatewayResult struct {
 }
 
 type CreateDefaultSubnetRequest struct {
-	AvailabilityZone *string `wire:",req"`
-	DryRun           *bool
-	Ipv6Native       *bool
+	AvailabilityZone   *string
+	AvailabilityZoneId *string
+	DryRun             *bool
+	Ipv6Native         *bool
 }
 
 type CreateDefaultSubnetResult struct {
@@ -1524,6 +2166,18 @@ type CreateDefaultVpcRequest struct {
 
 type CreateDefaultVpcResult struct {
 	Vpc *Vpc `wire:"vpc"`
+}
+
+type CreateDelegateMacVolumeOwnershipTaskRequest struct {
+	ClientToken       *string
+	DryRun            *bool
+	InstanceId        *string            `wire:",req"`
+	MacCredentials    *string            `wire:",req"`
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateDelegateMacVolumeOwnershipTaskResult struct {
+	MacModificationTask *MacModificationTask `wire:"macModificationTask"`
 }
 
 type CreateDhcpOptionsRequest struct {
@@ -1556,11 +2210,14 @@ type CreateFleetError struct {
 }
 
 type CreateFleetInstance struct {
+	AvailabilityZone           *string                             `wire:"availabilityZone"`
+	AvailabilityZoneId         *string                             `wire:"availabilityZoneId"`
 	InstanceIds                []string                            `wire:"instanceIds,i=item"`
 	InstanceType               *string                             `wire:"instanceType"`
 	LaunchTemplateAndOverrides *LaunchTemplateAndOverridesResponse `wire:"launchTemplateAndOverrides"`
 	Lifecycle                  *string                             `wire:"lifecycle"`
 	Platform                   *string                             `wire:"platform"`
+	SubnetId                   *string                             `wire:"subnetId"`
 }
 
 type CreateFleetRequest struct {
@@ -1571,6 +2228,7 @@ type CreateFleetRequest struct {
 	LaunchTemplateConfigs            []FleetLaunchTemplateConfigRequest `wire:",req,i=item"`
 	OnDemandOptions                  *OnDemandOptionsRequest
 	ReplaceUnhealthyInstances        *bool
+	ReservedCapacityOptions          *ReservedCapacityOptionsRequest
 	SpotOptions                      *SpotOptionsRequest
 	TagSpecifications                []TagSpecification                  `wire:"TagSpecification,i=item"`
 	TargetCapacitySpecification      *TargetCapacitySpecificationRequest `wire:",req"`
@@ -1597,9 +2255,10 @@ type CreateFlowLogsRequest struct {
 	LogFormat                *string
 	LogGroupName             *string
 	MaxAggregationInterval   *int32
-	ResourceIds              []string           `wire:"ResourceId,req,i=item"`
-	ResourceType             *string            `wire:",req"`
-	TagSpecifications        []TagSpecification `wire:"TagSpecification,i=item"`
+	ResourceIds              []string                       `wire:"ResourceId,req,i=item"`
+	ResourceType             *string                        `wire:",req"`
+	TagFieldSpecifications   []TagFieldSpecificationRequest `wire:"TagFieldSpecification,i=item"`
+	TagSpecifications        []TagSpecification             `wire:"TagSpecification,i=item"`
 	TrafficType              *string
 }
 
@@ -1626,21 +2285,37 @@ type CreateFpgaImageResult struct {
 
 type CreateImageRequest struct {
 	BlockDeviceMappings []BlockDeviceMapping `wire:"blockDeviceMapping,i=BlockDeviceMapping"`
-	Description         *string              `wire:"description"`
-	DryRun              *bool                `wire:"dryRun"`
-	InstanceId          *string              `wire:"instanceId,req"`
-	Name                *string              `wire:"name,req"`
-	NoReboot            *bool                `wire:"noReboot"`
-	TagSpecifications   []TagSpecification   `wire:"TagSpecification,i=item"`
+	BootModeOverride    *string
+	Description         *string `wire:"description"`
+	DryRun              *bool   `wire:"dryRun"`
+	InstanceId          *string `wire:"instanceId,req"`
+	Name                *string `wire:"name,req"`
+	NoReboot            *bool   `wire:"noReboot"`
+	SnapshotLocation    *string
+	TagSpecifications   []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
 type CreateImageResult struct {
 	ImageId *string `wire:"imageId"`
 }
 
+type CreateImageUsageReportRequest struct {
+	AccountIds        []string `wire:"AccountId,i=UserId"`
+	ClientToken       *string
+	DryRun            *bool
+	ImageId           *string                         `wire:",req"`
+	ResourceTypes     []ImageUsageResourceTypeRequest `wire:"ResourceType,req"`
+	TagSpecifications []TagSpecification              `wire:"TagSpecification,i=item"`
+}
+
+type CreateImageUsageReportResult struct {
+	ReportId *string `wire:"reportId"`
+}
+
 type CreateInstanceConnectEndpointRequest struct {
 	ClientToken       *string
 	DryRun            *bool
+	IpAddressType     *string
 	PreserveClientIp  *bool
 	SecurityGroupIds  []string           `wire:"SecurityGroupId,i=SecurityGroupId"`
 	SubnetId          *string            `wire:",req"`
@@ -1685,6 +2360,22 @@ type CreateInternetGatewayResult struct {
 	InternetGateway *InternetGateway `wire:"internetGateway"`
 }
 
+type CreateInterruptibleCapacityReservationAllocationRequest struct {
+	CapacityReservationId *string `wire:",req"`
+	ClientToken           *string
+	DryRun                *bool
+	InstanceCount         *int32             `wire:",req"`
+	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
+	ZeroSizePreference    *string
+}
+
+type CreateInterruptibleCapacityReservationAllocationResult struct {
+	InterruptionType            *string `wire:"interruptionType"`
+	SourceCapacityReservationId *string `wire:"sourceCapacityReservationId"`
+	Status                      *string `wire:"status"`
+	TargetInstanceCount         *int32  `wire:"targetInstanceCount"`
+}
+
 type CreateIpamExternalResourceVerificationTokenRequest struct {
 	ClientToken       *string
 	DryRun            *bool
@@ -1694,6 +2385,31 @@ type CreateIpamExternalResourceVerificationTokenRequest struct {
 
 type CreateIpamExternalResourceVerificationTokenResult struct {
 	IpamExternalResourceVerificationToken *IpamExternalResourceVerificationToken `wire:"ipamExternalResourceVerificationToken"`
+}
+
+type CreateIpamInternetRegistryAssociationRequest struct {
+	ClientToken        *string
+	Description        *string
+	DryRun             *bool
+	IpamId             *string            `wire:",req"`
+	OrganizationHandle *string            `wire:",req"`
+	Rir                *string            `wire:",req"`
+	TagSpecifications  []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateIpamInternetRegistryAssociationResult struct {
+	IpamInternetRegistryAssociation *IpamInternetRegistryAssociation `wire:"ipamInternetRegistryAssociation"`
+}
+
+type CreateIpamPolicyRequest struct {
+	ClientToken       *string
+	DryRun            *bool
+	IpamId            *string            `wire:",req"`
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateIpamPolicyResult struct {
+	IpamPolicy *IpamPolicy `wire:"ipamPolicy"`
 }
 
 type CreateIpamPoolRequest struct {
@@ -1720,10 +2436,41 @@ type CreateIpamPoolResult struct {
 	IpamPool *IpamPool `wire:"ipamPool"`
 }
 
+type CreateIpamPrefixListResolverRequest struct {
+	AddressFamily     *string `wire:",req"`
+	ClientToken       *string
+	Description       *string
+	DryRun            *bool
+	IpamId            *string                             `wire:",req"`
+	Rules             []IpamPrefixListResolverRuleRequest `wire:"Rule,i=Rule"`
+	TagSpecifications []TagSpecification                  `wire:"TagSpecification,i=item"`
+}
+
+type CreateIpamPrefixListResolverResult struct {
+	IpamPrefixListResolver *IpamPrefixListResolver `wire:"ipamPrefixListResolver"`
+}
+
+type CreateIpamPrefixListResolverTargetRequest struct {
+	ClientToken              *string
+	DesiredVersion           *int64
+	DryRun                   *bool
+	IpamPrefixListResolverId *string            `wire:",req"`
+	PrefixListId             *string            `wire:",req"`
+	PrefixListRegion         *string            `wire:",req"`
+	TagSpecifications        []TagSpecification `wire:"TagSpecification,i=item"`
+	TrackLatestVersion       *bool              `wire:",req"`
+}
+
+type CreateIpamPrefixListResolverTargetResult struct {
+	IpamPrefixListResolverTarget *IpamPrefixListResolverTarget `wire:"ipamPrefixListResolverTarget"`
+}
+
 type CreateIpamRequest struct {
 	ClientToken       *string
 	Description       *string
 	DryRun            *bool
+	EnablePrivateGua  *bool
+	MeteredAccount    *string
 	OperatingRegions  []AddIpamOperatingRegion `wire:"OperatingRegion"`
 	TagSpecifications []TagSpecification       `wire:"TagSpecification,i=item"`
 	Tier              *string
@@ -1745,12 +2492,29 @@ type CreateIpamResult struct {
 	Ipam *Ipam `wire:"ipam"`
 }
 
+type CreateIpamRoutingPolicyRegistrationRequest struct {
+	Asns                              []string `wire:"Asn,req,i=item"`
+	Cidr                              *string  `wire:",req"`
+	ClientToken                       *string
+	Description                       *string
+	DryRun                            *bool
+	Force                             *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+	MaxLength                         *int32
+	PermitMoreSpecificAnnouncements   *bool
+}
+
+type CreateIpamRoutingPolicyRegistrationResult struct {
+	IpamRoutingPolicyRegistrationDelta *IpamRoutingPolicyRegistrationDelta `wire:"ipamRoutingPolicyRegistrationDelta"`
+}
+
 type CreateIpamScopeRequest struct {
-	ClientToken       *string
-	Description       *string
-	DryRun            *bool
-	IpamId            *string            `wire:",req"`
-	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+	ClientToken                    *string
+	Description                    *string
+	DryRun                         *bool
+	ExternalAuthorityConfiguration *ExternalAuthorityConfiguration
+	IpamId                         *string            `wire:",req"`
+	TagSpecifications              []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
 type CreateIpamScopeResult struct {
@@ -1770,7 +2534,8 @@ type CreateLaunchTemplateRequest struct {
 	DryRun             *bool
 	LaunchTemplateData *RequestLaunchTemplateData `wire:",req"`
 	LaunchTemplateName *string                    `wire:",req"`
-	TagSpecifications  []TagSpecification         `wire:"TagSpecification,i=item"`
+	Operator           *OperatorRequest
+	TagSpecifications  []TagSpecification `wire:"TagSpecification,i=item"`
 	VersionDescription *string
 }
 
@@ -1841,6 +2606,48 @@ type CreateLocalGatewayRouteTableVpcAssociationResult struct {
 	LocalGatewayRouteTableVpcAssociation *LocalGatewayRouteTableVpcAssociation `wire:"localGatewayRouteTableVpcAssociation"`
 }
 
+type CreateLocalGatewayVirtualInterfaceGroupRequest struct {
+	DryRun              *bool
+	LocalBgpAsn         *int32
+	LocalBgpAsnExtended *int64
+	LocalGatewayId      *string            `wire:",req"`
+	TagSpecifications   []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateLocalGatewayVirtualInterfaceGroupResult struct {
+	LocalGatewayVirtualInterfaceGroup *LocalGatewayVirtualInterfaceGroup `wire:"localGatewayVirtualInterfaceGroup"`
+}
+
+type CreateLocalGatewayVirtualInterfaceRequest struct {
+	DryRun                              *bool
+	LocalAddress                        *string `wire:",req"`
+	LocalGatewayVirtualInterfaceGroupId *string `wire:",req"`
+	OutpostLagId                        *string `wire:",req"`
+	PeerAddress                         *string `wire:",req"`
+	PeerBgpAsn                          *int32
+	PeerBgpAsnExtended                  *int64
+	TagSpecifications                   []TagSpecification `wire:"TagSpecification,i=item"`
+	Vlan                                *int32             `wire:",req"`
+}
+
+type CreateLocalGatewayVirtualInterfaceResult struct {
+	LocalGatewayVirtualInterface *LocalGatewayVirtualInterface `wire:"localGatewayVirtualInterface"`
+}
+
+type CreateMacSystemIntegrityProtectionModificationTaskRequest struct {
+	ClientToken                               *string
+	DryRun                                    *bool
+	InstanceId                                *string `wire:",req"`
+	MacCredentials                            *string
+	MacSystemIntegrityProtectionConfiguration *MacSystemIntegrityProtectionConfigurationRequest
+	MacSystemIntegrityProtectionStatus        *string            `wire:",req"`
+	TagSpecifications                         []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateMacSystemIntegrityProtectionModificationTaskResult struct {
+	MacModificationTask *MacModificationTask `wire:"macModificationTask"`
+}
+
 type CreateManagedPrefixListRequest struct {
 	AddressFamily     *string `wire:",req"`
 	ClientToken       *string
@@ -1857,15 +2664,18 @@ type CreateManagedPrefixListResult struct {
 
 type CreateNatGatewayRequest struct {
 	AllocationId                   *string
+	AvailabilityMode               *string
+	AvailabilityZoneAddresses      []AvailabilityZoneAddress `wire:"AvailabilityZoneAddress,i=AvailabilityZoneAddress"`
 	ClientToken                    *string
 	ConnectivityType               *string
 	DryRun                         *bool
 	PrivateIpAddress               *string
 	SecondaryAllocationIds         []string `wire:"SecondaryAllocationId,i=AllocationId"`
 	SecondaryPrivateIpAddressCount *int32
-	SecondaryPrivateIpAddresses    []string           `wire:"SecondaryPrivateIpAddress,i=item"`
-	SubnetId                       *string            `wire:",req"`
+	SecondaryPrivateIpAddresses    []string `wire:"SecondaryPrivateIpAddress,i=item"`
+	SubnetId                       *string
 	TagSpecifications              []TagSpecification `wire:"TagSpecification,i=item"`
+	VpcId                          *string
 }
 
 type CreateNatGatewayResult struct {
@@ -1899,7 +2709,7 @@ type CreateNetworkAclResult struct {
 }
 
 type CreateNetworkInsightsAccessScopeRequest struct {
-	ClientToken       *string `wire:",req"`
+	ClientToken       *string
 	DryRun            *bool
 	ExcludePaths      []AccessScopePathRequest `wire:"ExcludePath,i=item"`
 	MatchPaths        []AccessScopePathRequest `wire:"MatchPath,i=item"`
@@ -1912,7 +2722,7 @@ type CreateNetworkInsightsAccessScopeResult struct {
 }
 
 type CreateNetworkInsightsPathRequest struct {
-	ClientToken         *string `wire:",req"`
+	ClientToken         *string
 	Destination         *string
 	DestinationIp       *string
 	DestinationPort     *int32
@@ -1955,11 +2765,12 @@ type CreateNetworkInterfaceRequest struct {
 	Ipv6Addresses                   []InstanceIpv6Address            `wire:"ipv6Addresses,i=item"`
 	Ipv6PrefixCount                 *int32
 	Ipv6Prefixes                    []Ipv6PrefixSpecificationRequest `wire:"Ipv6Prefix,i=item"`
-	PrivateIpAddress                *string                          `wire:"privateIpAddress"`
-	PrivateIpAddresses              []PrivateIpAddressSpecification  `wire:"privateIpAddresses,i=item"`
-	SecondaryPrivateIpAddressCount  *int32                           `wire:"secondaryPrivateIpAddressCount"`
-	SubnetId                        *string                          `wire:"subnetId,req"`
-	TagSpecifications               []TagSpecification               `wire:"TagSpecification,i=item"`
+	Operator                        *OperatorRequest
+	PrivateIpAddress                *string                         `wire:"privateIpAddress"`
+	PrivateIpAddresses              []PrivateIpAddressSpecification `wire:"privateIpAddresses,i=item"`
+	SecondaryPrivateIpAddressCount  *int32                          `wire:"secondaryPrivateIpAddressCount"`
+	SubnetId                        *string                         `wire:"subnetId,req"`
+	TagSpecifications               []TagSpecification              `wire:"TagSpecification,i=item"`
 }
 
 type CreateNetworkInterfaceResult struct {
@@ -1970,6 +2781,9 @@ type CreateNetworkInterfaceResult struct {
 type CreatePlacementGroupRequest struct {
 	DryRun            *bool   `wire:"dryRun"`
 	GroupName         *string `wire:"groupName"`
+	LinkedGroupId     *string
+	Operator          *OperatorRequest
+	ParentGroupId     *string
 	PartitionCount    *int32
 	SpreadLevel       *string
 	Strategy          *string            `wire:"strategy"`
@@ -1998,6 +2812,8 @@ type CreateReplaceRootVolumeTaskRequest struct {
 	InstanceId               *string `wire:",req"`
 	SnapshotId               *string
 	TagSpecifications        []TagSpecification `wire:"TagSpecification,i=item"`
+	VolumeId                 *string
+	VolumeInitializationRate *int64
 }
 
 type CreateReplaceRootVolumeTaskResult struct {
@@ -2040,6 +2856,7 @@ type CreateRouteRequest struct {
 	LocalGatewayId              *string
 	NatGatewayId                *string `wire:"natGatewayId"`
 	NetworkInterfaceId          *string `wire:"networkInterfaceId"`
+	OdbNetworkArn               *string
 	RouteTableId                *string `wire:"routeTableId,req"`
 	TransitGatewayId            *string
 	VpcEndpointId               *string
@@ -2048,6 +2865,44 @@ type CreateRouteRequest struct {
 
 type CreateRouteResult struct {
 	Return *bool `wire:"return"`
+}
+
+type CreateRouteServerEndpointRequest struct {
+	ClientToken       *string
+	DryRun            *bool
+	RouteServerId     *string            `wire:",req"`
+	SubnetId          *string            `wire:",req"`
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateRouteServerEndpointResult struct {
+	RouteServerEndpoint *RouteServerEndpoint `wire:"routeServerEndpoint"`
+}
+
+type CreateRouteServerPeerRequest struct {
+	BgpOptions            *RouteServerBgpOptionsRequest `wire:",req"`
+	DryRun                *bool
+	PeerAddress           *string            `wire:",req"`
+	RouteServerEndpointId *string            `wire:",req"`
+	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateRouteServerPeerResult struct {
+	RouteServerPeer *RouteServerPeer `wire:"routeServerPeer"`
+}
+
+type CreateRouteServerRequest struct {
+	AmazonSideAsn           *int64 `wire:",req"`
+	ClientToken             *string
+	DryRun                  *bool
+	PersistRoutes           *string
+	PersistRoutesDuration   *int64
+	SnsNotificationsEnabled *bool
+	TagSpecifications       []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateRouteServerResult struct {
+	RouteServer *RouteServer `wire:"routeServer"`
 }
 
 type CreateRouteTableRequest struct {
@@ -2062,6 +2917,34 @@ type CreateRouteTableResult struct {
 	RouteTable  *RouteTable `wire:"routeTable"`
 }
 
+type CreateSecondaryNetworkRequest struct {
+	ClientToken       *string
+	DryRun            *bool
+	Ipv4CidrBlock     *string            `wire:",req"`
+	NetworkType       *string            `wire:",req"`
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateSecondaryNetworkResult struct {
+	ClientToken      *string           `wire:"clientToken"`
+	SecondaryNetwork *SecondaryNetwork `wire:"secondaryNetwork"`
+}
+
+type CreateSecondarySubnetRequest struct {
+	AvailabilityZone   *string
+	AvailabilityZoneId *string
+	ClientToken        *string
+	DryRun             *bool
+	Ipv4CidrBlock      *string            `wire:",req"`
+	SecondaryNetworkId *string            `wire:",req"`
+	TagSpecifications  []TagSpecification `wire:"TagSpecification,i=item"`
+}
+
+type CreateSecondarySubnetResult struct {
+	ClientToken     *string          `wire:"clientToken"`
+	SecondarySubnet *SecondarySubnet `wire:"secondarySubnet"`
+}
+
 type CreateSecurityGroupRequest struct {
 	Description       *string            `wire:"GroupDescription,req"`
 	DryRun            *bool              `wire:"dryRun"`
@@ -2071,13 +2954,15 @@ type CreateSecurityGroupRequest struct {
 }
 
 type CreateSecurityGroupResult struct {
-	GroupId *string `wire:"groupId"`
-	Tags    []Tag   `wire:"tagSet,i=item"`
+	GroupId          *string `wire:"groupId"`
+	SecurityGroupArn *string `wire:"securityGroupArn"`
+	Tags             []Tag   `wire:"tagSet,i=item"`
 }
 
 type CreateSnapshotRequest struct {
 	Description       *string
 	DryRun            *bool `wire:"dryRun"`
+	Location          *string
 	OutpostArn        *string
 	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
 	VolumeId          *string            `wire:",req"`
@@ -2088,6 +2973,7 @@ type CreateSnapshotsRequest struct {
 	Description           *string
 	DryRun                *bool
 	InstanceSpecification *InstanceSpecification `wire:",req"`
+	Location              *string
 	OutpostArn            *string
 	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
 }
@@ -2251,6 +3137,37 @@ type CreateTransitGatewayConnectResult struct {
 	TransitGatewayConnect *TransitGatewayConnect `wire:"transitGatewayConnect"`
 }
 
+type CreateTransitGatewayMeteringPolicyEntryRequest struct {
+	DestinationCidrBlock                    *string
+	DestinationPortRange                    *string
+	DestinationTransitGatewayAttachmentId   *string
+	DestinationTransitGatewayAttachmentType *string
+	DryRun                                  *bool
+	MeteredAccount                          *string `wire:",req"`
+	PolicyRuleNumber                        *int32  `wire:",req"`
+	Protocol                                *string
+	SourceCidrBlock                         *string
+	SourcePortRange                         *string
+	SourceTransitGatewayAttachmentId        *string
+	SourceTransitGatewayAttachmentType      *string
+	TransitGatewayMeteringPolicyId          *string `wire:",req"`
+}
+
+type CreateTransitGatewayMeteringPolicyEntryResult struct {
+	TransitGatewayMeteringPolicyEntry *TransitGatewayMeteringPolicyEntry `wire:"transitGatewayMeteringPolicyEntry"`
+}
+
+type CreateTransitGatewayMeteringPolicyRequest struct {
+	DryRun                 *bool
+	MiddleboxAttachmentIds []string           `wire:"MiddleboxAttachmentId"`
+	TagSpecifications      []TagSpecification `wire:",i=item"`
+	TransitGatewayId       *string            `wire:",req"`
+}
+
+type CreateTransitGatewayMeteringPolicyResult struct {
+	TransitGatewayMeteringPolicy *TransitGatewayMeteringPolicy `wire:"transitGatewayMeteringPolicy"`
+}
+
 type CreateTransitGatewayMulticastDomainRequest struct {
 	DryRun            *bool
 	Options           *CreateTransitGatewayMulticastDomainRequestOptions
@@ -2284,6 +3201,18 @@ type CreateTransitGatewayPeeringAttachmentRequestOptions struct {
 
 type CreateTransitGatewayPeeringAttachmentResult struct {
 	TransitGatewayPeeringAttachment *TransitGatewayPeeringAttachment `wire:"transitGatewayPeeringAttachment"`
+}
+
+type CreateTransitGatewayPolicyTableEntryRequest struct {
+	DryRun                      *bool
+	PolicyRule                  *TransitGatewayRequestPolicyRule
+	PolicyRuleNumber            *string `wire:",req"`
+	TargetRouteTableId          *string `wire:",req"`
+	TransitGatewayPolicyTableId *string `wire:",req"`
+}
+
+type CreateTransitGatewayPolicyTableEntryResult struct {
+	TransitGatewayPolicyTableEntry *TransitGatewayPolicyTableEntry `wire:"transitGatewayPolicyTableEntry"`
 }
 
 type CreateTransitGatewayPolicyTableRequest struct {
@@ -2372,31 +3301,57 @@ type CreateTransitGatewayVpcAttachmentResult struct {
 	TransitGatewayVpcAttachment *TransitGatewayVpcAttachment `wire:"transitGatewayVpcAttachment"`
 }
 
+type CreateVerifiedAccessEndpointCidrOptions struct {
+	Cidr       *string
+	PortRanges []CreateVerifiedAccessEndpointPortRange `wire:"PortRange,i=item"`
+	Protocol   *string
+	SubnetIds  []string `wire:"SubnetId,i=item"`
+}
+
 type CreateVerifiedAccessEndpointEniOptions struct {
 	NetworkInterfaceId *string
 	Port               *int32
+	PortRanges         []CreateVerifiedAccessEndpointPortRange `wire:"PortRange,i=item"`
 	Protocol           *string
 }
 
 type CreateVerifiedAccessEndpointLoadBalancerOptions struct {
 	LoadBalancerArn *string
 	Port            *int32
+	PortRanges      []CreateVerifiedAccessEndpointPortRange `wire:"PortRange,i=item"`
 	Protocol        *string
 	SubnetIds       []string `wire:"SubnetId,i=item"`
 }
 
+type CreateVerifiedAccessEndpointPortRange struct {
+	FromPort *int32
+	ToPort   *int32
+}
+
+type CreateVerifiedAccessEndpointRdsOptions struct {
+	Port             *int32
+	Protocol         *string
+	RdsDbClusterArn  *string
+	RdsDbInstanceArn *string
+	RdsDbProxyArn    *string
+	RdsEndpoint      *string
+	SubnetIds        []string `wire:"SubnetId,i=item"`
+}
+
 type CreateVerifiedAccessEndpointRequest struct {
-	ApplicationDomain       *string `wire:",req"`
+	ApplicationDomain       *string
 	AttachmentType          *string `wire:",req"`
+	CidrOptions             *CreateVerifiedAccessEndpointCidrOptions
 	ClientToken             *string
 	Description             *string
-	DomainCertificateArn    *string `wire:",req"`
+	DomainCertificateArn    *string
 	DryRun                  *bool
-	EndpointDomainPrefix    *string `wire:",req"`
+	EndpointDomainPrefix    *string
 	EndpointType            *string `wire:",req"`
 	LoadBalancerOptions     *CreateVerifiedAccessEndpointLoadBalancerOptions
 	NetworkInterfaceOptions *CreateVerifiedAccessEndpointEniOptions
 	PolicyDocument          *string
+	RdsOptions              *CreateVerifiedAccessEndpointRdsOptions
 	SecurityGroupIds        []string `wire:"SecurityGroupId,i=item"`
 	SseSpecification        *VerifiedAccessSseSpecificationRequest
 	TagSpecifications       []TagSpecification `wire:"TagSpecification,i=item"`
@@ -2422,15 +3377,27 @@ type CreateVerifiedAccessGroupResult struct {
 }
 
 type CreateVerifiedAccessInstanceRequest struct {
-	ClientToken       *string
-	Description       *string
-	DryRun            *bool
-	FIPSEnabled       *bool
-	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+	CidrEndpointsCustomSubDomain *string
+	ClientToken                  *string
+	Description                  *string
+	DryRun                       *bool
+	FIPSEnabled                  *bool
+	TagSpecifications            []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
 type CreateVerifiedAccessInstanceResult struct {
 	VerifiedAccessInstance *VerifiedAccessInstance `wire:"verifiedAccessInstance"`
+}
+
+type CreateVerifiedAccessNativeApplicationOidcOptions struct {
+	AuthorizationEndpoint    *string
+	ClientId                 *string
+	ClientSecret             *string
+	Issuer                   *string
+	PublicSigningKeyEndpoint *string
+	Scope                    *string
+	TokenEndpoint            *string
+	UserInfoEndpoint         *string
 }
 
 type CreateVerifiedAccessTrustProviderDeviceOptions struct {
@@ -2449,17 +3416,18 @@ type CreateVerifiedAccessTrustProviderOidcOptions struct {
 }
 
 type CreateVerifiedAccessTrustProviderRequest struct {
-	ClientToken             *string
-	Description             *string
-	DeviceOptions           *CreateVerifiedAccessTrustProviderDeviceOptions
-	DeviceTrustProviderType *string
-	DryRun                  *bool
-	OidcOptions             *CreateVerifiedAccessTrustProviderOidcOptions
-	PolicyReferenceName     *string `wire:",req"`
-	SseSpecification        *VerifiedAccessSseSpecificationRequest
-	TagSpecifications       []TagSpecification `wire:"TagSpecification,i=item"`
-	TrustProviderType       *string            `wire:",req"`
-	UserTrustProviderType   *string
+	ClientToken                  *string
+	Description                  *string
+	DeviceOptions                *CreateVerifiedAccessTrustProviderDeviceOptions
+	DeviceTrustProviderType      *string
+	DryRun                       *bool
+	NativeApplicationOidcOptions *CreateVerifiedAccessNativeApplicationOidcOptions
+	OidcOptions                  *CreateVerifiedAccessTrustProviderOidcOptions
+	PolicyReferenceName          *string `wire:",req"`
+	SseSpecification             *VerifiedAccessSseSpecificationRequest
+	TagSpecifications            []TagSpecification `wire:"TagSpecification,i=item"`
+	TrustProviderType            *string            `wire:",req"`
+	UserTrustProviderType        *string
 }
 
 type CreateVerifiedAccessTrustProviderResult struct {
@@ -2477,19 +3445,44 @@ type CreateVolumePermissionModifications struct {
 }
 
 type CreateVolumeRequest struct {
-	AvailabilityZone   *string `wire:",req"`
-	ClientToken        *string
-	DryRun             *bool `wire:"dryRun"`
-	Encrypted          *bool `wire:"encrypted"`
-	Iops               *int32
-	KmsKeyId           *string
-	MultiAttachEnabled *bool
-	OutpostArn         *string
-	Size               *int32
-	SnapshotId         *string
-	TagSpecifications  []TagSpecification `wire:"TagSpecification,i=item"`
-	Throughput         *int32
-	VolumeType         *string
+	AvailabilityZone         *string
+	AvailabilityZoneId       *string
+	ClientToken              *string
+	DryRun                   *bool `wire:"dryRun"`
+	Encrypted                *bool `wire:"encrypted"`
+	Iops                     *int32
+	KmsKeyId                 *string
+	MultiAttachEnabled       *bool
+	Operator                 *OperatorRequest
+	OutpostArn               *string
+	Size                     *int32
+	SnapshotId               *string
+	TagSpecifications        []TagSpecification `wire:"TagSpecification,i=item"`
+	Throughput               *int32
+	VolumeInitializationRate *int32
+	VolumeType               *string
+}
+
+type CreateVpcBlockPublicAccessExclusionRequest struct {
+	DryRun                       *bool
+	InternetGatewayExclusionMode *string `wire:",req"`
+	SubnetId                     *string
+	TagSpecifications            []TagSpecification `wire:"TagSpecification,i=item"`
+	VpcId                        *string
+}
+
+type CreateVpcBlockPublicAccessExclusionResult struct {
+	VpcBlockPublicAccessExclusion *VpcBlockPublicAccessExclusion `wire:"vpcBlockPublicAccessExclusion"`
+}
+
+type CreateVpcEncryptionControlRequest struct {
+	DryRun            *bool
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+	VpcId             *string            `wire:",req"`
+}
+
+type CreateVpcEncryptionControlResult struct {
+	VpcEncryptionControl *VpcEncryptionControl `wire:"vpcEncryptionControl"`
 }
 
 type CreateVpcEndpointConnectionNotificationRequest struct {
@@ -2507,20 +3500,23 @@ type CreateVpcEndpointConnectionNotificationResult struct {
 }
 
 type CreateVpcEndpointRequest struct {
-	ClientToken          *string
-	DnsOptions           *DnsOptionsSpecification
-	DryRun               *bool
-	IpAddressType        *string
-	PolicyDocument       *string
-	PrivateDnsEnabled    *bool
-	RouteTableIds        []string              `wire:"RouteTableId,i=item"`
-	SecurityGroupIds     []string              `wire:"SecurityGroupId,i=item"`
-	ServiceName          *string               `wire:",req"`
-	SubnetConfigurations []SubnetConfiguration `wire:"SubnetConfiguration,i=item"`
-	SubnetIds            []string              `wire:"SubnetId,i=item"`
-	TagSpecifications    []TagSpecification    `wire:"TagSpecification,i=item"`
-	VpcEndpointType      *string
-	VpcId                *string `wire:",req"`
+	ClientToken              *string
+	DnsOptions               *DnsOptionsSpecification
+	DryRun                   *bool
+	IpAddressType            *string
+	PolicyDocument           *string
+	PrivateDnsEnabled        *bool
+	ResourceConfigurationArn *string
+	RouteTableIds            []string `wire:"RouteTableId,i=item"`
+	SecurityGroupIds         []string `wire:"SecurityGroupId,i=item"`
+	ServiceName              *string
+	ServiceNetworkArn        *string
+	ServiceRegion            *string
+	SubnetConfigurations     []SubnetConfiguration `wire:"SubnetConfiguration,i=item"`
+	SubnetIds                []string              `wire:"SubnetId,i=item"`
+	TagSpecifications        []TagSpecification    `wire:"TagSpecification,i=item"`
+	VpcEndpointType          *string
+	VpcId                    *string `wire:",req"`
 }
 
 type CreateVpcEndpointResult struct {
@@ -2536,6 +3532,7 @@ type CreateVpcEndpointServiceConfigurationRequest struct {
 	NetworkLoadBalancerArns []string `wire:"NetworkLoadBalancerArn,i=item"`
 	PrivateDnsName          *string
 	SupportedIpAddressTypes []string           `wire:"SupportedIpAddressType,i=item"`
+	SupportedRegions        []string           `wire:"SupportedRegion,i=item"`
 	TagSpecifications       []TagSpecification `wire:"TagSpecification,i=item"`
 }
 
@@ -2570,20 +3567,34 @@ type CreateVpcRequest struct {
 	Ipv6NetmaskLength               *int32
 	Ipv6Pool                        *string
 	TagSpecifications               []TagSpecification `wire:"TagSpecification,i=item"`
+	VpcEncryptionControl            *VpcEncryptionControlConfiguration
 }
 
 type CreateVpcResult struct {
 	Vpc *Vpc `wire:"vpc"`
 }
 
-type CreateVpnConnectionRequest struct {
-	CustomerGatewayId *string                            `wire:",req"`
-	DryRun            *bool                              `wire:"dryRun"`
-	Options           *VpnConnectionOptionsSpecification `wire:"options"`
-	TagSpecifications []TagSpecification                 `wire:"TagSpecification,i=item"`
+type CreateVpnConcentratorRequest struct {
+	DryRun            *bool
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
 	TransitGatewayId  *string
 	Type              *string `wire:",req"`
-	VpnGatewayId      *string
+}
+
+type CreateVpnConcentratorResult struct {
+	VpnConcentrator *VpnConcentrator `wire:"vpnConcentrator"`
+}
+
+type CreateVpnConnectionRequest struct {
+	CustomerGatewayId   *string                            `wire:",req"`
+	DryRun              *bool                              `wire:"dryRun"`
+	Options             *VpnConnectionOptionsSpecification `wire:"options"`
+	PreSharedKeyStorage *string
+	TagSpecifications   []TagSpecification `wire:"TagSpecification,i=item"`
+	TransitGatewayId    *string
+	Type                *string `wire:",req"`
+	VpnConcentratorId   *string
+	VpnGatewayId        *string
 }
 
 type CreateVpnConnectionResult struct {
@@ -2607,12 +3618,30 @@ type CreateVpnGatewayResult struct {
 	VpnGateway *VpnGateway `wire:"vpnGateway"`
 }
 
+type CreationDateCondition struct {
+	MaximumDaysSinceCreated *int32 `wire:"maximumDaysSinceCreated"`
+}
+
+type CreationDateConditionRequest struct {
+	MaximumDaysSinceCreated *int32
+}
+
 type CreditSpecification struct {
 	CpuCredits *string `wire:"cpuCredits"`
 }
 
 type CreditSpecificationRequest struct {
 	CpuCredits *string `wire:",req"`
+}
+
+type CustomTagKeyValueRequestPair struct {
+	Key   *string
+	Value *string
+}
+
+type CustomTagKeyValueResponsePair struct {
+	Key   *string `wire:"key"`
+	Value *string `wire:"value"`
 }
 
 type CustomerGateway struct {
@@ -2646,6 +3675,42 @@ type DataResponse struct {
 	Statistic    *string       `wire:"statistic"`
 }
 
+type DeclarativePoliciesReport struct {
+	EndTime   *time.Time `wire:"endTime"`
+	ReportId  *string    `wire:"reportId"`
+	S3Bucket  *string    `wire:"s3Bucket"`
+	S3Prefix  *string    `wire:"s3Prefix"`
+	StartTime *time.Time `wire:"startTime"`
+	Status    *string    `wire:"status"`
+	Tags      []Tag      `wire:"tagSet,i=item"`
+	TargetId  *string    `wire:"targetId"`
+}
+
+type DefaultConnectionTrackingConfiguration struct {
+	DefaultTcpEstablishedTimeout *int32 `wire:"defaultTcpEstablishedTimeout"`
+	DefaultUdpStreamTimeout      *int32 `wire:"defaultUdpStreamTimeout"`
+	DefaultUdpTimeout            *int32 `wire:"defaultUdpTimeout"`
+}
+
+type DeleteApplicationStatusCheckRequest struct {
+	ApplicationStatusCheckId *string `wire:",req"`
+	ClientToken              *string
+	DryRun                   *bool
+}
+
+type DeleteApplicationStatusCheckResult struct {
+	ApplicationStatusCheck *ApplicationStatusCheckResponseObject `wire:"applicationStatusCheck"`
+}
+
+type DeleteCapacityManagerDataExportRequest struct {
+	CapacityManagerDataExportId *string `wire:",req"`
+	DryRun                      *bool
+}
+
+type DeleteCapacityManagerDataExportResult struct {
+	CapacityManagerDataExportId *string `wire:"capacityManagerDataExportId"`
+}
+
 type DeleteCarrierGatewayRequest struct {
 	CarrierGatewayId *string `wire:",req"`
 	DryRun           *bool
@@ -2653,6 +3718,15 @@ type DeleteCarrierGatewayRequest struct {
 
 type DeleteCarrierGatewayResult struct {
 	CarrierGateway *CarrierGateway `wire:"carrierGateway"`
+}
+
+type DeleteClientVpnEndpointAuthorizationPolicyRequest struct {
+	ClientVpnEndpointId *string `wire:",req"`
+	DryRun              *bool
+}
+
+type DeleteClientVpnEndpointAuthorizationPolicyResult struct {
+	Status *string `wire:"status"`
 }
 
 type DeleteClientVpnEndpointRequest struct {
@@ -2758,6 +3832,15 @@ type DeleteFpgaImageResult struct {
 	Return *bool `wire:"return"`
 }
 
+type DeleteImageUsageReportRequest struct {
+	DryRun   *bool
+	ReportId *string `wire:",req"`
+}
+
+type DeleteImageUsageReportResult struct {
+	Return *bool `wire:"return"`
+}
+
 type DeleteInstanceConnectEndpointRequest struct {
 	DryRun                    *bool
 	InstanceConnectEndpointId *string `wire:",req"`
@@ -2791,6 +3874,24 @@ type DeleteIpamExternalResourceVerificationTokenResult struct {
 	IpamExternalResourceVerificationToken *IpamExternalResourceVerificationToken `wire:"ipamExternalResourceVerificationToken"`
 }
 
+type DeleteIpamInternetRegistryAssociationRequest struct {
+	DryRun                            *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+}
+
+type DeleteIpamInternetRegistryAssociationResult struct {
+	IpamInternetRegistryAssociation *IpamInternetRegistryAssociation `wire:"ipamInternetRegistryAssociation"`
+}
+
+type DeleteIpamPolicyRequest struct {
+	DryRun       *bool
+	IpamPolicyId *string `wire:",req"`
+}
+
+type DeleteIpamPolicyResult struct {
+	IpamPolicy *IpamPolicy `wire:"ipamPolicy"`
+}
+
 type DeleteIpamPoolRequest struct {
 	Cascade    *bool
 	DryRun     *bool
@@ -2799,6 +3900,24 @@ type DeleteIpamPoolRequest struct {
 
 type DeleteIpamPoolResult struct {
 	IpamPool *IpamPool `wire:"ipamPool"`
+}
+
+type DeleteIpamPrefixListResolverRequest struct {
+	DryRun                   *bool
+	IpamPrefixListResolverId *string `wire:",req"`
+}
+
+type DeleteIpamPrefixListResolverResult struct {
+	IpamPrefixListResolver *IpamPrefixListResolver `wire:"ipamPrefixListResolver"`
+}
+
+type DeleteIpamPrefixListResolverTargetRequest struct {
+	DryRun                         *bool
+	IpamPrefixListResolverTargetId *string `wire:",req"`
+}
+
+type DeleteIpamPrefixListResolverTargetResult struct {
+	IpamPrefixListResolverTarget *IpamPrefixListResolverTarget `wire:"ipamPrefixListResolverTarget"`
 }
 
 type DeleteIpamRequest struct {
@@ -2818,6 +3937,18 @@ type DeleteIpamResourceDiscoveryResult struct {
 
 type DeleteIpamResult struct {
 	Ipam *Ipam `wire:"ipam"`
+}
+
+type DeleteIpamRoutingPolicyRegistrationRequest struct {
+	Cidr                              *string `wire:",req"`
+	ClientToken                       *string
+	DryRun                            *bool
+	Force                             *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+}
+
+type DeleteIpamRoutingPolicyRegistrationResult struct {
+	IpamRoutingPolicyRegistrationDelta *IpamRoutingPolicyRegistrationDelta `wire:"ipamRoutingPolicyRegistrationDelta"`
 }
 
 type DeleteIpamScopeRequest struct {
@@ -2911,6 +4042,24 @@ type DeleteLocalGatewayRouteTableVpcAssociationRequest struct {
 
 type DeleteLocalGatewayRouteTableVpcAssociationResult struct {
 	LocalGatewayRouteTableVpcAssociation *LocalGatewayRouteTableVpcAssociation `wire:"localGatewayRouteTableVpcAssociation"`
+}
+
+type DeleteLocalGatewayVirtualInterfaceGroupRequest struct {
+	DryRun                              *bool
+	LocalGatewayVirtualInterfaceGroupId *string `wire:",req"`
+}
+
+type DeleteLocalGatewayVirtualInterfaceGroupResult struct {
+	LocalGatewayVirtualInterfaceGroup *LocalGatewayVirtualInterfaceGroup `wire:"localGatewayVirtualInterfaceGroup"`
+}
+
+type DeleteLocalGatewayVirtualInterfaceRequest struct {
+	DryRun                         *bool
+	LocalGatewayVirtualInterfaceId *string `wire:",req"`
+}
+
+type DeleteLocalGatewayVirtualInterfaceResult struct {
+	LocalGatewayVirtualInterface *LocalGatewayVirtualInterface `wire:"localGatewayVirtualInterface"`
 }
 
 type DeleteManagedPrefixListRequest struct {
@@ -3032,9 +4181,58 @@ type DeleteRouteRequest struct {
 	RouteTableId             *string `wire:"routeTableId,req"`
 }
 
+type DeleteRouteServerEndpointRequest struct {
+	DryRun                *bool
+	RouteServerEndpointId *string `wire:",req"`
+}
+
+type DeleteRouteServerEndpointResult struct {
+	RouteServerEndpoint *RouteServerEndpoint `wire:"routeServerEndpoint"`
+}
+
+type DeleteRouteServerPeerRequest struct {
+	DryRun            *bool
+	RouteServerPeerId *string `wire:",req"`
+}
+
+type DeleteRouteServerPeerResult struct {
+	RouteServerPeer *RouteServerPeer `wire:"routeServerPeer"`
+}
+
+type DeleteRouteServerRequest struct {
+	DryRun        *bool
+	RouteServerId *string `wire:",req"`
+}
+
+type DeleteRouteServerResult struct {
+	RouteServer *RouteServer `wire:"routeServer"`
+}
+
 type DeleteRouteTableRequest struct {
 	DryRun       *bool   `wire:"dryRun"`
 	RouteTableId *string `wire:"routeTableId,req"`
+}
+
+type DeleteSecondaryNetworkRequest struct {
+	ClientToken        *string
+	DryRun             *bool
+	SecondaryNetworkId *string `wire:",req"`
+}
+
+type DeleteSecondaryNetworkResult struct {
+	ClientToken      *string           `wire:"clientToken"`
+	SecondaryNetwork *SecondaryNetwork `wire:"secondaryNetwork"`
+}
+
+type DeleteSecondarySubnetRequest struct {
+	ClientToken       *string
+	DryRun            *bool
+	SecondarySubnetId *string `wire:",req"`
+}
+
+type DeleteSecondarySubnetResult struct {
+	ClientToken     *string          `wire:"clientToken"`
+	SecondarySubnet *SecondarySubnet `wire:"secondarySubnet"`
 }
 
 type DeleteSecurityGroupRequest struct {
@@ -3043,9 +4241,19 @@ type DeleteSecurityGroupRequest struct {
 	GroupName *string
 }
 
+type DeleteSecurityGroupResult struct {
+	GroupId *string `wire:"groupId"`
+	Return  *bool   `wire:"return"`
+}
+
 type DeleteSnapshotRequest struct {
 	DryRun     *bool   `wire:"dryRun"`
 	SnapshotId *string `wire:",req"`
+}
+
+type DeleteSnapshotReturnCode struct {
+	ReturnCode *string `wire:"returnCode"`
+	SnapshotId *string `wire:"snapshotId"`
 }
 
 type DeleteSpotDatafeedSubscriptionRequest struct {
@@ -3108,6 +4316,15 @@ type DeleteTrafficMirrorTargetResult struct {
 	TrafficMirrorTargetId *string `wire:"trafficMirrorTargetId"`
 }
 
+type DeleteTransitGatewayClientVpnAttachmentRequest struct {
+	DryRun                     *bool
+	TransitGatewayAttachmentId *string `wire:",req"`
+}
+
+type DeleteTransitGatewayClientVpnAttachmentResult struct {
+	TransitGatewayClientVpnAttachment *TransitGatewayClientVpnAttachment `wire:"transitGatewayClientVpnAttachment"`
+}
+
 type DeleteTransitGatewayConnectPeerRequest struct {
 	DryRun                      *bool
 	TransitGatewayConnectPeerId *string `wire:",req"`
@@ -3126,6 +4343,25 @@ type DeleteTransitGatewayConnectResult struct {
 	TransitGatewayConnect *TransitGatewayConnect `wire:"transitGatewayConnect"`
 }
 
+type DeleteTransitGatewayMeteringPolicyEntryRequest struct {
+	DryRun                         *bool
+	PolicyRuleNumber               *int32  `wire:",req"`
+	TransitGatewayMeteringPolicyId *string `wire:",req"`
+}
+
+type DeleteTransitGatewayMeteringPolicyEntryResult struct {
+	TransitGatewayMeteringPolicyEntry *TransitGatewayMeteringPolicyEntry `wire:"transitGatewayMeteringPolicyEntry"`
+}
+
+type DeleteTransitGatewayMeteringPolicyRequest struct {
+	DryRun                         *bool
+	TransitGatewayMeteringPolicyId *string `wire:",req"`
+}
+
+type DeleteTransitGatewayMeteringPolicyResult struct {
+	TransitGatewayMeteringPolicy *TransitGatewayMeteringPolicy `wire:"transitGatewayMeteringPolicy"`
+}
+
 type DeleteTransitGatewayMulticastDomainRequest struct {
 	DryRun                          *bool
 	TransitGatewayMulticastDomainId *string `wire:",req"`
@@ -3142,6 +4378,16 @@ type DeleteTransitGatewayPeeringAttachmentRequest struct {
 
 type DeleteTransitGatewayPeeringAttachmentResult struct {
 	TransitGatewayPeeringAttachment *TransitGatewayPeeringAttachment `wire:"transitGatewayPeeringAttachment"`
+}
+
+type DeleteTransitGatewayPolicyTableEntryRequest struct {
+	DryRun                      *bool
+	PolicyRuleNumber            *string `wire:",req"`
+	TransitGatewayPolicyTableId *string `wire:",req"`
+}
+
+type DeleteTransitGatewayPolicyTableEntryResult struct {
+	TransitGatewayPolicyTableEntry *TransitGatewayPolicyTableEntry `wire:"transitGatewayPolicyTableEntry"`
 }
 
 type DeleteTransitGatewayPolicyTableRequest struct {
@@ -3254,6 +4500,24 @@ type DeleteVolumeRequest struct {
 	VolumeId *string `wire:",req"`
 }
 
+type DeleteVpcBlockPublicAccessExclusionRequest struct {
+	DryRun      *bool
+	ExclusionId *string `wire:",req"`
+}
+
+type DeleteVpcBlockPublicAccessExclusionResult struct {
+	VpcBlockPublicAccessExclusion *VpcBlockPublicAccessExclusion `wire:"vpcBlockPublicAccessExclusion"`
+}
+
+type DeleteVpcEncryptionControlRequest struct {
+	DryRun                 *bool
+	VpcEncryptionControlId *string `wire:",req"`
+}
+
+type DeleteVpcEncryptionControlResult struct {
+	VpcEncryptionControl *VpcEncryptionControl `wire:"vpcEncryptionControl"`
+}
+
 type DeleteVpcEndpointConnectionNotificationsRequest struct {
 	ConnectionNotificationIds []string `wire:"ConnectionNotificationId,req,i=item"`
 	DryRun                    *bool
@@ -3295,6 +4559,15 @@ type DeleteVpcRequest struct {
 	VpcId  *string `wire:",req"`
 }
 
+type DeleteVpnConcentratorRequest struct {
+	DryRun            *bool
+	VpnConcentratorId *string `wire:",req"`
+}
+
+type DeleteVpnConcentratorResult struct {
+	Return *bool `wire:"return"`
+}
+
 type DeleteVpnConnectionRequest struct {
 	DryRun          *bool   `wire:"dryRun"`
 	VpnConnectionId *string `wire:",req"`
@@ -3308,6 +4581,14 @@ type DeleteVpnConnectionRouteRequest struct {
 type DeleteVpnGatewayRequest struct {
 	DryRun       *bool   `wire:"dryRun"`
 	VpnGatewayId *string `wire:",req"`
+}
+
+type DeprecationTimeCondition struct {
+	MaximumDaysSinceDeprecated *int32 `wire:"maximumDaysSinceDeprecated"`
+}
+
+type DeprecationTimeConditionRequest struct {
+	MaximumDaysSinceDeprecated *int32
 }
 
 type DeprovisionByoipCidrRequest struct {
@@ -3351,8 +4632,14 @@ type DeprovisionPublicIpv4PoolCidrResult struct {
 }
 
 type DeregisterImageRequest struct {
-	DryRun  *bool   `wire:"dryRun"`
-	ImageId *string `wire:",req"`
+	DeleteAssociatedSnapshots *bool
+	DryRun                    *bool   `wire:"dryRun"`
+	ImageId                   *string `wire:",req"`
+}
+
+type DeregisterImageResult struct {
+	DeleteSnapshotResults []DeleteSnapshotReturnCode `wire:"deleteSnapshotResultSet,i=item"`
+	Return                *bool                      `wire:"return"`
 }
 
 type DeregisterInstanceEventNotificationAttributesRequest struct {
@@ -3400,6 +4687,14 @@ type DescribeAccountAttributesResult struct {
 	AccountAttributes []AccountAttribute `wire:"accountAttributeSet,i=item"`
 }
 
+type DescribeAccountVpcEncryptionControlRequest struct {
+	DryRun *bool
+}
+
+type DescribeAccountVpcEncryptionControlResult struct {
+	AccountVpcEncryptionControl *AccountVpcEncryptionControl `wire:"accountVpcEncryptionControl"`
+}
+
 type DescribeAddressTransfersRequest struct {
 	AllocationIds []string `wire:"AllocationId,i=AllocationId"`
 	DryRun        *bool
@@ -3443,6 +4738,47 @@ type DescribeAggregateIdFormatRequest struct {
 type DescribeAggregateIdFormatResult struct {
 	Statuses             []IdFormat `wire:"statusSet,i=item"`
 	UseLongIdsAggregated *bool      `wire:"useLongIdsAggregated"`
+}
+
+type DescribeApplicationStatusCheckAssociationsRequest struct {
+	ApplicationStatusCheckIds []string `wire:"ApplicationStatusCheckId,i=item"`
+	DryRun                    *bool
+	Filters                   []Filter `wire:"Filter,i=Filter"`
+	MaxResults                *int32
+	NextToken                 *string
+}
+
+type DescribeApplicationStatusCheckAssociationsResult struct {
+	Associations []ApplicationStatusCheckAssociationObject `wire:"associationSet,i=item"`
+	NextToken    *string                                   `wire:"nextToken"`
+	Tags         []Tag                                     `wire:"tagSet,i=item"`
+}
+
+type DescribeApplicationStatusChecksRequest struct {
+	ApplicationStatusCheckIds []string `wire:"ApplicationStatusCheckId,i=item"`
+	DryRun                    *bool
+	Filters                   []Filter `wire:"Filter,i=Filter"`
+	IncludeAll                *bool
+	MaxResults                *int32
+	NextToken                 *string
+}
+
+type DescribeApplicationStatusChecksResult struct {
+	ApplicationStatusChecks []ApplicationStatusCheckResponseObject `wire:"applicationStatusCheckSet,i=item"`
+	NextToken               *string                                `wire:"nextToken"`
+}
+
+type DescribeApplicationStatusRequest struct {
+	DryRun      *bool
+	Filters     []Filter `wire:"Filter,i=Filter"`
+	InstanceIds []string `wire:"InstanceId,i=item"`
+	MaxResults  *int32
+	NextToken   *string
+}
+
+type DescribeApplicationStatusResult struct {
+	ApplicationStatuses *ApplicationStatusesResponseType `wire:"applicationStatusesResponseType"`
+	NextToken           *string                          `wire:"nextToken"`
 }
 
 type DescribeAvailabilityZonesRequest struct {
@@ -3490,20 +4826,128 @@ type DescribeByoipCidrsResult struct {
 	NextToken  *string     `wire:"nextToken"`
 }
 
+type DescribeCapacityBlockExtensionHistoryRequest struct {
+	CapacityReservationIds []string `wire:"CapacityReservationId,i=item"`
+	DryRun                 *bool
+	Filters                []Filter `wire:"Filter,i=Filter"`
+	MaxResults             *int32
+	NextToken              *string
+}
+
+type DescribeCapacityBlockExtensionHistoryResult struct {
+	CapacityBlockExtensions []CapacityBlockExtension `wire:"capacityBlockExtensionSet,i=item"`
+	NextToken               *string                  `wire:"nextToken"`
+}
+
+type DescribeCapacityBlockExtensionOfferingsRequest struct {
+	CapacityBlockExtensionDurationHours *int32  `wire:",req"`
+	CapacityReservationId               *string `wire:",req"`
+	DryRun                              *bool
+	MaxResults                          *int32
+	NextToken                           *string
+}
+
+type DescribeCapacityBlockExtensionOfferingsResult struct {
+	CapacityBlockExtensionOfferings []CapacityBlockExtensionOffering `wire:"capacityBlockExtensionOfferingSet,i=item"`
+	NextToken                       *string                          `wire:"nextToken"`
+}
+
 type DescribeCapacityBlockOfferingsRequest struct {
+	AllAvailabilityZones  *bool
 	CapacityDurationHours *int32 `wire:",req"`
 	DryRun                *bool
 	EndDateRange          *time.Time
-	InstanceCount         *int32  `wire:",req"`
-	InstanceType          *string `wire:",req"`
+	InstanceCount         *int32
+	InstanceType          *string
 	MaxResults            *int32
 	NextToken             *string
 	StartDateRange        *time.Time
+	UltraserverCount      *int32
+	UltraserverType       *string
 }
 
 type DescribeCapacityBlockOfferingsResult struct {
 	CapacityBlockOfferings []CapacityBlockOffering `wire:"capacityBlockOfferingSet,i=item"`
 	NextToken              *string                 `wire:"nextToken"`
+}
+
+type DescribeCapacityBlockStatusRequest struct {
+	CapacityBlockIds []string `wire:"CapacityBlockId,i=item"`
+	DryRun           *bool
+	Filters          []Filter `wire:"Filter,i=Filter"`
+	MaxResults       *int32
+	NextToken        *string
+}
+
+type DescribeCapacityBlockStatusResult struct {
+	CapacityBlockStatuses []CapacityBlockStatus `wire:"capacityBlockStatusSet,i=item"`
+	NextToken             *string               `wire:"nextToken"`
+}
+
+type DescribeCapacityBlocksRequest struct {
+	CapacityBlockIds []string `wire:"CapacityBlockId,i=item"`
+	DryRun           *bool
+	Filters          []Filter `wire:"Filter,i=Filter"`
+	MaxResults       *int32
+	NextToken        *string
+}
+
+type DescribeCapacityBlocksResult struct {
+	CapacityBlocks []CapacityBlock `wire:"capacityBlockSet,i=item"`
+	NextToken      *string         `wire:"nextToken"`
+}
+
+type DescribeCapacityManagerDataExportsRequest struct {
+	CapacityManagerDataExportIds []string `wire:"CapacityManagerDataExportId,i=item"`
+	DryRun                       *bool
+	Filters                      []Filter `wire:"Filter,i=Filter"`
+	MaxResults                   *int32
+	NextToken                    *string
+}
+
+type DescribeCapacityManagerDataExportsResult struct {
+	CapacityManagerDataExports []CapacityManagerDataExportResponse `wire:"capacityManagerDataExportSet,i=item"`
+	NextToken                  *string                             `wire:"nextToken"`
+}
+
+type DescribeCapacityReservationBillingRequestsRequest struct {
+	CapacityReservationIds []string `wire:"CapacityReservationId,i=item"`
+	DryRun                 *bool
+	Filters                []Filter `wire:"Filter,i=Filter"`
+	MaxResults             *int32
+	NextToken              *string
+	Role                   *string `wire:",req"`
+}
+
+type DescribeCapacityReservationBillingRequestsResult struct {
+	CapacityReservationBillingRequests []CapacityReservationBillingRequest `wire:"capacityReservationBillingRequestSet,i=item"`
+	NextToken                          *string                             `wire:"nextToken"`
+}
+
+type DescribeCapacityReservationCancellationQuotesRequest struct {
+	CapacityReservationCancellationQuoteIds []string `wire:"CapacityReservationCancellationQuoteId,i=item"`
+	DryRun                                  *bool
+	Filters                                 []Filter `wire:"Filter,i=Filter"`
+	MaxResults                              *int32
+	NextToken                               *string
+}
+
+type DescribeCapacityReservationCancellationQuotesResult struct {
+	CapacityReservationCancellationQuotes []CapacityReservationCancellationQuote `wire:"capacityReservationCancellationQuoteSet,i=item"`
+	NextToken                             *string                                `wire:"nextToken"`
+}
+
+type DescribeCapacityReservationDateChangeQuotesRequest struct {
+	CapacityReservationModificationQuoteIds []string `wire:"CapacityReservationModificationQuoteId,i=item"`
+	DryRun                                  *bool
+	Filters                                 []Filter `wire:"Filter,i=Filter"`
+	MaxResults                              *int32
+	NextToken                               *string
+}
+
+type DescribeCapacityReservationDateChangeQuotesResult struct {
+	CapacityReservationModificationQuotes []CapacityReservationModificationQuote `wire:"capacityReservationModificationQuoteSet,i=item"`
+	NextToken                             *string                                `wire:"nextToken"`
 }
 
 type DescribeCapacityReservationFleetsRequest struct {
@@ -3517,6 +4961,19 @@ type DescribeCapacityReservationFleetsRequest struct {
 type DescribeCapacityReservationFleetsResult struct {
 	CapacityReservationFleets []CapacityReservationFleet `wire:"capacityReservationFleetSet,i=item"`
 	NextToken                 *string                    `wire:"nextToken"`
+}
+
+type DescribeCapacityReservationTopologyRequest struct {
+	CapacityReservationIds []string `wire:"CapacityReservationId,i=item"`
+	DryRun                 *bool
+	Filters                []Filter `wire:"Filter,i=Filter"`
+	MaxResults             *int32
+	NextToken              *string
+}
+
+type DescribeCapacityReservationTopologyResult struct {
+	CapacityReservations []CapacityReservationTopology `wire:"capacityReservationSet,i=item"`
+	NextToken            *string                       `wire:"nextToken"`
 }
 
 type DescribeCapacityReservationsRequest struct {
@@ -3656,6 +5113,18 @@ type DescribeCustomerGatewaysResult struct {
 	CustomerGateways []CustomerGateway `wire:"customerGatewaySet,i=item"`
 }
 
+type DescribeDeclarativePoliciesReportsRequest struct {
+	DryRun     *bool
+	MaxResults *int32
+	NextToken  *string
+	ReportIds  []string `wire:"ReportId,i=item"`
+}
+
+type DescribeDeclarativePoliciesReportsResult struct {
+	NextToken *string                     `wire:"nextToken"`
+	Reports   []DeclarativePoliciesReport `wire:"reportSet,i=item"`
+}
+
 type DescribeDhcpOptionsRequest struct {
 	DhcpOptionsIds []string `wire:"DhcpOptionsId,i=DhcpOptionsId"`
 	DryRun         *bool    `wire:"dryRun"`
@@ -3745,6 +5214,7 @@ type DescribeFastLaunchImagesSuccessItem struct {
 
 type DescribeFastSnapshotRestoreSuccessItem struct {
 	AvailabilityZone      *string    `wire:"availabilityZone"`
+	AvailabilityZoneId    *string    `wire:"availabilityZoneId"`
 	DisabledTime          *time.Time `wire:"disabledTime"`
 	DisablingTime         *time.Time `wire:"disablingTime"`
 	EnabledTime           *time.Time `wire:"enabledTime"`
@@ -3938,6 +5408,48 @@ type DescribeImageAttributeRequest struct {
 	ImageId   *string `wire:",req"`
 }
 
+type DescribeImageReferencesRequest struct {
+	DryRun                  *bool
+	ImageIds                []string `wire:"ImageId,req"`
+	IncludeAllResourceTypes *bool
+	MaxResults              *int32
+	NextToken               *string
+	ResourceTypes           []ResourceTypeRequest `wire:"ResourceType"`
+}
+
+type DescribeImageReferencesResult struct {
+	ImageReferences []ImageReference `wire:"imageReferenceSet,i=item"`
+	NextToken       *string          `wire:"nextToken"`
+}
+
+type DescribeImageUsageReportEntriesRequest struct {
+	DryRun     *bool
+	Filters    []Filter `wire:"Filter,i=Filter"`
+	ImageIds   []string `wire:"ImageId"`
+	MaxResults *int32
+	NextToken  *string
+	ReportIds  []string `wire:"ReportId"`
+}
+
+type DescribeImageUsageReportEntriesResult struct {
+	ImageUsageReportEntries []ImageUsageReportEntry `wire:"imageUsageReportEntrySet,i=item"`
+	NextToken               *string                 `wire:"nextToken"`
+}
+
+type DescribeImageUsageReportsRequest struct {
+	DryRun     *bool
+	Filters    []Filter `wire:"Filter,i=Filter"`
+	ImageIds   []string `wire:"ImageId"`
+	MaxResults *int32
+	NextToken  *string
+	ReportIds  []string `wire:"ReportId"`
+}
+
+type DescribeImageUsageReportsResult struct {
+	ImageUsageReports []ImageUsageReport `wire:"imageUsageReportSet,i=item"`
+	NextToken         *string            `wire:"nextToken"`
+}
+
 type DescribeImagesRequest struct {
 	DryRun            *bool    `wire:"dryRun"`
 	ExecutableUsers   []string `wire:"ExecutableBy,i=ExecutableBy"`
@@ -4034,13 +5546,55 @@ type DescribeInstanceEventWindowsResult struct {
 	NextToken            *string               `wire:"nextToken"`
 }
 
+type DescribeInstanceImageMetadataRequest struct {
+	DryRun      *bool
+	Filters     []Filter `wire:"Filter,i=Filter"`
+	InstanceIds []string `wire:"InstanceId,i=InstanceId"`
+	MaxResults  *int32
+	NextToken   *string
+}
+
+type DescribeInstanceImageMetadataResult struct {
+	InstanceImageMetadata []InstanceImageMetadata `wire:"instanceImageMetadataSet,i=item"`
+	NextToken             *string                 `wire:"nextToken"`
+}
+
+type DescribeInstanceSqlHaHistoryStatesRequest struct {
+	DryRun      *bool
+	EndTime     *time.Time
+	Filters     []Filter `wire:"Filter,i=Filter"`
+	InstanceIds []string `wire:"InstanceId,i=InstanceId"`
+	MaxResults  *int32
+	NextToken   *string
+	StartTime   *time.Time
+}
+
+type DescribeInstanceSqlHaHistoryStatesResult struct {
+	Instances []RegisteredInstance `wire:"instanceSet,i=item"`
+	NextToken *string              `wire:"nextToken"`
+}
+
+type DescribeInstanceSqlHaStatesRequest struct {
+	DryRun      *bool
+	Filters     []Filter `wire:"Filter,i=Filter"`
+	InstanceIds []string `wire:"InstanceId,i=InstanceId"`
+	MaxResults  *int32
+	NextToken   *string
+}
+
+type DescribeInstanceSqlHaStatesResult struct {
+	Instances []RegisteredInstance `wire:"instanceSet,i=item"`
+	NextToken *string              `wire:"nextToken"`
+}
+
 type DescribeInstanceStatusRequest struct {
-	DryRun              *bool    `wire:"dryRun"`
-	Filters             []Filter `wire:"Filter,i=Filter"`
-	IncludeAllInstances *bool    `wire:"includeAllInstances"`
-	InstanceIds         []string `wire:"InstanceId,i=InstanceId"`
-	MaxResults          *int32
-	NextToken           *string
+	DryRun                  *bool    `wire:"dryRun"`
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IncludeAllInstances     *bool    `wire:"includeAllInstances"`
+	IncludeManagedResources *bool
+	InstanceIds             []string `wire:"InstanceId,i=InstanceId"`
+	MaxResults              *int32
+	NextToken               *string
 }
 
 type DescribeInstanceStatusResult struct {
@@ -4076,11 +5630,12 @@ type DescribeInstanceTypeOfferingsResult struct {
 }
 
 type DescribeInstanceTypesRequest struct {
-	DryRun        *bool
-	Filters       []Filter `wire:"Filter,i=Filter"`
-	InstanceTypes []string `wire:"InstanceType"`
-	MaxResults    *int32
-	NextToken     *string
+	DryRun                     *bool
+	Filters                    []Filter `wire:"Filter,i=Filter"`
+	IncludeUnsupportedInRegion *bool
+	InstanceTypes              []string `wire:"InstanceType"`
+	MaxResults                 *int32
+	NextToken                  *string
 }
 
 type DescribeInstanceTypesResult struct {
@@ -4089,11 +5644,12 @@ type DescribeInstanceTypesResult struct {
 }
 
 type DescribeInstancesRequest struct {
-	DryRun      *bool    `wire:"dryRun"`
-	Filters     []Filter `wire:"Filter,i=Filter"`
-	InstanceIds []string `wire:"InstanceId,i=InstanceId"`
-	MaxResults  *int32   `wire:"maxResults"`
-	NextToken   *string  `wire:"nextToken"`
+	DryRun                  *bool    `wire:"dryRun"`
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IncludeManagedResources *bool
+	InstanceIds             []string `wire:"InstanceId,i=InstanceId"`
+	MaxResults              *int32   `wire:"maxResults"`
+	NextToken               *string  `wire:"nextToken"`
 }
 
 type DescribeInstancesResult struct {
@@ -4138,6 +5694,45 @@ type DescribeIpamExternalResourceVerificationTokensResult struct {
 	NextToken                              *string                                 `wire:"nextToken"`
 }
 
+type DescribeIpamInternetRegistryAssociationsRequest struct {
+	DryRun                             *bool
+	Filters                            []Filter `wire:"Filter,i=Filter"`
+	IpamInternetRegistryAssociationIds []string `wire:"IpamInternetRegistryAssociationId,i=item"`
+	MaxResults                         *int32
+	NextToken                          *string
+}
+
+type DescribeIpamInternetRegistryAssociationsResult struct {
+	IpamInternetRegistryAssociations []IpamInternetRegistryAssociation `wire:"ipamInternetRegistryAssociationSet,i=item"`
+	NextToken                        *string                           `wire:"nextToken"`
+}
+
+type DescribeIpamPoliciesRequest struct {
+	DryRun        *bool
+	Filters       []Filter `wire:"Filter,i=Filter"`
+	IpamPolicyIds []string `wire:"IpamPolicyId,i=item"`
+	MaxResults    *int32
+	NextToken     *string
+}
+
+type DescribeIpamPoliciesResult struct {
+	IpamPolicies []IpamPolicy `wire:"ipamPolicySet,i=item"`
+	NextToken    *string      `wire:"nextToken"`
+}
+
+type DescribeIpamPoolAllocationsRequest struct {
+	DryRun                *bool
+	Filters               []Filter `wire:"Filter,i=Filter"`
+	IpamPoolAllocationIds []string `wire:"IpamPoolAllocationId,i=item"`
+	MaxResults            *int32
+	NextToken             *string
+}
+
+type DescribeIpamPoolAllocationsResult struct {
+	IpamPoolAllocations []IpamPoolAllocation `wire:"ipamPoolAllocationSet,i=item"`
+	NextToken           *string              `wire:"nextToken"`
+}
+
 type DescribeIpamPoolsRequest struct {
 	DryRun      *bool
 	Filters     []Filter `wire:"Filter,i=Filter"`
@@ -4149,6 +5744,33 @@ type DescribeIpamPoolsRequest struct {
 type DescribeIpamPoolsResult struct {
 	IpamPools []IpamPool `wire:"ipamPoolSet,i=item"`
 	NextToken *string    `wire:"nextToken"`
+}
+
+type DescribeIpamPrefixListResolverTargetsRequest struct {
+	DryRun                          *bool
+	Filters                         []Filter `wire:"Filter,i=Filter"`
+	IpamPrefixListResolverId        *string
+	IpamPrefixListResolverTargetIds []string `wire:"IpamPrefixListResolverTargetId,i=item"`
+	MaxResults                      *int32
+	NextToken                       *string
+}
+
+type DescribeIpamPrefixListResolverTargetsResult struct {
+	IpamPrefixListResolverTargets []IpamPrefixListResolverTarget `wire:"ipamPrefixListResolverTargetSet,i=item"`
+	NextToken                     *string                        `wire:"nextToken"`
+}
+
+type DescribeIpamPrefixListResolversRequest struct {
+	DryRun                    *bool
+	Filters                   []Filter `wire:"Filter,i=Filter"`
+	IpamPrefixListResolverIds []string `wire:"IpamPrefixListResolverId,i=item"`
+	MaxResults                *int32
+	NextToken                 *string
+}
+
+type DescribeIpamPrefixListResolversResult struct {
+	IpamPrefixListResolvers []IpamPrefixListResolver `wire:"ipamPrefixListResolverSet,i=item"`
+	NextToken               *string                  `wire:"nextToken"`
 }
 
 type DescribeIpamResourceDiscoveriesRequest struct {
@@ -4229,16 +5851,17 @@ type DescribeKeyPairsResult struct {
 }
 
 type DescribeLaunchTemplateVersionsRequest struct {
-	DryRun             *bool
-	Filters            []Filter `wire:"Filter,i=Filter"`
-	LaunchTemplateId   *string
-	LaunchTemplateName *string
-	MaxResults         *int32
-	MaxVersion         *string
-	MinVersion         *string
-	NextToken          *string
-	ResolveAlias       *bool
-	Versions           []string `wire:"LaunchTemplateVersion,i=item"`
+	DryRun                  *bool
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IncludeManagedResources *bool
+	LaunchTemplateId        *string
+	LaunchTemplateName      *string
+	MaxResults              *int32
+	MaxVersion              *string
+	MinVersion              *string
+	NextToken               *string
+	ResolveAlias            *bool
+	Versions                []string `wire:"LaunchTemplateVersion,i=item"`
 }
 
 type DescribeLaunchTemplateVersionsResult struct {
@@ -4247,12 +5870,13 @@ type DescribeLaunchTemplateVersionsResult struct {
 }
 
 type DescribeLaunchTemplatesRequest struct {
-	DryRun              *bool
-	Filters             []Filter `wire:"Filter,i=Filter"`
-	LaunchTemplateIds   []string `wire:"LaunchTemplateId,i=item"`
-	LaunchTemplateNames []string `wire:"LaunchTemplateName,i=item"`
-	MaxResults          *int32
-	NextToken           *string
+	DryRun                  *bool
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IncludeManagedResources *bool
+	LaunchTemplateIds       []string `wire:"LaunchTemplateId,i=item"`
+	LaunchTemplateNames     []string `wire:"LaunchTemplateName,i=item"`
+	MaxResults              *int32
+	NextToken               *string
 }
 
 type DescribeLaunchTemplatesResult struct {
@@ -4361,6 +5985,19 @@ type DescribeMacHostsRequest struct {
 type DescribeMacHostsResult struct {
 	MacHosts  []MacHost `wire:"macHostSet,i=item"`
 	NextToken *string   `wire:"nextToken"`
+}
+
+type DescribeMacModificationTasksRequest struct {
+	DryRun                 *bool
+	Filters                []Filter `wire:"Filter,i=Filter"`
+	MacModificationTaskIds []string `wire:"MacModificationTaskId,i=item"`
+	MaxResults             *int32
+	NextToken              *string
+}
+
+type DescribeMacModificationTasksResult struct {
+	MacModificationTasks []MacModificationTask `wire:"macModificationTaskSet,i=item"`
+	NextToken            *string               `wire:"nextToken"`
 }
 
 type DescribeManagedPrefixListsRequest struct {
@@ -4501,16 +6138,30 @@ type DescribeNetworkInterfacePermissionsResult struct {
 }
 
 type DescribeNetworkInterfacesRequest struct {
-	DryRun              *bool    `wire:"dryRun"`
-	Filters             []Filter `wire:"filter,i=Filter"`
-	MaxResults          *int32
-	NetworkInterfaceIds []string `wire:"NetworkInterfaceId,i=item"`
-	NextToken           *string
+	DryRun                  *bool    `wire:"dryRun"`
+	Filters                 []Filter `wire:"filter,i=Filter"`
+	IncludeManagedResources *bool
+	MaxResults              *int32
+	NetworkInterfaceIds     []string `wire:"NetworkInterfaceId,i=item"`
+	NextToken               *string
 }
 
 type DescribeNetworkInterfacesResult struct {
 	NetworkInterfaces []NetworkInterface `wire:"networkInterfaceSet,i=item"`
 	NextToken         *string            `wire:"nextToken"`
+}
+
+type DescribeOutpostLagsRequest struct {
+	DryRun        *bool
+	Filters       []Filter `wire:"Filter,i=Filter"`
+	MaxResults    *int32
+	NextToken     *string
+	OutpostLagIds []string `wire:"OutpostLagId,i=item"`
+}
+
+type DescribeOutpostLagsResult struct {
+	NextToken   *string      `wire:"nextToken"`
+	OutpostLags []OutpostLag `wire:"outpostLagSet,i=item"`
 }
 
 type DescribePlacementGroupsRequest struct {
@@ -4608,6 +6259,7 @@ type DescribeReservedInstancesModificationsResult struct {
 
 type DescribeReservedInstancesOfferingsRequest struct {
 	AvailabilityZone             *string
+	AvailabilityZoneId           *string
 	DryRun                       *bool    `wire:"dryRun"`
 	Filters                      []Filter `wire:"Filter,i=Filter"`
 	IncludeMarketplace           *bool
@@ -4639,6 +6291,45 @@ type DescribeReservedInstancesRequest struct {
 
 type DescribeReservedInstancesResult struct {
 	ReservedInstances []ReservedInstances `wire:"reservedInstancesSet,i=item"`
+}
+
+type DescribeRouteServerEndpointsRequest struct {
+	DryRun                 *bool
+	Filters                []Filter `wire:"Filter,i=Filter"`
+	MaxResults             *int32
+	NextToken              *string
+	RouteServerEndpointIds []string `wire:"RouteServerEndpointId"`
+}
+
+type DescribeRouteServerEndpointsResult struct {
+	NextToken            *string               `wire:"nextToken"`
+	RouteServerEndpoints []RouteServerEndpoint `wire:"routeServerEndpointSet,i=item"`
+}
+
+type DescribeRouteServerPeersRequest struct {
+	DryRun             *bool
+	Filters            []Filter `wire:"Filter,i=Filter"`
+	MaxResults         *int32
+	NextToken          *string
+	RouteServerPeerIds []string `wire:"RouteServerPeerId"`
+}
+
+type DescribeRouteServerPeersResult struct {
+	NextToken        *string           `wire:"nextToken"`
+	RouteServerPeers []RouteServerPeer `wire:"routeServerPeerSet,i=item"`
+}
+
+type DescribeRouteServersRequest struct {
+	DryRun         *bool
+	Filters        []Filter `wire:"Filter,i=Filter"`
+	MaxResults     *int32
+	NextToken      *string
+	RouteServerIds []string `wire:"RouteServerId"`
+}
+
+type DescribeRouteServersResult struct {
+	NextToken    *string       `wire:"nextToken"`
+	RouteServers []RouteServer `wire:"routeServerSet,i=item"`
 }
 
 type DescribeRouteTablesRequest struct {
@@ -4684,6 +6375,45 @@ type DescribeScheduledInstancesResult struct {
 	ScheduledInstanceSet []ScheduledInstance `wire:"scheduledInstanceSet,i=item"`
 }
 
+type DescribeSecondaryInterfacesRequest struct {
+	DryRun                *bool
+	Filters               []Filter `wire:"Filter,i=Filter"`
+	MaxResults            *int32
+	NextToken             *string
+	SecondaryInterfaceIds []string `wire:"SecondaryInterfaceId,i=item"`
+}
+
+type DescribeSecondaryInterfacesResult struct {
+	NextToken           *string              `wire:"nextToken"`
+	SecondaryInterfaces []SecondaryInterface `wire:"secondaryInterfaceSet,i=item"`
+}
+
+type DescribeSecondaryNetworksRequest struct {
+	DryRun              *bool
+	Filters             []Filter `wire:"Filter,i=Filter"`
+	MaxResults          *int32
+	NextToken           *string
+	SecondaryNetworkIds []string `wire:"SecondaryNetworkId,i=item"`
+}
+
+type DescribeSecondaryNetworksResult struct {
+	NextToken         *string            `wire:"nextToken"`
+	SecondaryNetworks []SecondaryNetwork `wire:"secondaryNetworkSet,i=item"`
+}
+
+type DescribeSecondarySubnetsRequest struct {
+	DryRun             *bool
+	Filters            []Filter `wire:"Filter,i=Filter"`
+	MaxResults         *int32
+	NextToken          *string
+	SecondarySubnetIds []string `wire:"SecondarySubnetId,i=item"`
+}
+
+type DescribeSecondarySubnetsResult struct {
+	NextToken        *string           `wire:"nextToken"`
+	SecondarySubnets []SecondarySubnet `wire:"secondarySubnetSet,i=item"`
+}
+
 type DescribeSecurityGroupReferencesRequest struct {
 	DryRun  *bool
 	GroupId []string `wire:",req,i=item"`
@@ -4706,6 +6436,18 @@ type DescribeSecurityGroupRulesResult struct {
 	SecurityGroupRules []SecurityGroupRule `wire:"securityGroupRuleSet,i=item"`
 }
 
+type DescribeSecurityGroupVpcAssociationsRequest struct {
+	DryRun     *bool
+	Filters    []Filter `wire:"Filter,i=Filter"`
+	MaxResults *int32
+	NextToken  *string
+}
+
+type DescribeSecurityGroupVpcAssociationsResult struct {
+	NextToken                    *string                       `wire:"nextToken"`
+	SecurityGroupVpcAssociations []SecurityGroupVpcAssociation `wire:"securityGroupVpcAssociationSet,i=item"`
+}
+
 type DescribeSecurityGroupsRequest struct {
 	DryRun     *bool    `wire:"dryRun"`
 	Filters    []Filter `wire:"Filter,i=Filter"`
@@ -4718,6 +6460,19 @@ type DescribeSecurityGroupsRequest struct {
 type DescribeSecurityGroupsResult struct {
 	NextToken      *string         `wire:"nextToken"`
 	SecurityGroups []SecurityGroup `wire:"securityGroupInfo,i=item"`
+}
+
+type DescribeServiceLinkVirtualInterfacesRequest struct {
+	DryRun                         *bool
+	Filters                        []Filter `wire:"Filter,i=Filter"`
+	MaxResults                     *int32
+	NextToken                      *string
+	ServiceLinkVirtualInterfaceIds []string `wire:"ServiceLinkVirtualInterfaceId,i=item"`
+}
+
+type DescribeServiceLinkVirtualInterfacesResult struct {
+	NextToken                    *string                       `wire:"nextToken"`
+	ServiceLinkVirtualInterfaces []ServiceLinkVirtualInterface `wire:"serviceLinkVirtualInterfaceSet,i=item"`
 }
 
 type DescribeSnapshotAttributeRequest struct {
@@ -4823,7 +6578,8 @@ type DescribeSpotInstanceRequestsResult struct {
 }
 
 type DescribeSpotPriceHistoryRequest struct {
-	AvailabilityZone    *string    `wire:"availabilityZone"`
+	AvailabilityZone    *string `wire:"availabilityZone"`
+	AvailabilityZoneId  *string
 	DryRun              *bool      `wire:"dryRun"`
 	EndTime             *time.Time `wire:"endTime"`
 	Filters             []Filter   `wire:"Filter,i=Filter"`
@@ -4979,6 +6735,19 @@ type DescribeTransitGatewayConnectsRequest struct {
 type DescribeTransitGatewayConnectsResult struct {
 	NextToken              *string                 `wire:"nextToken"`
 	TransitGatewayConnects []TransitGatewayConnect `wire:"transitGatewayConnectSet,i=item"`
+}
+
+type DescribeTransitGatewayMeteringPoliciesRequest struct {
+	DryRun                          *bool
+	Filters                         []Filter `wire:"Filter,i=Filter"`
+	MaxResults                      *int32
+	NextToken                       *string
+	TransitGatewayMeteringPolicyIds []string `wire:",i=item"`
+}
+
+type DescribeTransitGatewayMeteringPoliciesResult struct {
+	NextToken                      *string                        `wire:"nextToken"`
+	TransitGatewayMeteringPolicies []TransitGatewayMeteringPolicy `wire:"transitGatewayMeteringPolicies,i=item"`
 }
 
 type DescribeTransitGatewayMulticastDomainsRequest struct {
@@ -5166,11 +6935,12 @@ type DescribeVolumeAttributeResult struct {
 }
 
 type DescribeVolumeStatusRequest struct {
-	DryRun     *bool    `wire:"dryRun"`
-	Filters    []Filter `wire:"Filter,i=Filter"`
-	MaxResults *int32
-	NextToken  *string
-	VolumeIds  []string `wire:"VolumeId,i=VolumeId"`
+	DryRun                  *bool    `wire:"dryRun"`
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IncludeManagedResources *bool
+	MaxResults              *int32
+	NextToken               *string
+	VolumeIds               []string `wire:"VolumeId,i=VolumeId"`
 }
 
 type DescribeVolumeStatusResult struct {
@@ -5179,11 +6949,12 @@ type DescribeVolumeStatusResult struct {
 }
 
 type DescribeVolumesModificationsRequest struct {
-	DryRun     *bool
-	Filters    []Filter `wire:"Filter,i=Filter"`
-	MaxResults *int32
-	NextToken  *string
-	VolumeIds  []string `wire:"VolumeId,i=VolumeId"`
+	DryRun                  *bool
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IncludeManagedResources *bool
+	MaxResults              *int32
+	NextToken               *string
+	VolumeIds               []string `wire:"VolumeId,i=VolumeId"`
 }
 
 type DescribeVolumesModificationsResult struct {
@@ -5192,11 +6963,12 @@ type DescribeVolumesModificationsResult struct {
 }
 
 type DescribeVolumesRequest struct {
-	DryRun     *bool    `wire:"dryRun"`
-	Filters    []Filter `wire:"Filter,i=Filter"`
-	MaxResults *int32   `wire:"maxResults"`
-	NextToken  *string  `wire:"nextToken"`
-	VolumeIds  []string `wire:"VolumeId,i=VolumeId"`
+	DryRun                  *bool    `wire:"dryRun"`
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IncludeManagedResources *bool
+	MaxResults              *int32   `wire:"maxResults"`
+	NextToken               *string  `wire:"nextToken"`
+	VolumeIds               []string `wire:"VolumeId,i=VolumeId"`
 }
 
 type DescribeVolumesResult struct {
@@ -5215,6 +6987,27 @@ type DescribeVpcAttributeResult struct {
 	EnableDnsSupport                 *AttributeBooleanValue `wire:"enableDnsSupport"`
 	EnableNetworkAddressUsageMetrics *AttributeBooleanValue `wire:"enableNetworkAddressUsageMetrics"`
 	VpcId                            *string                `wire:"vpcId"`
+}
+
+type DescribeVpcBlockPublicAccessExclusionsRequest struct {
+	DryRun       *bool
+	ExclusionIds []string `wire:"ExclusionId,i=item"`
+	Filters      []Filter `wire:"Filter,i=Filter"`
+	MaxResults   *int32
+	NextToken    *string
+}
+
+type DescribeVpcBlockPublicAccessExclusionsResult struct {
+	NextToken                      *string                         `wire:"nextToken"`
+	VpcBlockPublicAccessExclusions []VpcBlockPublicAccessExclusion `wire:"vpcBlockPublicAccessExclusionSet,i=item"`
+}
+
+type DescribeVpcBlockPublicAccessOptionsRequest struct {
+	DryRun *bool
+}
+
+type DescribeVpcBlockPublicAccessOptionsResult struct {
+	VpcBlockPublicAccessOptions *VpcBlockPublicAccessOptions `wire:"vpcBlockPublicAccessOptions"`
 }
 
 type DescribeVpcClassicLinkDnsSupportRequest struct {
@@ -5236,6 +7029,33 @@ type DescribeVpcClassicLinkRequest struct {
 
 type DescribeVpcClassicLinkResult struct {
 	Vpcs []VpcClassicLink `wire:"vpcSet,i=item"`
+}
+
+type DescribeVpcEncryptionControlsRequest struct {
+	DryRun                  *bool
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	MaxResults              *int32
+	NextToken               *string
+	VpcEncryptionControlIds []string `wire:"VpcEncryptionControlId,i=item"`
+	VpcIds                  []string `wire:"VpcId,i=VpcId"`
+}
+
+type DescribeVpcEncryptionControlsResult struct {
+	NextToken             *string                `wire:"nextToken"`
+	VpcEncryptionControls []VpcEncryptionControl `wire:"vpcEncryptionControlSet,i=item"`
+}
+
+type DescribeVpcEndpointAssociationsRequest struct {
+	DryRun         *bool
+	Filters        []Filter `wire:"Filter,i=Filter"`
+	MaxResults     *int32
+	NextToken      *string
+	VpcEndpointIds []string `wire:"VpcEndpointId,i=item"`
+}
+
+type DescribeVpcEndpointAssociationsResult struct {
+	NextToken               *string                  `wire:"nextToken"`
+	VpcEndpointAssociations []VpcEndpointAssociation `wire:"vpcEndpointAssociationSet,i=item"`
 }
 
 type DescribeVpcEndpointConnectionNotificationsRequest struct {
@@ -5290,11 +7110,12 @@ type DescribeVpcEndpointServicePermissionsResult struct {
 }
 
 type DescribeVpcEndpointServicesRequest struct {
-	DryRun       *bool
-	Filters      []Filter `wire:"Filter,i=Filter"`
-	MaxResults   *int32
-	NextToken    *string
-	ServiceNames []string `wire:"ServiceName,i=item"`
+	DryRun         *bool
+	Filters        []Filter `wire:"Filter,i=Filter"`
+	MaxResults     *int32
+	NextToken      *string
+	ServiceNames   []string `wire:"ServiceName,i=item"`
+	ServiceRegions []string `wire:"ServiceRegion,i=item"`
 }
 
 type DescribeVpcEndpointServicesResult struct {
@@ -5342,6 +7163,19 @@ type DescribeVpcsResult struct {
 	Vpcs      []Vpc   `wire:"vpcSet,i=item"`
 }
 
+type DescribeVpnConcentratorsRequest struct {
+	DryRun             *bool
+	Filters            []Filter `wire:"Filter,i=Filter"`
+	MaxResults         *int32
+	NextToken          *string
+	VpnConcentratorIds []string `wire:"VpnConcentratorId,i=VpnConcentratorId"`
+}
+
+type DescribeVpnConcentratorsResult struct {
+	NextToken        *string           `wire:"nextToken"`
+	VpnConcentrators []VpnConcentrator `wire:"vpnConcentratorSet,i=item"`
+}
+
 type DescribeVpnConnectionsRequest struct {
 	DryRun           *bool    `wire:"dryRun"`
 	Filters          []Filter `wire:"Filter,i=Filter"`
@@ -5381,6 +7215,16 @@ type DetachClassicLinkVpcRequest struct {
 }
 
 type DetachClassicLinkVpcResult struct {
+	Return *bool `wire:"return"`
+}
+
+type DetachImageWatermarkRequest struct {
+	DryRun       *bool
+	ImageId      *string `wire:",req"`
+	WatermarkKey *string `wire:",req"`
+}
+
+type DetachImageWatermarkResult struct {
 	Return *bool `wire:"return"`
 }
 
@@ -5427,6 +7271,15 @@ type DeviceOptions struct {
 	TenantId            *string `wire:"tenantId"`
 }
 
+type DevicePostureOptions struct {
+	Enabled        *bool
+	TrustProviders []ClientVpnTrustProviderRequest `wire:"TrustProvider,i=item"`
+}
+
+type DevicePostureResponseOptions struct {
+	TrustProviders []ClientVpnTrustProvider `wire:"trustProviderSet,i=item"`
+}
+
 type DhcpConfiguration struct {
 	Key    *string          `wire:"key"`
 	Values []AttributeValue `wire:"valueSet,i=item"`
@@ -5437,6 +7290,12 @@ type DhcpOptions struct {
 	DhcpOptionsId      *string             `wire:"dhcpOptionsId"`
 	OwnerId            *string             `wire:"ownerId"`
 	Tags               []Tag               `wire:"tagSet,i=item"`
+}
+
+type DimensionCondition struct {
+	Comparison *string
+	Dimension  *string
+	Values     []string `wire:"Value,i=item"`
 }
 
 type DirectoryServiceAuthentication struct {
@@ -5456,6 +7315,25 @@ type DisableAddressTransferResult struct {
 	AddressTransfer *AddressTransfer `wire:"addressTransfer"`
 }
 
+type DisableAllowedImagesSettingsRequest struct {
+	DryRun *bool
+}
+
+type DisableAllowedImagesSettingsResult struct {
+	AllowedImagesSettingsState *string `wire:"allowedImagesSettingsState"`
+}
+
+type DisableApplicationStatusCheckSuppressionRequest struct {
+	ClientToken *string
+	DryRun      *bool
+	InstanceIds []string `wire:"InstanceId,i=item"`
+}
+
+type DisableApplicationStatusCheckSuppressionResult struct {
+	SuccessfulResults   []SuccessfulSuppressionResponseObject   `wire:"successfulResultSet,i=item"`
+	UnsuccessfulResults []UnsuccessfulSuppressionResponseObject `wire:"unsuccessfulResultSet,i=item"`
+}
+
 type DisableAwsNetworkPerformanceMetricSubscriptionRequest struct {
 	Destination *string
 	DryRun      *bool
@@ -5466,6 +7344,16 @@ type DisableAwsNetworkPerformanceMetricSubscriptionRequest struct {
 
 type DisableAwsNetworkPerformanceMetricSubscriptionResult struct {
 	Output *bool `wire:"output"`
+}
+
+type DisableCapacityManagerRequest struct {
+	ClientToken *string
+	DryRun      *bool
+}
+
+type DisableCapacityManagerResult struct {
+	CapacityManagerStatus *string `wire:"capacityManagerStatus"`
+	OrganizationsAccess   *bool   `wire:"organizationsAccess"`
 }
 
 type DisableEbsEncryptionByDefaultRequest struct {
@@ -5505,12 +7393,14 @@ type DisableFastSnapshotRestoreStateError struct {
 }
 
 type DisableFastSnapshotRestoreStateErrorItem struct {
-	AvailabilityZone *string                               `wire:"availabilityZone"`
-	Error            *DisableFastSnapshotRestoreStateError `wire:"error"`
+	AvailabilityZone   *string                               `wire:"availabilityZone"`
+	AvailabilityZoneId *string                               `wire:"availabilityZoneId"`
+	Error              *DisableFastSnapshotRestoreStateError `wire:"error"`
 }
 
 type DisableFastSnapshotRestoreSuccessItem struct {
 	AvailabilityZone      *string    `wire:"availabilityZone"`
+	AvailabilityZoneId    *string    `wire:"availabilityZoneId"`
 	DisabledTime          *time.Time `wire:"disabledTime"`
 	DisablingTime         *time.Time `wire:"disablingTime"`
 	EnabledTime           *time.Time `wire:"enabledTime"`
@@ -5524,9 +7414,10 @@ type DisableFastSnapshotRestoreSuccessItem struct {
 }
 
 type DisableFastSnapshotRestoresRequest struct {
-	AvailabilityZones []string `wire:"AvailabilityZone,req,i=AvailabilityZone"`
-	DryRun            *bool
-	SourceSnapshotIds []string `wire:"SourceSnapshotId,req,i=SnapshotId"`
+	AvailabilityZoneIds []string `wire:"AvailabilityZoneId,i=AvailabilityZoneId"`
+	AvailabilityZones   []string `wire:"AvailabilityZone,i=AvailabilityZone"`
+	DryRun              *bool
+	SourceSnapshotIds   []string `wire:"SourceSnapshotId,req,i=SnapshotId"`
 }
 
 type DisableFastSnapshotRestoresResult struct {
@@ -5569,6 +7460,15 @@ type DisableImageResult struct {
 	Return *bool `wire:"return"`
 }
 
+type DisableInstanceSqlHaStandbyDetectionsRequest struct {
+	DryRun      *bool
+	InstanceIds []string `wire:"InstanceId,req,i=item"`
+}
+
+type DisableInstanceSqlHaStandbyDetectionsResult struct {
+	Instances []RegisteredInstance `wire:"instanceSet,i=item"`
+}
+
 type DisableIpamOrganizationAdminAccountRequest struct {
 	DelegatedAdminAccountId *string `wire:",req"`
 	DryRun                  *bool
@@ -5576,6 +7476,26 @@ type DisableIpamOrganizationAdminAccountRequest struct {
 
 type DisableIpamOrganizationAdminAccountResult struct {
 	Success *bool `wire:"success"`
+}
+
+type DisableIpamPolicyRequest struct {
+	DryRun               *bool
+	IpamPolicyId         *string `wire:",req"`
+	OrganizationTargetId *string
+}
+
+type DisableIpamPolicyResult struct {
+	Return *bool `wire:"return"`
+}
+
+type DisableRouteServerPropagationRequest struct {
+	DryRun        *bool
+	RouteServerId *string `wire:",req"`
+	RouteTableId  *string `wire:",req"`
+}
+
+type DisableRouteServerPropagationResult struct {
+	RouteServerPropagation *RouteServerPropagation `wire:"routeServerPropagation"`
 }
 
 type DisableSerialConsoleAccessRequest struct {
@@ -5632,6 +7552,29 @@ type DisassociateAddressRequest struct {
 	AssociationId *string
 	DryRun        *bool `wire:"dryRun"`
 	PublicIp      *string
+}
+
+type DisassociateApplicationStatusCheckRequest struct {
+	ApplicationStatusCheckId *string `wire:",req"`
+	ClientToken              *string
+	DryRun                   *bool
+	InstanceIds              []string                       `wire:"InstanceId,i=item"`
+	TargetTagAssociations    []CustomTagKeyValueRequestPair `wire:"TargetTagAssociation,i=item"`
+}
+
+type DisassociateApplicationStatusCheckResult struct {
+	SuccessfulResults   []SuccessfulAssociationResponseObject   `wire:"successfulResultSet,i=item"`
+	UnsuccessfulResults []UnsuccessfulAssociationResponseObject `wire:"unsuccessfulResultSet,i=item"`
+}
+
+type DisassociateCapacityReservationBillingOwnerRequest struct {
+	CapacityReservationId           *string `wire:",req"`
+	DryRun                          *bool
+	UnusedReservationBillingOwnerId *string `wire:",req"`
+}
+
+type DisassociateCapacityReservationBillingOwnerResult struct {
+	Return *bool `wire:"return"`
 }
 
 type DisassociateClientVpnTargetNetworkRequest struct {
@@ -5704,9 +7647,29 @@ type DisassociateNatGatewayAddressResult struct {
 	NatGatewayId        *string             `wire:"natGatewayId"`
 }
 
+type DisassociateRouteServerRequest struct {
+	DryRun        *bool
+	RouteServerId *string `wire:",req"`
+	VpcId         *string `wire:",req"`
+}
+
+type DisassociateRouteServerResult struct {
+	RouteServerAssociation *RouteServerAssociation `wire:"routeServerAssociation"`
+}
+
 type DisassociateRouteTableRequest struct {
 	AssociationId *string `wire:"associationId,req"`
 	DryRun        *bool   `wire:"dryRun"`
+}
+
+type DisassociateSecurityGroupVpcRequest struct {
+	DryRun  *bool
+	GroupId *string `wire:",req"`
+	VpcId   *string `wire:",req"`
+}
+
+type DisassociateSecurityGroupVpcResult struct {
+	State *string `wire:"state"`
 }
 
 type DisassociateSubnetCidrBlockRequest struct {
@@ -5806,13 +7769,17 @@ type DnsEntry struct {
 }
 
 type DnsOptions struct {
-	DnsRecordIpType                          *string `wire:"dnsRecordIpType"`
-	PrivateDnsOnlyForInboundResolverEndpoint *bool   `wire:"privateDnsOnlyForInboundResolverEndpoint"`
+	DnsRecordIpType                          *string  `wire:"dnsRecordIpType"`
+	PrivateDnsOnlyForInboundResolverEndpoint *bool    `wire:"privateDnsOnlyForInboundResolverEndpoint"`
+	PrivateDnsPreference                     *string  `wire:"privateDnsPreference"`
+	PrivateDnsSpecifiedDomains               []string `wire:"privateDnsSpecifiedDomainSet,i=item"`
 }
 
 type DnsOptionsSpecification struct {
 	DnsRecordIpType                          *string
 	PrivateDnsOnlyForInboundResolverEndpoint *bool
+	PrivateDnsPreference                     *string
+	PrivateDnsSpecifiedDomains               []string `wire:"PrivateDnsSpecifiedDomain,i=item"`
 }
 
 type DnsServersOptionsModifyStructure struct {
@@ -5821,31 +7788,62 @@ type DnsServersOptionsModifyStructure struct {
 }
 
 type EbsBlockDevice struct {
+	AvailabilityZone         *string `wire:"availabilityZone"`
+	AvailabilityZoneId       *string
+	DeleteOnTermination      *bool `wire:"deleteOnTermination"`
+	EbsCardIndex             *int32
+	Encrypted                *bool   `wire:"encrypted"`
+	Iops                     *int32  `wire:"iops"`
+	KmsKeyId                 *string `wire:"kmsKeyId"`
+	OutpostArn               *string `wire:"outpostArn"`
+	SnapshotId               *string `wire:"snapshotId"`
+	Throughput               *int32  `wire:"throughput"`
+	VolumeInitializationRate *int32
+	VolumeSize               *int32  `wire:"volumeSize"`
+	VolumeType               *string `wire:"volumeType"`
+}
+
+type EbsBlockDeviceResponse struct {
 	DeleteOnTermination *bool   `wire:"deleteOnTermination"`
 	Encrypted           *bool   `wire:"encrypted"`
 	Iops                *int32  `wire:"iops"`
 	KmsKeyId            *string `wire:"kmsKeyId"`
-	OutpostArn          *string `wire:"outpostArn"`
 	SnapshotId          *string `wire:"snapshotId"`
 	Throughput          *int32  `wire:"throughput"`
 	VolumeSize          *int32  `wire:"volumeSize"`
 	VolumeType          *string `wire:"volumeType"`
 }
 
+type EbsCardInfo struct {
+	BaselineBandwidthInMbps  *int32   `wire:"baselineBandwidthInMbps"`
+	BaselineIops             *int32   `wire:"baselineIops"`
+	BaselineThroughputInMBps *float64 `wire:"baselineThroughputInMBps"`
+	EbsCardIndex             *int32   `wire:"ebsCardIndex"`
+	MaximumBandwidthInMbps   *int32   `wire:"maximumBandwidthInMbps"`
+	MaximumIops              *int32   `wire:"maximumIops"`
+	MaximumThroughputInMBps  *float64 `wire:"maximumThroughputInMBps"`
+}
+
 type EbsInfo struct {
-	EbsOptimizedInfo    *EbsOptimizedInfo `wire:"ebsOptimizedInfo"`
-	EbsOptimizedSupport *string           `wire:"ebsOptimizedSupport"`
-	EncryptionSupport   *string           `wire:"encryptionSupport"`
-	NvmeSupport         *string           `wire:"nvmeSupport"`
+	AttachmentLimitType   *string           `wire:"attachmentLimitType"`
+	EbsCards              []EbsCardInfo     `wire:"ebsCardSet,i=item"`
+	EbsOptimizedInfo      *EbsOptimizedInfo `wire:"ebsOptimizedInfo"`
+	EbsOptimizedSupport   *string           `wire:"ebsOptimizedSupport"`
+	EncryptionSupport     *string           `wire:"encryptionSupport"`
+	MaximumEbsAttachments *int32            `wire:"maximumEbsAttachments"`
+	MaximumEbsCards       *int32            `wire:"maximumEbsCards"`
+	NvmeSupport           *string           `wire:"nvmeSupport"`
 }
 
 type EbsInstanceBlockDevice struct {
-	AssociatedResource  *string    `wire:"associatedResource"`
-	AttachTime          *time.Time `wire:"attachTime"`
-	DeleteOnTermination *bool      `wire:"deleteOnTermination"`
-	Status              *string    `wire:"status"`
-	VolumeId            *string    `wire:"volumeId"`
-	VolumeOwnerId       *string    `wire:"volumeOwnerId"`
+	AssociatedResource  *string           `wire:"associatedResource"`
+	AttachTime          *time.Time        `wire:"attachTime"`
+	DeleteOnTermination *bool             `wire:"deleteOnTermination"`
+	EbsCardIndex        *int32            `wire:"ebsCardIndex"`
+	Operator            *OperatorResponse `wire:"operator"`
+	Status              *string           `wire:"status"`
+	VolumeId            *string           `wire:"volumeId"`
+	VolumeOwnerId       *string           `wire:"volumeOwnerId"`
 }
 
 type EbsInstanceBlockDeviceSpecification struct {
@@ -5862,22 +7860,36 @@ type EbsOptimizedInfo struct {
 	MaximumThroughputInMBps  *float64 `wire:"maximumThroughputInMBps"`
 }
 
+type EbsStatusDetails struct {
+	ImpairedSince *time.Time `wire:"impairedSince"`
+	Name          *string    `wire:"name"`
+	Status        *string    `wire:"status"`
+}
+
+type EbsStatusSummary struct {
+	Details []EbsStatusDetails `wire:"details,i=item"`
+	Status  *string            `wire:"status"`
+}
+
 type Ec2InstanceConnectEndpoint struct {
-	AvailabilityZone           *string    `wire:"availabilityZone"`
-	CreatedAt                  *time.Time `wire:"createdAt"`
-	DnsName                    *string    `wire:"dnsName"`
-	FipsDnsName                *string    `wire:"fipsDnsName"`
-	InstanceConnectEndpointArn *string    `wire:"instanceConnectEndpointArn"`
-	InstanceConnectEndpointId  *string    `wire:"instanceConnectEndpointId"`
-	NetworkInterfaceIds        []string   `wire:"networkInterfaceIdSet,i=item"`
-	OwnerId                    *string    `wire:"ownerId"`
-	PreserveClientIp           *bool      `wire:"preserveClientIp"`
-	SecurityGroupIds           []string   `wire:"securityGroupIdSet,i=item"`
-	State                      *string    `wire:"state"`
-	StateMessage               *string    `wire:"stateMessage"`
-	SubnetId                   *string    `wire:"subnetId"`
-	Tags                       []Tag      `wire:"tagSet,i=item"`
-	VpcId                      *string    `wire:"vpcId"`
+	AvailabilityZone           *string                                `wire:"availabilityZone"`
+	AvailabilityZoneId         *string                                `wire:"availabilityZoneId"`
+	CreatedAt                  *time.Time                             `wire:"createdAt"`
+	DnsName                    *string                                `wire:"dnsName"`
+	FipsDnsName                *string                                `wire:"fipsDnsName"`
+	InstanceConnectEndpointArn *string                                `wire:"instanceConnectEndpointArn"`
+	InstanceConnectEndpointId  *string                                `wire:"instanceConnectEndpointId"`
+	IpAddressType              *string                                `wire:"ipAddressType"`
+	NetworkInterfaceIds        []string                               `wire:"networkInterfaceIdSet,i=item"`
+	OwnerId                    *string                                `wire:"ownerId"`
+	PreserveClientIp           *bool                                  `wire:"preserveClientIp"`
+	PublicDnsNames             *InstanceConnectEndpointPublicDnsNames `wire:"publicDnsNames"`
+	SecurityGroupIds           []string                               `wire:"securityGroupIdSet,i=item"`
+	State                      *string                                `wire:"state"`
+	StateMessage               *string                                `wire:"stateMessage"`
+	SubnetId                   *string                                `wire:"subnetId"`
+	Tags                       []Tag                                  `wire:"tagSet,i=item"`
+	VpcId                      *string                                `wire:"vpcId"`
 }
 
 type EfaInfo struct {
@@ -5959,6 +7971,27 @@ type EnableAddressTransferResult struct {
 	AddressTransfer *AddressTransfer `wire:"addressTransfer"`
 }
 
+type EnableAllowedImagesSettingsRequest struct {
+	AllowedImagesSettingsState *string `wire:",req"`
+	DryRun                     *bool
+}
+
+type EnableAllowedImagesSettingsResult struct {
+	AllowedImagesSettingsState *string `wire:"allowedImagesSettingsState"`
+}
+
+type EnableApplicationStatusCheckSuppressionRequest struct {
+	ClientToken     *string
+	DryRun          *bool
+	DurationSeconds *int32
+	InstanceIds     []string `wire:"InstanceId,i=item"`
+}
+
+type EnableApplicationStatusCheckSuppressionResult struct {
+	SuccessfulResults   []SuccessfulSuppressionResponseObject   `wire:"successfulResultSet,i=item"`
+	UnsuccessfulResults []UnsuccessfulSuppressionResponseObject `wire:"unsuccessfulResultSet,i=item"`
+}
+
 type EnableAwsNetworkPerformanceMetricSubscriptionRequest struct {
 	Destination *string
 	DryRun      *bool
@@ -5969,6 +8002,17 @@ type EnableAwsNetworkPerformanceMetricSubscriptionRequest struct {
 
 type EnableAwsNetworkPerformanceMetricSubscriptionResult struct {
 	Output *bool `wire:"output"`
+}
+
+type EnableCapacityManagerRequest struct {
+	ClientToken         *string
+	DryRun              *bool
+	OrganizationsAccess *bool
+}
+
+type EnableCapacityManagerResult struct {
+	CapacityManagerStatus *string `wire:"capacityManagerStatus"`
+	OrganizationsAccess   *bool   `wire:"organizationsAccess"`
 }
 
 type EnableEbsEncryptionByDefaultRequest struct {
@@ -6011,12 +8055,14 @@ type EnableFastSnapshotRestoreStateError struct {
 }
 
 type EnableFastSnapshotRestoreStateErrorItem struct {
-	AvailabilityZone *string                              `wire:"availabilityZone"`
-	Error            *EnableFastSnapshotRestoreStateError `wire:"error"`
+	AvailabilityZone   *string                              `wire:"availabilityZone"`
+	AvailabilityZoneId *string                              `wire:"availabilityZoneId"`
+	Error              *EnableFastSnapshotRestoreStateError `wire:"error"`
 }
 
 type EnableFastSnapshotRestoreSuccessItem struct {
 	AvailabilityZone      *string    `wire:"availabilityZone"`
+	AvailabilityZoneId    *string    `wire:"availabilityZoneId"`
 	DisabledTime          *time.Time `wire:"disabledTime"`
 	DisablingTime         *time.Time `wire:"disablingTime"`
 	EnabledTime           *time.Time `wire:"enabledTime"`
@@ -6030,9 +8076,10 @@ type EnableFastSnapshotRestoreSuccessItem struct {
 }
 
 type EnableFastSnapshotRestoresRequest struct {
-	AvailabilityZones []string `wire:"AvailabilityZone,req,i=AvailabilityZone"`
-	DryRun            *bool
-	SourceSnapshotIds []string `wire:"SourceSnapshotId,req,i=SnapshotId"`
+	AvailabilityZoneIds []string `wire:"AvailabilityZoneId,i=AvailabilityZoneId"`
+	AvailabilityZones   []string `wire:"AvailabilityZone,i=AvailabilityZone"`
+	DryRun              *bool
+	SourceSnapshotIds   []string `wire:"SourceSnapshotId,req,i=SnapshotId"`
 }
 
 type EnableFastSnapshotRestoresResult struct {
@@ -6078,6 +8125,31 @@ type EnableImageResult struct {
 	Return *bool `wire:"return"`
 }
 
+type EnableInstanceSqlHaStandbyDetectionsRequest struct {
+	DryRun               *bool
+	InstanceIds          []string `wire:"InstanceId,req,i=item"`
+	SqlServerCredentials *string
+}
+
+type EnableInstanceSqlHaStandbyDetectionsResult struct {
+	Instances []RegisteredInstance `wire:"instanceSet,i=item"`
+}
+
+type EnableIpamInternetRegistryAssociationRequest struct {
+	ChildHandle                       *string `wire:",req"`
+	ClientToken                       *string
+	DryRun                            *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+	ParentBpkiTa                      *string `wire:",req"`
+	ParentHandle                      *string `wire:",req"`
+	RpkiVersion                       *string `wire:",req"`
+	ServiceUri                        *string `wire:",req"`
+}
+
+type EnableIpamInternetRegistryAssociationResult struct {
+	IpamInternetRegistryAssociation *IpamInternetRegistryAssociation `wire:"ipamInternetRegistryAssociation"`
+}
+
 type EnableIpamOrganizationAdminAccountRequest struct {
 	DelegatedAdminAccountId *string `wire:",req"`
 	DryRun                  *bool
@@ -6087,12 +8159,32 @@ type EnableIpamOrganizationAdminAccountResult struct {
 	Success *bool `wire:"success"`
 }
 
+type EnableIpamPolicyRequest struct {
+	DryRun               *bool
+	IpamPolicyId         *string `wire:",req"`
+	OrganizationTargetId *string
+}
+
+type EnableIpamPolicyResult struct {
+	IpamPolicyId *string `wire:"ipamPolicyId"`
+}
+
 type EnableReachabilityAnalyzerOrganizationSharingRequest struct {
 	DryRun *bool
 }
 
 type EnableReachabilityAnalyzerOrganizationSharingResult struct {
 	ReturnValue *bool `wire:"returnValue"`
+}
+
+type EnableRouteServerPropagationRequest struct {
+	DryRun        *bool
+	RouteServerId *string `wire:",req"`
+	RouteTableId  *string `wire:",req"`
+}
+
+type EnableRouteServerPropagationResult struct {
+	RouteServerPropagation *RouteServerPropagation `wire:"routeServerPropagation"`
 }
 
 type EnableSerialConsoleAccessRequest struct {
@@ -6159,6 +8251,11 @@ type EnclaveOptionsRequest struct {
 	Enabled *bool
 }
 
+type EncryptionSupport struct {
+	EncryptionState *string `wire:"encryptionState"`
+	StateMessage    *string `wire:"stateMessage"`
+}
+
 type EventInformation struct {
 	EventDescription *string `wire:"eventDescription"`
 	EventSubType     *string `wire:"eventSubType"`
@@ -6166,59 +8263,62 @@ type EventInformation struct {
 }
 
 type Explanation struct {
-	Acl                           *AnalysisComponent             `wire:"acl"`
-	AclRule                       *AnalysisAclRule               `wire:"aclRule"`
-	Address                       *string                        `wire:"address"`
-	Addresses                     []string                       `wire:"addressSet,i=item"`
-	AttachedTo                    *AnalysisComponent             `wire:"attachedTo"`
-	AvailabilityZones             []string                       `wire:"availabilityZoneSet,i=item"`
-	Cidrs                         []string                       `wire:"cidrSet,i=item"`
-	ClassicLoadBalancerListener   *AnalysisLoadBalancerListener  `wire:"classicLoadBalancerListener"`
-	Component                     *AnalysisComponent             `wire:"component"`
-	ComponentAccount              *string                        `wire:"componentAccount"`
-	ComponentRegion               *string                        `wire:"componentRegion"`
-	CustomerGateway               *AnalysisComponent             `wire:"customerGateway"`
-	Destination                   *AnalysisComponent             `wire:"destination"`
-	DestinationVpc                *AnalysisComponent             `wire:"destinationVpc"`
-	Direction                     *string                        `wire:"direction"`
-	ElasticLoadBalancerListener   *AnalysisComponent             `wire:"elasticLoadBalancerListener"`
-	ExplanationCode               *string                        `wire:"explanationCode"`
-	FirewallStatefulRule          *FirewallStatefulRule          `wire:"firewallStatefulRule"`
-	FirewallStatelessRule         *FirewallStatelessRule         `wire:"firewallStatelessRule"`
-	IngressRouteTable             *AnalysisComponent             `wire:"ingressRouteTable"`
-	InternetGateway               *AnalysisComponent             `wire:"internetGateway"`
-	LoadBalancerArn               *string                        `wire:"loadBalancerArn"`
-	LoadBalancerListenerPort      *int32                         `wire:"loadBalancerListenerPort"`
-	LoadBalancerTarget            *AnalysisLoadBalancerTarget    `wire:"loadBalancerTarget"`
-	LoadBalancerTargetGroup       *AnalysisComponent             `wire:"loadBalancerTargetGroup"`
-	LoadBalancerTargetGroups      []AnalysisComponent            `wire:"loadBalancerTargetGroupSet,i=item"`
-	LoadBalancerTargetPort        *int32                         `wire:"loadBalancerTargetPort"`
-	MissingComponent              *string                        `wire:"missingComponent"`
-	NatGateway                    *AnalysisComponent             `wire:"natGateway"`
-	NetworkInterface              *AnalysisComponent             `wire:"networkInterface"`
-	PacketField                   *string                        `wire:"packetField"`
-	Port                          *int32                         `wire:"port"`
-	PortRanges                    []PortRange                    `wire:"portRangeSet,i=item"`
-	PrefixList                    *AnalysisComponent             `wire:"prefixList"`
-	Protocols                     []string                       `wire:"protocolSet,i=item"`
-	RouteTable                    *AnalysisComponent             `wire:"routeTable"`
-	RouteTableRoute               *AnalysisRouteTableRoute       `wire:"routeTableRoute"`
-	SecurityGroup                 *AnalysisComponent             `wire:"securityGroup"`
-	SecurityGroupRule             *AnalysisSecurityGroupRule     `wire:"securityGroupRule"`
-	SecurityGroups                []AnalysisComponent            `wire:"securityGroupSet,i=item"`
-	SourceVpc                     *AnalysisComponent             `wire:"sourceVpc"`
-	State                         *string                        `wire:"state"`
-	Subnet                        *AnalysisComponent             `wire:"subnet"`
-	SubnetRouteTable              *AnalysisComponent             `wire:"subnetRouteTable"`
-	TransitGateway                *AnalysisComponent             `wire:"transitGateway"`
-	TransitGatewayAttachment      *AnalysisComponent             `wire:"transitGatewayAttachment"`
-	TransitGatewayRouteTable      *AnalysisComponent             `wire:"transitGatewayRouteTable"`
-	TransitGatewayRouteTableRoute *TransitGatewayRouteTableRoute `wire:"transitGatewayRouteTableRoute"`
-	Vpc                           *AnalysisComponent             `wire:"vpc"`
-	VpcEndpoint                   *AnalysisComponent             `wire:"vpcEndpoint"`
-	VpcPeeringConnection          *AnalysisComponent             `wire:"vpcPeeringConnection"`
-	VpnConnection                 *AnalysisComponent             `wire:"vpnConnection"`
-	VpnGateway                    *AnalysisComponent             `wire:"vpnGateway"`
+	Acl                            *AnalysisComponent                      `wire:"acl"`
+	AclRule                        *AnalysisAclRule                        `wire:"aclRule"`
+	Address                        *string                                 `wire:"address"`
+	Addresses                      []string                                `wire:"addressSet,i=item"`
+	AttachedTo                     *AnalysisComponent                      `wire:"attachedTo"`
+	AvailabilityZoneIds            []string                                `wire:"availabilityZoneIdSet,i=item"`
+	AvailabilityZones              []string                                `wire:"availabilityZoneSet,i=item"`
+	Cidrs                          []string                                `wire:"cidrSet,i=item"`
+	ClassicLoadBalancerListener    *AnalysisLoadBalancerListener           `wire:"classicLoadBalancerListener"`
+	Component                      *AnalysisComponent                      `wire:"component"`
+	ComponentAccount               *string                                 `wire:"componentAccount"`
+	ComponentRegion                *string                                 `wire:"componentRegion"`
+	CustomerGateway                *AnalysisComponent                      `wire:"customerGateway"`
+	Destination                    *AnalysisComponent                      `wire:"destination"`
+	DestinationVpc                 *AnalysisComponent                      `wire:"destinationVpc"`
+	Direction                      *string                                 `wire:"direction"`
+	ElasticLoadBalancerListener    *AnalysisComponent                      `wire:"elasticLoadBalancerListener"`
+	ExplanationCode                *string                                 `wire:"explanationCode"`
+	FirewallStatefulRule           *FirewallStatefulRule                   `wire:"firewallStatefulRule"`
+	FirewallStatelessRule          *FirewallStatelessRule                  `wire:"firewallStatelessRule"`
+	IngressRouteTable              *AnalysisComponent                      `wire:"ingressRouteTable"`
+	InternetGateway                *AnalysisComponent                      `wire:"internetGateway"`
+	LoadBalancerArn                *string                                 `wire:"loadBalancerArn"`
+	LoadBalancerListenerPort       *int32                                  `wire:"loadBalancerListenerPort"`
+	LoadBalancerTarget             *AnalysisLoadBalancerTarget             `wire:"loadBalancerTarget"`
+	LoadBalancerTargetGroup        *AnalysisComponent                      `wire:"loadBalancerTargetGroup"`
+	LoadBalancerTargetGroups       []AnalysisComponent                     `wire:"loadBalancerTargetGroupSet,i=item"`
+	LoadBalancerTargetPort         *int32                                  `wire:"loadBalancerTargetPort"`
+	MissingComponent               *string                                 `wire:"missingComponent"`
+	NatGateway                     *AnalysisComponent                      `wire:"natGateway"`
+	NetworkInterface               *AnalysisComponent                      `wire:"networkInterface"`
+	PacketField                    *string                                 `wire:"packetField"`
+	Port                           *int32                                  `wire:"port"`
+	PortRanges                     []PortRange                             `wire:"portRangeSet,i=item"`
+	PrefixList                     *AnalysisComponent                      `wire:"prefixList"`
+	Protocols                      []string                                `wire:"protocolSet,i=item"`
+	RouteTable                     *AnalysisComponent                      `wire:"routeTable"`
+	RouteTableRoute                *AnalysisRouteTableRoute                `wire:"routeTableRoute"`
+	SecurityGroup                  *AnalysisComponent                      `wire:"securityGroup"`
+	SecurityGroupRule              *AnalysisSecurityGroupRule              `wire:"securityGroupRule"`
+	SecurityGroups                 []AnalysisComponent                     `wire:"securityGroupSet,i=item"`
+	SourceVpc                      *AnalysisComponent                      `wire:"sourceVpc"`
+	State                          *string                                 `wire:"state"`
+	Subnet                         *AnalysisComponent                      `wire:"subnet"`
+	SubnetRouteTable               *AnalysisComponent                      `wire:"subnetRouteTable"`
+	TransitGateway                 *AnalysisComponent                      `wire:"transitGateway"`
+	TransitGatewayAttachment       *AnalysisComponent                      `wire:"transitGatewayAttachment"`
+	TransitGatewayPolicyTable      *AnalysisComponent                      `wire:"transitGatewayPolicyTable"`
+	TransitGatewayPolicyTableEntry *AnalysisTransitGatewayPolicyTableEntry `wire:"transitGatewayPolicyTableEntry"`
+	TransitGatewayRouteTable       *AnalysisComponent                      `wire:"transitGatewayRouteTable"`
+	TransitGatewayRouteTableRoute  *TransitGatewayRouteTableRoute          `wire:"transitGatewayRouteTableRoute"`
+	Vpc                            *AnalysisComponent                      `wire:"vpc"`
+	VpcEndpoint                    *AnalysisComponent                      `wire:"vpcEndpoint"`
+	VpcPeeringConnection           *AnalysisComponent                      `wire:"vpcPeeringConnection"`
+	VpnConnection                  *AnalysisComponent                      `wire:"vpnConnection"`
+	VpnGateway                     *AnalysisComponent                      `wire:"vpnGateway"`
 }
 
 type ExportClientVpnClientCertificateRevocationListRequest struct {
@@ -6320,6 +8420,25 @@ type ExportTransitGatewayRoutesResult struct {
 	S3Location *string `wire:"s3Location"`
 }
 
+type ExportVerifiedAccessInstanceClientConfigurationRequest struct {
+	DryRun                   *bool
+	VerifiedAccessInstanceId *string `wire:",req"`
+}
+
+type ExportVerifiedAccessInstanceClientConfigurationResult struct {
+	DeviceTrustProviders     []string                                                    `wire:"deviceTrustProviderSet,i=item"`
+	OpenVpnConfigurations    []VerifiedAccessInstanceOpenVpnClientConfiguration          `wire:"openVpnConfigurationSet,i=item"`
+	Region                   *string                                                     `wire:"region"`
+	UserTrustProvider        *VerifiedAccessInstanceUserTrustProviderClientConfiguration `wire:"userTrustProvider"`
+	VerifiedAccessInstanceId *string                                                     `wire:"verifiedAccessInstanceId"`
+	Version                  *string                                                     `wire:"version"`
+}
+
+type ExternalAuthorityConfiguration struct {
+	ExternalResourceIdentifier *string
+	Type                       *string
+}
+
 type FailedCapacityReservationFleetCancellationResult struct {
 	CancelCapacityReservationFleetError *CancelCapacityReservationFleetError `wire:"cancelCapacityReservationFleetError"`
 	CapacityReservationFleetId          *string                              `wire:"capacityReservationFleetId"`
@@ -6392,6 +8511,13 @@ type FirewallStatelessRule struct {
 	Sources          []string    `wire:"sourceSet,i=item"`
 }
 
+type FleetBlockDeviceMappingRequest struct {
+	DeviceName  *string
+	Ebs         *FleetEbsBlockDeviceRequest
+	NoDevice    *string
+	VirtualName *string
+}
+
 type FleetCapacityReservation struct {
 	AvailabilityZone      *string    `wire:"availabilityZone"`
 	AvailabilityZoneId    *string    `wire:"availabilityZoneId"`
@@ -6404,6 +8530,11 @@ type FleetCapacityReservation struct {
 	Priority              *int32     `wire:"priority"`
 	TotalInstanceCount    *int32     `wire:"totalInstanceCount"`
 	Weight                *float64   `wire:"weight"`
+}
+
+type FleetCapacityReservationTargetRequest struct {
+	CapacityReservationIds               []string `wire:"CapacityReservationId,i=item"`
+	CapacityReservationResourceGroupArns []string `wire:"CapacityReservationResourceGroupArn,i=item"`
 }
 
 type FleetData struct {
@@ -6421,6 +8552,7 @@ type FleetData struct {
 	LaunchTemplateConfigs            []FleetLaunchTemplateConfig  `wire:"launchTemplateConfigs,i=item"`
 	OnDemandOptions                  *OnDemandOptions             `wire:"onDemandOptions"`
 	ReplaceUnhealthyInstances        *bool                        `wire:"replaceUnhealthyInstances"`
+	ReservedCapacityOptions          *ReservedCapacityOptions     `wire:"reservedCapacityOptions"`
 	SpotOptions                      *SpotOptions                 `wire:"spotOptions"`
 	Tags                             []Tag                        `wire:"tagSet,i=item"`
 	TargetCapacitySpecification      *TargetCapacitySpecification `wire:"targetCapacitySpecification"`
@@ -6428,6 +8560,28 @@ type FleetData struct {
 	Type                             *string                      `wire:"type"`
 	ValidFrom                        *time.Time                   `wire:"validFrom"`
 	ValidUntil                       *time.Time                   `wire:"validUntil"`
+}
+
+type FleetEbsBlockDeviceRequest struct {
+	DeleteOnTermination *bool
+	Encrypted           *bool
+	Iops                *int32
+	KmsKeyId            *string
+	SnapshotId          *string
+	Throughput          *int32
+	VolumeSize          *int32
+	VolumeType          *string
+}
+
+type FleetIamInstanceProfileSpecificationRequest struct {
+	Arn  *string
+	Name *string
+}
+
+type FleetInstanceMetadataOptionsRequest struct {
+	HttpEndpoint            *string
+	HttpPutResponseHopLimit *int32
+	HttpTokens              *string
 }
 
 type FleetLaunchTemplateConfig struct {
@@ -6441,23 +8595,30 @@ type FleetLaunchTemplateConfigRequest struct {
 }
 
 type FleetLaunchTemplateOverrides struct {
-	AvailabilityZone     *string               `wire:"availabilityZone"`
-	ImageId              *string               `wire:"imageId"`
-	InstanceRequirements *InstanceRequirements `wire:"instanceRequirements"`
-	InstanceType         *string               `wire:"instanceType"`
-	MaxPrice             *string               `wire:"maxPrice"`
-	Placement            *PlacementResponse    `wire:"placement"`
-	Priority             *float64              `wire:"priority"`
-	SubnetId             *string               `wire:"subnetId"`
-	WeightedCapacity     *float64              `wire:"weightedCapacity"`
+	AvailabilityZone     *string                      `wire:"availabilityZone"`
+	AvailabilityZoneId   *string                      `wire:"availabilityZoneId"`
+	BlockDeviceMappings  []BlockDeviceMappingResponse `wire:"blockDeviceMappingSet,i=item"`
+	ImageId              *string                      `wire:"imageId"`
+	InstanceRequirements *InstanceRequirements        `wire:"instanceRequirements"`
+	InstanceType         *string                      `wire:"instanceType"`
+	MaxPrice             *string                      `wire:"maxPrice"`
+	Placement            *PlacementResponse           `wire:"placement"`
+	Priority             *float64                     `wire:"priority"`
+	SubnetId             *string                      `wire:"subnetId"`
+	WeightedCapacity     *float64                     `wire:"weightedCapacity"`
 }
 
 type FleetLaunchTemplateOverridesRequest struct {
 	AvailabilityZone     *string
+	AvailabilityZoneId   *string
+	BlockDeviceMappings  []FleetBlockDeviceMappingRequest `wire:"BlockDeviceMapping,i=BlockDeviceMapping"`
+	IamInstanceProfile   *FleetIamInstanceProfileSpecificationRequest
 	ImageId              *string
 	InstanceRequirements *InstanceRequirementsRequest
 	InstanceType         *string
+	KeyName              *string
 	MaxPrice             *string
+	MetadataOptions      *FleetInstanceMetadataOptionsRequest
 	Placement            *Placement
 	Priority             *float64
 	SubnetId             *string
@@ -6471,9 +8632,10 @@ type FleetLaunchTemplateSpecification struct {
 }
 
 type FleetLaunchTemplateSpecificationRequest struct {
-	LaunchTemplateId   *string
-	LaunchTemplateName *string
-	Version            *string
+	LaunchTemplateId                    *string
+	LaunchTemplateName                  *string
+	LaunchTemplateSpecificationUserData *string
+	Version                             *string
 }
 
 type FleetSpotCapacityRebalance struct {
@@ -6495,22 +8657,23 @@ type FleetSpotMaintenanceStrategiesRequest struct {
 }
 
 type FlowLog struct {
-	CreationTime             *time.Time                  `wire:"creationTime"`
-	DeliverCrossAccountRole  *string                     `wire:"deliverCrossAccountRole"`
-	DeliverLogsErrorMessage  *string                     `wire:"deliverLogsErrorMessage"`
-	DeliverLogsPermissionArn *string                     `wire:"deliverLogsPermissionArn"`
-	DeliverLogsStatus        *string                     `wire:"deliverLogsStatus"`
-	DestinationOptions       *DestinationOptionsResponse `wire:"destinationOptions"`
-	FlowLogId                *string                     `wire:"flowLogId"`
-	FlowLogStatus            *string                     `wire:"flowLogStatus"`
-	LogDestination           *string                     `wire:"logDestination"`
-	LogDestinationType       *string                     `wire:"logDestinationType"`
-	LogFormat                *string                     `wire:"logFormat"`
-	LogGroupName             *string                     `wire:"logGroupName"`
-	MaxAggregationInterval   *int32                      `wire:"maxAggregationInterval"`
-	ResourceId               *string                     `wire:"resourceId"`
-	Tags                     []Tag                       `wire:"tagSet,i=item"`
-	TrafficType              *string                     `wire:"trafficType"`
+	CreationTime             *time.Time                      `wire:"creationTime"`
+	DeliverCrossAccountRole  *string                         `wire:"deliverCrossAccountRole"`
+	DeliverLogsErrorMessage  *string                         `wire:"deliverLogsErrorMessage"`
+	DeliverLogsPermissionArn *string                         `wire:"deliverLogsPermissionArn"`
+	DeliverLogsStatus        *string                         `wire:"deliverLogsStatus"`
+	DestinationOptions       *DestinationOptionsResponse     `wire:"destinationOptions"`
+	FlowLogId                *string                         `wire:"flowLogId"`
+	FlowLogStatus            *string                         `wire:"flowLogStatus"`
+	LogDestination           *string                         `wire:"logDestination"`
+	LogDestinationType       *string                         `wire:"logDestinationType"`
+	LogFormat                *string                         `wire:"logFormat"`
+	LogGroupName             *string                         `wire:"logGroupName"`
+	MaxAggregationInterval   *int32                          `wire:"maxAggregationInterval"`
+	ResourceId               *string                         `wire:"resourceId"`
+	TagFieldSpecifications   []TagFieldSpecificationResponse `wire:"tagFieldSpecificationSet,i=item"`
+	Tags                     []Tag                           `wire:"tagSet,i=item"`
+	TrafficType              *string                         `wire:"trafficType"`
 }
 
 type FpgaDeviceInfo struct {
@@ -6561,6 +8724,26 @@ type FpgaInfo struct {
 	TotalFpgaMemoryInMiB *int32           `wire:"totalFpgaMemoryInMiB"`
 }
 
+type GetActiveVpnTunnelStatusRequest struct {
+	DryRun                    *bool
+	VpnConnectionId           *string `wire:",req"`
+	VpnTunnelOutsideIpAddress *string `wire:",req"`
+}
+
+type GetActiveVpnTunnelStatusResult struct {
+	ActiveVpnTunnelStatus *ActiveVpnTunnelStatus `wire:"activeVpnTunnelStatus"`
+}
+
+type GetAllowedImagesSettingsRequest struct {
+	DryRun *bool
+}
+
+type GetAllowedImagesSettingsResult struct {
+	ImageCriteria []ImageCriterion `wire:"imageCriterionSet,i=item"`
+	ManagedBy     *string          `wire:"managedBy"`
+	State         *string          `wire:"state"`
+}
+
 type GetAssociatedEnclaveCertificateIamRolesRequest struct {
 	CertificateArn *string `wire:",req"`
 	DryRun         *bool
@@ -6596,6 +8779,79 @@ type GetAwsNetworkPerformanceDataResult struct {
 	NextToken     *string        `wire:"nextToken"`
 }
 
+type GetCapacityManagerAttributesRequest struct {
+	DryRun *bool
+}
+
+type GetCapacityManagerAttributesResult struct {
+	CapacityManagerStatus      *string    `wire:"capacityManagerStatus"`
+	DataExportCount            *int32     `wire:"dataExportCount"`
+	EarliestDatapointTimestamp *time.Time `wire:"earliestDatapointTimestamp"`
+	IngestionStatus            *string    `wire:"ingestionStatus"`
+	IngestionStatusMessage     *string    `wire:"ingestionStatusMessage"`
+	LatestDatapointTimestamp   *time.Time `wire:"latestDatapointTimestamp"`
+	OrganizationsAccess        *bool      `wire:"organizationsAccess"`
+}
+
+type GetCapacityManagerMetricDataRequest struct {
+	DryRun      *bool
+	EndTime     *time.Time                 `wire:",req"`
+	FilterBy    []CapacityManagerCondition `wire:",i=item"`
+	GroupBy     []string                   `wire:",i=item"`
+	MaxResults  *int32
+	MetricNames []string `wire:"MetricName,req,i=item"`
+	NextToken   *string
+	Period      *int32     `wire:",req"`
+	StartTime   *time.Time `wire:",req"`
+}
+
+type GetCapacityManagerMetricDataResult struct {
+	MetricDataResults []MetricDataResult `wire:"metricDataResultSet,i=item"`
+	NextToken         *string            `wire:"nextToken"`
+}
+
+type GetCapacityManagerMetricDimensionsRequest struct {
+	DryRun      *bool
+	EndTime     *time.Time                 `wire:",req"`
+	FilterBy    []CapacityManagerCondition `wire:",i=item"`
+	GroupBy     []string                   `wire:",req,i=item"`
+	MaxResults  *int32
+	MetricNames []string `wire:"MetricName,req,i=item"`
+	NextToken   *string
+	StartTime   *time.Time `wire:",req"`
+}
+
+type GetCapacityManagerMetricDimensionsResult struct {
+	MetricDimensionResults []CapacityManagerDimension `wire:"metricDimensionResultSet,i=item"`
+	NextToken              *string                    `wire:"nextToken"`
+}
+
+type GetCapacityManagerMonitoredTagKeysRequest struct {
+	DryRun     *bool
+	MaxResults *int32
+	NextToken  *string
+}
+
+type GetCapacityManagerMonitoredTagKeysResult struct {
+	CapacityManagerTagKeys []CapacityManagerMonitoredTagKey `wire:"capacityManagerTagKeySet,i=item"`
+	NextToken              *string                          `wire:"nextToken"`
+}
+
+type GetCapacityManagerSupportabilityScoresRequest struct {
+	CapacityAmount                   *int32   `wire:",req"`
+	CapacityAvailabilityZoneIds      []string `wire:"CapacityAvailabilityZoneId,req,i=item"`
+	CapacityUnit                     *string  `wire:",req"`
+	DryRun                           *bool
+	InstanceRequirementsWithMetadata *InstanceRequirementsWithMetadataRequest
+	InstanceTypes                    []string `wire:"InstanceType,i=item"`
+	MarketType                       *string  `wire:",req"`
+}
+
+type GetCapacityManagerSupportabilityScoresResult struct {
+	AggregateScore                      *string                              `wire:"aggregateScore"`
+	CapacityManagerSupportabilityScores []CapacityManagerSupportabilityScore `wire:"capacityManagerSupportabilityScoreSet,i=item"`
+}
+
 type GetCapacityReservationUsageRequest struct {
 	CapacityReservationId *string `wire:",req"`
 	DryRun                *bool
@@ -6604,13 +8860,29 @@ type GetCapacityReservationUsageRequest struct {
 }
 
 type GetCapacityReservationUsageResult struct {
-	AvailableInstanceCount *int32          `wire:"availableInstanceCount"`
-	CapacityReservationId  *string         `wire:"capacityReservationId"`
-	InstanceType           *string         `wire:"instanceType"`
-	InstanceUsages         []InstanceUsage `wire:"instanceUsageSet,i=item"`
-	NextToken              *string         `wire:"nextToken"`
-	State                  *string         `wire:"state"`
-	TotalInstanceCount     *int32          `wire:"totalInstanceCount"`
+	AvailableInstanceCount          *int32                           `wire:"availableInstanceCount"`
+	CapacityReservationId           *string                          `wire:"capacityReservationId"`
+	InstanceType                    *string                          `wire:"instanceType"`
+	InstanceUsages                  []InstanceUsage                  `wire:"instanceUsageSet,i=item"`
+	Interruptible                   *bool                            `wire:"interruptible"`
+	InterruptibleCapacityAllocation *InterruptibleCapacityAllocation `wire:"interruptibleCapacityAllocation"`
+	InterruptionInfo                *InterruptionInfo                `wire:"interruptionInfo"`
+	NextToken                       *string                          `wire:"nextToken"`
+	State                           *string                          `wire:"state"`
+	TotalInstanceCount              *int32                           `wire:"totalInstanceCount"`
+}
+
+type GetClientVpnEndpointAuthorizationPolicyRequest struct {
+	ClientVpnEndpointId *string `wire:",req"`
+	DryRun              *bool
+}
+
+type GetClientVpnEndpointAuthorizationPolicyResult struct {
+	ClientVpnEndpointId *string `wire:"clientVpnEndpointId"`
+	Description         *string `wire:"description"`
+	PolicyDocument      *string `wire:"policyDocument"`
+	ShadowMode          *string `wire:"shadowMode"`
+	Status              *string `wire:"status"`
 }
 
 type GetCoipPoolUsageRequest struct {
@@ -6651,6 +8923,23 @@ type GetConsoleScreenshotResult struct {
 	InstanceId *string `wire:"instanceId"`
 }
 
+type GetDeclarativePoliciesReportSummaryRequest struct {
+	DryRun   *bool
+	ReportId *string `wire:",req"`
+}
+
+type GetDeclarativePoliciesReportSummaryResult struct {
+	AttributeSummaries     []AttributeSummary `wire:"attributeSummarySet,i=item"`
+	EndTime                *time.Time         `wire:"endTime"`
+	NumberOfAccounts       *int32             `wire:"numberOfAccounts"`
+	NumberOfFailedAccounts *int32             `wire:"numberOfFailedAccounts"`
+	ReportId               *string            `wire:"reportId"`
+	S3Bucket               *string            `wire:"s3Bucket"`
+	S3Prefix               *string            `wire:"s3Prefix"`
+	StartTime              *time.Time         `wire:"startTime"`
+	TargetId               *string            `wire:"targetId"`
+}
+
 type GetDefaultCreditSpecificationRequest struct {
 	DryRun         *bool
 	InstanceFamily *string `wire:",req"`
@@ -6675,6 +8964,16 @@ type GetEbsEncryptionByDefaultRequest struct {
 type GetEbsEncryptionByDefaultResult struct {
 	EbsEncryptionByDefault *bool   `wire:"ebsEncryptionByDefault"`
 	SseType                *string `wire:"sseType"`
+}
+
+type GetEnabledIpamPolicyRequest struct {
+	DryRun *bool
+}
+
+type GetEnabledIpamPolicyResult struct {
+	IpamPolicyEnabled *bool   `wire:"ipamPolicyEnabled"`
+	IpamPolicyId      *string `wire:"ipamPolicyId"`
+	ManagedBy         *string `wire:"managedBy"`
 }
 
 type GetFlowLogsIntegrationTemplateRequest struct {
@@ -6712,12 +9011,34 @@ type GetHostReservationPurchasePreviewResult struct {
 	TotalUpfrontPrice *string    `wire:"totalUpfrontPrice"`
 }
 
+type GetImageAncestryRequest struct {
+	DryRun  *bool
+	ImageId *string `wire:",req"`
+}
+
+type GetImageAncestryResult struct {
+	ImageAncestryEntries []ImageAncestryEntry `wire:"imageAncestryEntrySet,i=item"`
+}
+
 type GetImageBlockPublicAccessStateRequest struct {
 	DryRun *bool
 }
 
 type GetImageBlockPublicAccessStateResult struct {
 	ImageBlockPublicAccessState *string `wire:"imageBlockPublicAccessState"`
+	ManagedBy                   *string `wire:"managedBy"`
+}
+
+type GetImageFindingsRequest struct {
+	DryRun     *bool
+	ImageId    *string `wire:",req"`
+	MaxResults *int32
+	NextToken  *string
+}
+
+type GetImageFindingsResult struct {
+	ImageFindings []ImageFinding `wire:"imageFindingSet,i=item"`
+	NextToken     *string        `wire:"nextToken"`
 }
 
 type GetInstanceMetadataDefaultsRequest struct {
@@ -6744,6 +9065,7 @@ type GetInstanceTpmEkPubResult struct {
 
 type GetInstanceTypesFromInstanceRequirementsRequest struct {
 	ArchitectureTypes    []string `wire:"ArchitectureType,req,i=item"`
+	Context              *string
 	DryRun               *bool
 	InstanceRequirements *InstanceRequirementsRequest `wire:",req"`
 	MaxResults           *int32
@@ -6825,6 +9147,74 @@ type GetIpamDiscoveredResourceCidrsResult struct {
 	NextToken                   *string                      `wire:"nextToken"`
 }
 
+type GetIpamDiscoveredRoutesRequest struct {
+	DryRun                  *bool
+	Filters                 []Filter `wire:"Filter,i=Filter"`
+	IpamResourceDiscoveryId *string  `wire:",req"`
+	MaxResults              *int32
+	NextToken               *string
+	ResourceRegion          *string `wire:",req"`
+}
+
+type GetIpamDiscoveredRoutesResult struct {
+	IpamDiscoveredRoutes []IpamDiscoveredRoute `wire:"ipamDiscoveredRouteSet,i=item"`
+	NextToken            *string               `wire:"nextToken"`
+}
+
+type GetIpamInternetRegistryAssociationAsnsRequest struct {
+	DryRun                            *bool
+	Filters                           []Filter `wire:"Filter,i=Filter"`
+	IpamInternetRegistryAssociationId *string  `wire:",req"`
+	MaxResults                        *int32
+	NextToken                         *string
+}
+
+type GetIpamInternetRegistryAssociationAsnsResult struct {
+	IpamInternetRegistryAssociationAsns []IpamInternetRegistryAssociationAsn `wire:"ipamInternetRegistryAssociationAsnSet,i=item"`
+	NextToken                           *string                              `wire:"nextToken"`
+}
+
+type GetIpamInternetRegistryAssociationCidrsRequest struct {
+	DryRun                            *bool
+	Filters                           []Filter `wire:"Filter,i=Filter"`
+	IpamInternetRegistryAssociationId *string  `wire:",req"`
+	MaxResults                        *int32
+	NextToken                         *string
+}
+
+type GetIpamInternetRegistryAssociationCidrsResult struct {
+	IpamInternetRegistryAssociationCidrs []IpamInternetRegistryAssociationCidr `wire:"ipamInternetRegistryAssociationCidrSet,i=item"`
+	NextToken                            *string                               `wire:"nextToken"`
+}
+
+type GetIpamPolicyAllocationRulesRequest struct {
+	DryRun       *bool
+	Filters      []Filter `wire:"Filter,i=Filter"`
+	IpamPolicyId *string  `wire:",req"`
+	Locale       *string
+	MaxResults   *int32
+	NextToken    *string
+	ResourceType *string
+}
+
+type GetIpamPolicyAllocationRulesResult struct {
+	IpamPolicyDocuments []IpamPolicyDocument `wire:"ipamPolicyDocumentSet,i=item"`
+	NextToken           *string              `wire:"nextToken"`
+}
+
+type GetIpamPolicyOrganizationTargetsRequest struct {
+	DryRun       *bool
+	Filters      []Filter `wire:"Filter,i=Filter"`
+	IpamPolicyId *string  `wire:",req"`
+	MaxResults   *int32
+	NextToken    *string
+}
+
+type GetIpamPolicyOrganizationTargetsResult struct {
+	NextToken           *string                        `wire:"nextToken"`
+	OrganizationTargets []IpamPolicyOrganizationTarget `wire:"organizationTargetSet,i=item"`
+}
+
 type GetIpamPoolAllocationsRequest struct {
 	DryRun               *bool
 	Filters              []Filter `wire:"Filter,i=Filter"`
@@ -6852,6 +9242,46 @@ type GetIpamPoolCidrsResult struct {
 	NextToken     *string        `wire:"nextToken"`
 }
 
+type GetIpamPrefixListResolverRulesRequest struct {
+	DryRun                   *bool
+	Filters                  []Filter `wire:"Filter,i=Filter"`
+	IpamPrefixListResolverId *string  `wire:",req"`
+	MaxResults               *int32
+	NextToken                *string
+}
+
+type GetIpamPrefixListResolverRulesResult struct {
+	NextToken *string                      `wire:"nextToken"`
+	Rules     []IpamPrefixListResolverRule `wire:"ruleSet,i=item"`
+}
+
+type GetIpamPrefixListResolverVersionEntriesRequest struct {
+	DryRun                        *bool
+	IpamPrefixListResolverId      *string `wire:",req"`
+	IpamPrefixListResolverVersion *int64  `wire:",req"`
+	MaxResults                    *int32
+	NextToken                     *string
+}
+
+type GetIpamPrefixListResolverVersionEntriesResult struct {
+	Entries   []IpamPrefixListResolverVersionEntry `wire:"entrySet,i=item"`
+	NextToken *string                              `wire:"nextToken"`
+}
+
+type GetIpamPrefixListResolverVersionsRequest struct {
+	DryRun                         *bool
+	Filters                        []Filter `wire:"Filter,i=Filter"`
+	IpamPrefixListResolverId       *string  `wire:",req"`
+	IpamPrefixListResolverVersions []int64  `wire:"IpamPrefixListResolverVersion,i=item"`
+	MaxResults                     *int32
+	NextToken                      *string
+}
+
+type GetIpamPrefixListResolverVersionsResult struct {
+	IpamPrefixListResolverVersions []IpamPrefixListResolverVersion `wire:"ipamPrefixListResolverVersionSet,i=item"`
+	NextToken                      *string                         `wire:"nextToken"`
+}
+
 type GetIpamResourceCidrsRequest struct {
 	DryRun        *bool
 	Filters       []Filter `wire:"Filter,i=Filter"`
@@ -6868,6 +9298,62 @@ type GetIpamResourceCidrsRequest struct {
 type GetIpamResourceCidrsResult struct {
 	IpamResourceCidrs []IpamResourceCidr `wire:"ipamResourceCidrSet,i=item"`
 	NextToken         *string            `wire:"nextToken"`
+}
+
+type GetIpamRouteOriginAuthorizationsRequest struct {
+	Cidr                              *string
+	DryRun                            *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+	MaxResults                        *int32
+	NextToken                         *string
+}
+
+type GetIpamRouteOriginAuthorizationsResult struct {
+	IpamRouteOriginAuthorizations []IpamRouteOriginAuthorizationInfo `wire:"ipamRouteOriginAuthorizationSet,i=item"`
+	NextToken                     *string                            `wire:"nextToken"`
+}
+
+type GetIpamRouteProtectionFindingsRequest struct {
+	DryRun     *bool
+	Filters    []Filter `wire:"Filter,i=Filter"`
+	IpamId     *string  `wire:",req"`
+	MaxResults *int32
+	NextToken  *string
+}
+
+type GetIpamRouteProtectionFindingsResult struct {
+	IpamId                  *string                      `wire:"ipamId"`
+	NextToken               *string                      `wire:"nextToken"`
+	RouteProtectionFindings []IpamRouteProtectionFinding `wire:"routeProtectionFindingSet,i=item"`
+}
+
+type GetIpamRoutingPolicyRegistrationDeltasRequest struct {
+	ChronologicalOrder                *string
+	DeltaId                           *string
+	DryRun                            *bool
+	EndTime                           *time.Time
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+	MaxResults                        *int32
+	NextToken                         *string
+	StartTime                         *time.Time
+}
+
+type GetIpamRoutingPolicyRegistrationDeltasResult struct {
+	IpamRoutingPolicyRegistrationDeltas []IpamRoutingPolicyRegistrationDelta `wire:"ipamRoutingPolicyRegistrationDeltaSet,i=item"`
+	NextToken                           *string                              `wire:"nextToken"`
+}
+
+type GetIpamRoutingPolicyRegistrationsRequest struct {
+	Cidr                              *string
+	DryRun                            *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+	MaxResults                        *int32
+	NextToken                         *string
+}
+
+type GetIpamRoutingPolicyRegistrationsResult struct {
+	IpamRoutingPolicyRegistrations []IpamRoutingPolicyRegistration `wire:"ipamRoutingPolicyRegistrationSet,i=item"`
+	NextToken                      *string                         `wire:"nextToken"`
 }
 
 type GetLaunchTemplateDataRequest struct {
@@ -6902,6 +9388,14 @@ type GetManagedPrefixListEntriesRequest struct {
 type GetManagedPrefixListEntriesResult struct {
 	Entries   []PrefixListEntry `wire:"entrySet,i=item"`
 	NextToken *string           `wire:"nextToken"`
+}
+
+type GetManagedResourceVisibilityRequest struct {
+	DryRun *bool
+}
+
+type GetManagedResourceVisibilityResult struct {
+	Visibility *ManagedResourceVisibilitySettings `wire:"visibility"`
 }
 
 type GetNetworkInsightsAccessScopeAnalysisFindingsRequest struct {
@@ -6956,6 +9450,39 @@ type GetReservedInstancesExchangeQuoteResult struct {
 	ValidationFailureReason             *string                            `wire:"validationFailureReason"`
 }
 
+type GetRouteServerAssociationsRequest struct {
+	DryRun        *bool
+	RouteServerId *string `wire:",req"`
+}
+
+type GetRouteServerAssociationsResult struct {
+	RouteServerAssociations []RouteServerAssociation `wire:"routeServerAssociationSet,i=item"`
+}
+
+type GetRouteServerPropagationsRequest struct {
+	DryRun        *bool
+	RouteServerId *string `wire:",req"`
+	RouteTableId  *string
+}
+
+type GetRouteServerPropagationsResult struct {
+	RouteServerPropagations []RouteServerPropagation `wire:"routeServerPropagationSet,i=item"`
+}
+
+type GetRouteServerRoutingDatabaseRequest struct {
+	DryRun        *bool
+	Filters       []Filter `wire:"Filter,i=Filter"`
+	MaxResults    *int32
+	NextToken     *string
+	RouteServerId *string `wire:",req"`
+}
+
+type GetRouteServerRoutingDatabaseResult struct {
+	AreRoutesPersisted *bool              `wire:"areRoutesPersisted"`
+	NextToken          *string            `wire:"nextToken"`
+	Routes             []RouteServerRoute `wire:"routeSet,i=item"`
+}
+
 type GetSecurityGroupsForVpcRequest struct {
 	DryRun     *bool
 	Filters    []Filter `wire:"Filter,i=Filter"`
@@ -6974,7 +9501,8 @@ type GetSerialConsoleAccessStatusRequest struct {
 }
 
 type GetSerialConsoleAccessStatusResult struct {
-	SerialConsoleAccessEnabled *bool `wire:"serialConsoleAccessEnabled"`
+	ManagedBy                  *string `wire:"managedBy"`
+	SerialConsoleAccessEnabled *bool   `wire:"serialConsoleAccessEnabled"`
 }
 
 type GetSnapshotBlockPublicAccessStateRequest struct {
@@ -6982,11 +9510,13 @@ type GetSnapshotBlockPublicAccessStateRequest struct {
 }
 
 type GetSnapshotBlockPublicAccessStateResult struct {
-	State *string `wire:"state"`
+	ManagedBy *string `wire:"managedBy"`
+	State     *string `wire:"state"`
 }
 
 type GetSpotPlacementScoresRequest struct {
 	DryRun                           *bool
+	IncludeLocalZones                *bool
 	InstanceRequirementsWithMetadata *InstanceRequirementsWithMetadataRequest
 	InstanceTypes                    []string `wire:"InstanceType"`
 	MaxResults                       *int32
@@ -7016,6 +9546,18 @@ type GetSubnetCidrReservationsResult struct {
 	SubnetIpv6CidrReservations []SubnetCidrReservation `wire:"subnetIpv6CidrReservationSet,i=item"`
 }
 
+type GetTransitGatewayAttachmentNatConfigurationRequest struct {
+	DryRun                     *bool
+	TransitGatewayAttachmentId *string `wire:",req"`
+}
+
+type GetTransitGatewayAttachmentNatConfigurationResult struct {
+	NatGatewayRules            []TransitGatewayNatRule `wire:"natGatewayRuleSet,i=item"`
+	NatGatewaySupport          *string                 `wire:"natGatewaySupport"`
+	NatSystemRouteSupport      *string                 `wire:"natSystemRouteSupport"`
+	TransitGatewayAttachmentId *string                 `wire:"transitGatewayAttachmentId"`
+}
+
 type GetTransitGatewayAttachmentPropagationsRequest struct {
 	DryRun                     *bool
 	Filters                    []Filter `wire:"Filter,i=Filter"`
@@ -7027,6 +9569,19 @@ type GetTransitGatewayAttachmentPropagationsRequest struct {
 type GetTransitGatewayAttachmentPropagationsResult struct {
 	NextToken                            *string                               `wire:"nextToken"`
 	TransitGatewayAttachmentPropagations []TransitGatewayAttachmentPropagation `wire:"transitGatewayAttachmentPropagations,i=item"`
+}
+
+type GetTransitGatewayMeteringPolicyEntriesRequest struct {
+	DryRun                         *bool
+	Filters                        []Filter `wire:"Filter,i=Filter"`
+	MaxResults                     *int32
+	NextToken                      *string
+	TransitGatewayMeteringPolicyId *string `wire:",req"`
+}
+
+type GetTransitGatewayMeteringPolicyEntriesResult struct {
+	NextToken                           *string                             `wire:"nextToken"`
+	TransitGatewayMeteringPolicyEntries []TransitGatewayMeteringPolicyEntry `wire:"transitGatewayMeteringPolicyEntries,i=item"`
 }
 
 type GetTransitGatewayMulticastDomainAssociationsRequest struct {
@@ -7064,6 +9619,7 @@ type GetTransitGatewayPolicyTableEntriesRequest struct {
 }
 
 type GetTransitGatewayPolicyTableEntriesResult struct {
+	NextToken                        *string                          `wire:"nextToken"`
 	TransitGatewayPolicyTableEntries []TransitGatewayPolicyTableEntry `wire:"transitGatewayPolicyTableEntries,i=item"`
 }
 
@@ -7116,6 +9672,18 @@ type GetVerifiedAccessEndpointPolicyResult struct {
 	PolicyEnabled  *bool   `wire:"policyEnabled"`
 }
 
+type GetVerifiedAccessEndpointTargetsRequest struct {
+	DryRun                   *bool
+	MaxResults               *int32
+	NextToken                *string
+	VerifiedAccessEndpointId *string `wire:",req"`
+}
+
+type GetVerifiedAccessEndpointTargetsResult struct {
+	NextToken                     *string                        `wire:"nextToken"`
+	VerifiedAccessEndpointTargets []VerifiedAccessEndpointTarget `wire:"verifiedAccessEndpointTargetSet,i=item"`
+}
+
 type GetVerifiedAccessGroupPolicyRequest struct {
 	DryRun                *bool
 	VerifiedAccessGroupId *string `wire:",req"`
@@ -7126,9 +9694,22 @@ type GetVerifiedAccessGroupPolicyResult struct {
 	PolicyEnabled  *bool   `wire:"policyEnabled"`
 }
 
+type GetVpcResourcesBlockingEncryptionEnforcementRequest struct {
+	DryRun     *bool
+	MaxResults *int32
+	NextToken  *string
+	VpcId      *string `wire:",req"`
+}
+
+type GetVpcResourcesBlockingEncryptionEnforcementResult struct {
+	NextToken             *string                             `wire:"nextToken"`
+	NonCompliantResources []VpcEncryptionNonCompliantResource `wire:"nonCompliantResourceSet,i=item"`
+}
+
 type GetVpnConnectionDeviceSampleConfigurationRequest struct {
 	DryRun                     *bool
 	InternetKeyExchangeVersion *string
+	SampleType                 *string
 	VpnConnectionDeviceTypeId  *string `wire:",req"`
 	VpnConnectionId            *string `wire:",req"`
 }
@@ -7164,10 +9745,13 @@ type GetVpnTunnelReplacementStatusResult struct {
 }
 
 type GpuDeviceInfo struct {
-	Count        *int32               `wire:"count"`
-	Manufacturer *string              `wire:"manufacturer"`
-	MemoryInfo   *GpuDeviceMemoryInfo `wire:"memoryInfo"`
-	Name         *string              `wire:"name"`
+	Count            *int32               `wire:"count"`
+	GpuPartitionSize *float64             `wire:"gpuPartitionSize"`
+	LogicalGpuCount  *int32               `wire:"logicalGpuCount"`
+	Manufacturer     *string              `wire:"manufacturer"`
+	MemoryInfo       *GpuDeviceMemoryInfo `wire:"memoryInfo"`
+	Name             *string              `wire:"name"`
+	Workloads        []string             `wire:"workloadSet,i=item"`
 }
 
 type GpuDeviceMemoryInfo struct {
@@ -7182,6 +9766,36 @@ type GpuInfo struct {
 type GroupIdentifier struct {
 	GroupId   *string `wire:"groupId"`
 	GroupName *string `wire:"groupName"`
+}
+
+type HealthCheckPathDestinationRequestObject struct {
+	SecurityGroupId *string
+	SubnetId        *string
+}
+
+type HealthCheckPathDestinationResponseObject struct {
+	SecurityGroupId *string `wire:"securityGroupId"`
+	SubnetId        *string `wire:"subnetId"`
+}
+
+type HealthCheckPathRequestObject struct {
+	Destinations []HealthCheckPathDestinationRequestObject `wire:"Destination,i=item"`
+	Source       *HealthCheckPathSourceRequestObject
+}
+
+type HealthCheckPathResponseObject struct {
+	Destinations []HealthCheckPathDestinationResponseObject `wire:"destinationSet,i=item"`
+	Source       *HealthCheckPathSourceResponseObject       `wire:"source"`
+}
+
+type HealthCheckPathSourceRequestObject struct {
+	SecurityGroupId *string
+	SubnetId        *string
+}
+
+type HealthCheckPathSourceResponseObject struct {
+	SecurityGroupId *string `wire:"securityGroupId"`
+	SubnetId        *string `wire:"subnetId"`
 }
 
 type HibernationOptions struct {
@@ -7213,6 +9827,7 @@ type Host struct {
 	AvailabilityZoneId                 *string            `wire:"availabilityZoneId"`
 	AvailableCapacity                  *AvailableCapacity `wire:"availableCapacity"`
 	ClientToken                        *string            `wire:"clientToken"`
+	CpuOptions                         *HostCpuOptions    `wire:"cpuOptions"`
 	HostId                             *string            `wire:"hostId"`
 	HostMaintenance                    *string            `wire:"hostMaintenance"`
 	HostProperties                     *HostProperties    `wire:"hostProperties"`
@@ -7225,6 +9840,14 @@ type Host struct {
 	ReleaseTime                        *time.Time         `wire:"releaseTime"`
 	State                              *string            `wire:"state"`
 	Tags                               []Tag              `wire:"tagSet,i=item"`
+}
+
+type HostCpuOptions struct {
+	AmdSevSnp *string `wire:"amdSevSnp"`
+}
+
+type HostCpuOptionsRequest struct {
+	AmdSevSnp *string
 }
 
 type HostInstance struct {
@@ -7306,39 +9929,55 @@ type IdFormat struct {
 }
 
 type Image struct {
-	Architecture             *string              `wire:"architecture"`
-	BlockDeviceMappings      []BlockDeviceMapping `wire:"blockDeviceMapping,i=item"`
-	BootMode                 *string              `wire:"bootMode"`
-	CreationDate             *string              `wire:"creationDate"`
-	DeprecationTime          *string              `wire:"deprecationTime"`
-	DeregistrationProtection *string              `wire:"deregistrationProtection"`
-	Description              *string              `wire:"description"`
-	EnaSupport               *bool                `wire:"enaSupport"`
-	Hypervisor               *string              `wire:"hypervisor"`
-	ImageId                  *string              `wire:"imageId"`
-	ImageLocation            *string              `wire:"imageLocation"`
-	ImageOwnerAlias          *string              `wire:"imageOwnerAlias"`
-	ImageType                *string              `wire:"imageType"`
-	ImdsSupport              *string              `wire:"imdsSupport"`
-	KernelId                 *string              `wire:"kernelId"`
-	LastLaunchedTime         *string              `wire:"lastLaunchedTime"`
-	Name                     *string              `wire:"name"`
-	OwnerId                  *string              `wire:"imageOwnerId"`
-	Platform                 *string              `wire:"platform"`
-	PlatformDetails          *string              `wire:"platformDetails"`
-	ProductCodes             []ProductCode        `wire:"productCodes,i=item"`
-	Public                   *bool                `wire:"isPublic"`
-	RamdiskId                *string              `wire:"ramdiskId"`
-	RootDeviceName           *string              `wire:"rootDeviceName"`
-	RootDeviceType           *string              `wire:"rootDeviceType"`
-	SourceInstanceId         *string              `wire:"sourceInstanceId"`
-	SriovNetSupport          *string              `wire:"sriovNetSupport"`
-	State                    *string              `wire:"imageState"`
-	StateReason              *StateReason         `wire:"stateReason"`
-	Tags                     []Tag                `wire:"tagSet,i=item"`
-	TpmSupport               *string              `wire:"tpmSupport"`
-	UsageOperation           *string              `wire:"usageOperation"`
-	VirtualizationType       *string              `wire:"virtualizationType"`
+	Architecture              *string                    `wire:"architecture"`
+	BlockDeviceMappings       []BlockDeviceMapping       `wire:"blockDeviceMapping,i=item"`
+	BootMode                  *string                    `wire:"bootMode"`
+	CreationDate              *string                    `wire:"creationDate"`
+	DeprecationTime           *string                    `wire:"deprecationTime"`
+	DeregistrationProtection  *string                    `wire:"deregistrationProtection"`
+	Description               *string                    `wire:"description"`
+	EnaSupport                *bool                      `wire:"enaSupport"`
+	FreeTierEligible          *bool                      `wire:"freeTierEligible"`
+	Hypervisor                *string                    `wire:"hypervisor"`
+	ImageAllowed              *bool                      `wire:"imageAllowed"`
+	ImageId                   *string                    `wire:"imageId"`
+	ImageLocation             *string                    `wire:"imageLocation"`
+	ImageOwnerAlias           *string                    `wire:"imageOwnerAlias"`
+	ImageType                 *string                    `wire:"imageType"`
+	ImageWatermarks           []ImageWatermark           `wire:"imageWatermarkSet,i=item"`
+	ImdsSupport               *string                    `wire:"imdsSupport"`
+	InstanceTypeSpecification *InstanceTypeSpecification `wire:"instanceTypeSpecification"`
+	KernelId                  *string                    `wire:"kernelId"`
+	LastLaunchedTime          *string                    `wire:"lastLaunchedTime"`
+	Name                      *string                    `wire:"name"`
+	OwnerId                   *string                    `wire:"imageOwnerId"`
+	Platform                  *string                    `wire:"platform"`
+	PlatformDetails           *string                    `wire:"platformDetails"`
+	ProductCodes              []ProductCode              `wire:"productCodes,i=item"`
+	Public                    *bool                      `wire:"isPublic"`
+	PublicSsmParameterName    *string                    `wire:"publicSsmParameterName"`
+	RamdiskId                 *string                    `wire:"ramdiskId"`
+	RootDeviceName            *string                    `wire:"rootDeviceName"`
+	RootDeviceType            *string                    `wire:"rootDeviceType"`
+	ScanResults               *ScanResults               `wire:"scanResults"`
+	SourceImageId             *string                    `wire:"sourceImageId"`
+	SourceImageRegion         *string                    `wire:"sourceImageRegion"`
+	SourceInstanceId          *string                    `wire:"sourceInstanceId"`
+	SriovNetSupport           *string                    `wire:"sriovNetSupport"`
+	State                     *string                    `wire:"imageState"`
+	StateReason               *StateReason               `wire:"stateReason"`
+	Tags                      []Tag                      `wire:"tagSet,i=item"`
+	TpmSupport                *string                    `wire:"tpmSupport"`
+	UsageOperation            *string                    `wire:"usageOperation"`
+	VirtualizationType        *string                    `wire:"virtualizationType"`
+}
+
+type ImageAncestryEntry struct {
+	CreationDate      *time.Time `wire:"creationDate"`
+	ImageId           *string    `wire:"imageId"`
+	ImageOwnerAlias   *string    `wire:"imageOwnerAlias"`
+	SourceImageId     *string    `wire:"sourceImageId"`
+	SourceImageRegion *string    `wire:"sourceImageRegion"`
 }
 
 type ImageAttribute struct {
@@ -7358,6 +9997,26 @@ type ImageAttribute struct {
 	UefiData                 *AttributeValue      `wire:"uefiData"`
 }
 
+type ImageCriterion struct {
+	CreationDateCondition    *CreationDateCondition         `wire:"creationDateCondition"`
+	DeprecationTimeCondition *DeprecationTimeCondition      `wire:"deprecationTimeCondition"`
+	ImageNames               []string                       `wire:"imageNameSet,i=item"`
+	ImageProviders           []string                       `wire:"imageProviderSet,i=item"`
+	ImageWatermarks          []ImageWatermarkFilterResponse `wire:"imageWatermarkSet,i=item"`
+	MarketplaceProductCodes  []string                       `wire:"marketplaceProductCodeSet,i=item"`
+	ScanResultCondition      *ScanResultCondition           `wire:"scanResultCondition"`
+}
+
+type ImageCriterionRequest struct {
+	CreationDateCondition    *CreationDateConditionRequest
+	DeprecationTimeCondition *DeprecationTimeConditionRequest
+	ImageNames               []string                      `wire:"ImageName,i=item"`
+	ImageProviders           []string                      `wire:"ImageProvider,i=item"`
+	ImageWatermarks          []ImageWatermarkFilterRequest `wire:"ImageWatermark,i=item"`
+	MarketplaceProductCodes  []string                      `wire:"MarketplaceProductCode,i=item"`
+	ScanResultCondition      *ScanResultConditionRequest
+}
+
 type ImageDiskContainer struct {
 	Description *string
 	DeviceName  *string
@@ -7367,12 +10026,105 @@ type ImageDiskContainer struct {
 	UserBucket  *UserBucket
 }
 
+type ImageFinding struct {
+	FirstObservedAt *time.Time `wire:"firstObservedAt"`
+	FixAvailable    *bool      `wire:"fixAvailable"`
+	Paths           []string   `wire:"pathSet,i=item"`
+	Score           *float64   `wire:"score"`
+	SeverityLabel   *string    `wire:"severityLabel"`
+	SnapshotId      *string    `wire:"snapshotId"`
+	Title           *string    `wire:"title"`
+	UpdatedAt       *time.Time `wire:"updatedAt"`
+}
+
+type ImageMetadata struct {
+	CreationDate    *string          `wire:"creationDate"`
+	DeprecationTime *string          `wire:"deprecationTime"`
+	ImageAllowed    *bool            `wire:"imageAllowed"`
+	ImageId         *string          `wire:"imageId"`
+	ImageOwnerAlias *string          `wire:"imageOwnerAlias"`
+	ImageWatermarks []ImageWatermark `wire:"imageWatermarkSet,i=item"`
+	IsPublic        *bool            `wire:"isPublic"`
+	Name            *string          `wire:"name"`
+	OwnerId         *string          `wire:"imageOwnerId"`
+	State           *string          `wire:"imageState"`
+}
+
 type ImageRecycleBinInfo struct {
 	Description         *string    `wire:"description"`
 	ImageId             *string    `wire:"imageId"`
 	Name                *string    `wire:"name"`
 	RecycleBinEnterTime *time.Time `wire:"recycleBinEnterTime"`
 	RecycleBinExitTime  *time.Time `wire:"recycleBinExitTime"`
+}
+
+type ImageReference struct {
+	Arn          *string `wire:"arn"`
+	ImageId      *string `wire:"imageId"`
+	ResourceType *string `wire:"resourceType"`
+}
+
+type ImageUsageReport struct {
+	AccountIds     []string                 `wire:"accountIdSet,i=item"`
+	CreationTime   *time.Time               `wire:"creationTime"`
+	ExpirationTime *time.Time               `wire:"expirationTime"`
+	ImageId        *string                  `wire:"imageId"`
+	ReportId       *string                  `wire:"reportId"`
+	ResourceTypes  []ImageUsageResourceType `wire:"resourceTypeSet,i=item"`
+	State          *string                  `wire:"state"`
+	StateReason    *string                  `wire:"stateReason"`
+	Tags           []Tag                    `wire:"tagSet,i=item"`
+}
+
+type ImageUsageReportEntry struct {
+	AccountId          *string    `wire:"accountId"`
+	ImageId            *string    `wire:"imageId"`
+	ReportCreationTime *time.Time `wire:"reportCreationTime"`
+	ReportId           *string    `wire:"reportId"`
+	ResourceType       *string    `wire:"resourceType"`
+	UsageCount         *int64     `wire:"usageCount"`
+}
+
+type ImageUsageResourceType struct {
+	ResourceType        *string                        `wire:"resourceType"`
+	ResourceTypeOptions []ImageUsageResourceTypeOption `wire:"resourceTypeOptionSet,i=item"`
+}
+
+type ImageUsageResourceTypeOption struct {
+	OptionName   *string  `wire:"optionName"`
+	OptionValues []string `wire:"optionValueSet,i=item"`
+}
+
+type ImageUsageResourceTypeOptionRequest struct {
+	OptionName   *string
+	OptionValues []string `wire:"OptionValue,i=item"`
+}
+
+type ImageUsageResourceTypeRequest struct {
+	ResourceType        *string
+	ResourceTypeOptions []ImageUsageResourceTypeOptionRequest `wire:"ResourceTypeOption"`
+}
+
+type ImageWatermark struct {
+	SourceImageCreationTime *time.Time `wire:"sourceImageCreationTime"`
+	SourceImageId           *string    `wire:"sourceImageId"`
+	SourceImageRegion       *string    `wire:"sourceImageRegion"`
+	WatermarkCreationTime   *time.Time `wire:"watermarkCreationTime"`
+	WatermarkKey            *string    `wire:"watermarkKey"`
+}
+
+type ImageWatermarkFilterRequest struct {
+	MaximumDaysSinceSourceImageCreated *int32
+	MaximumDaysSinceWatermarkCreated   *int32
+	SourceImageRegion                  *string
+	WatermarkKey                       *string
+}
+
+type ImageWatermarkFilterResponse struct {
+	MaximumDaysSinceSourceImageCreated *int32  `wire:"maximumDaysSinceSourceImageCreated"`
+	MaximumDaysSinceWatermarkCreated   *int32  `wire:"maximumDaysSinceWatermarkCreated"`
+	SourceImageRegion                  *string `wire:"sourceImageRegion"`
+	WatermarkKey                       *string `wire:"watermarkKey"`
 }
 
 type ImportClientVpnClientCertificateRevocationListRequest struct {
@@ -7485,13 +10237,14 @@ type ImportInstanceTaskDetails struct {
 }
 
 type ImportInstanceVolumeDetailItem struct {
-	AvailabilityZone *string                     `wire:"availabilityZone"`
-	BytesConverted   *int64                      `wire:"bytesConverted"`
-	Description      *string                     `wire:"description"`
-	Image            *DiskImageDescription       `wire:"image"`
-	Status           *string                     `wire:"status"`
-	StatusMessage    *string                     `wire:"statusMessage"`
-	Volume           *DiskImageVolumeDescription `wire:"volume"`
+	AvailabilityZone   *string                     `wire:"availabilityZone"`
+	AvailabilityZoneId *string                     `wire:"availabilityZoneId"`
+	BytesConverted     *int64                      `wire:"bytesConverted"`
+	Description        *string                     `wire:"description"`
+	Image              *DiskImageDescription       `wire:"image"`
+	Status             *string                     `wire:"status"`
+	StatusMessage      *string                     `wire:"statusMessage"`
+	Volume             *DiskImageVolumeDescription `wire:"volume"`
 }
 
 type ImportKeyPairRequest struct {
@@ -7535,11 +10288,12 @@ type ImportSnapshotTask struct {
 }
 
 type ImportVolumeRequest struct {
-	AvailabilityZone *string          `wire:"availabilityZone,req"`
-	Description      *string          `wire:"description"`
-	DryRun           *bool            `wire:"dryRun"`
-	Image            *DiskImageDetail `wire:"image,req"`
-	Volume           *VolumeDetail    `wire:"volume,req"`
+	AvailabilityZone   *string `wire:"availabilityZone"`
+	AvailabilityZoneId *string
+	Description        *string          `wire:"description"`
+	DryRun             *bool            `wire:"dryRun"`
+	Image              *DiskImageDetail `wire:"image,req"`
+	Volume             *VolumeDetail    `wire:"volume,req"`
 }
 
 type ImportVolumeResult struct {
@@ -7547,11 +10301,12 @@ type ImportVolumeResult struct {
 }
 
 type ImportVolumeTaskDetails struct {
-	AvailabilityZone *string                     `wire:"availabilityZone"`
-	BytesConverted   *int64                      `wire:"bytesConverted"`
-	Description      *string                     `wire:"description"`
-	Image            *DiskImageDescription       `wire:"image"`
-	Volume           *DiskImageVolumeDescription `wire:"volume"`
+	AvailabilityZone   *string                     `wire:"availabilityZone"`
+	AvailabilityZoneId *string                     `wire:"availabilityZoneId"`
+	BytesConverted     *int64                      `wire:"bytesConverted"`
+	Description        *string                     `wire:"description"`
+	Image              *DiskImageDescription       `wire:"image"`
+	Volume             *DiskImageVolumeDescription `wire:"volume"`
 }
 
 type InferenceAcceleratorInfo struct {
@@ -7570,11 +10325,18 @@ type InferenceDeviceMemoryInfo struct {
 	SizeInMiB *int32 `wire:"sizeInMiB"`
 }
 
+type InitializationStatusDetails struct {
+	EstimatedTimeToCompleteInSeconds *int64  `wire:"estimatedTimeToCompleteInSeconds"`
+	InitializationType               *string `wire:"initializationType"`
+	Progress                         *int64  `wire:"progress"`
+}
+
 type Instance struct {
 	AmiLaunchIndex                          *int32                                    `wire:"amiLaunchIndex"`
 	Architecture                            *string                                   `wire:"architecture"`
 	BlockDeviceMappings                     []InstanceBlockDeviceMapping              `wire:"blockDeviceMapping,i=item"`
 	BootMode                                *string                                   `wire:"bootMode"`
+	CapacityBlockId                         *string                                   `wire:"capacityBlockId"`
 	CapacityReservationId                   *string                                   `wire:"capacityReservationId"`
 	CapacityReservationSpecification        *CapacityReservationSpecificationResponse `wire:"capacityReservationSpecification"`
 	ClientToken                             *string                                   `wire:"clientToken"`
@@ -7601,6 +10363,8 @@ type Instance struct {
 	MetadataOptions                         *InstanceMetadataOptionsResponse          `wire:"metadataOptions"`
 	Monitoring                              *Monitoring                               `wire:"monitoring"`
 	NetworkInterfaces                       []InstanceNetworkInterface                `wire:"networkInterfaceSet,i=item"`
+	NetworkPerformanceOptions               *InstanceNetworkPerformanceOptions        `wire:"networkPerformanceOptions"`
+	Operator                                *OperatorResponse                         `wire:"operator"`
 	OutpostArn                              *string                                   `wire:"outpostArn"`
 	Placement                               *Placement                                `wire:"placement"`
 	Platform                                *string                                   `wire:"platform"`
@@ -7614,6 +10378,7 @@ type Instance struct {
 	RamdiskId                               *string                                   `wire:"ramdiskId"`
 	RootDeviceName                          *string                                   `wire:"rootDeviceName"`
 	RootDeviceType                          *string                                   `wire:"rootDeviceType"`
+	SecondaryInterfaces                     []InstanceSecondaryInterface              `wire:"secondaryInterfaceSet,i=item"`
 	SecurityGroups                          []GroupIdentifier                         `wire:"groupSet,i=item"`
 	SourceDestCheck                         *bool                                     `wire:"sourceDestCheck"`
 	SpotInstanceRequestId                   *string                                   `wire:"spotInstanceRequestId"`
@@ -7628,6 +10393,14 @@ type Instance struct {
 	UsageOperationUpdateTime                *time.Time                                `wire:"usageOperationUpdateTime"`
 	VirtualizationType                      *string                                   `wire:"virtualizationType"`
 	VpcId                                   *string                                   `wire:"vpcId"`
+}
+
+type InstanceApplicationStatus struct {
+	ApplicationStatus  *ApplicationStatus `wire:"applicationStatus"`
+	AvailabilityZone   *string            `wire:"availabilityZone"`
+	AvailabilityZoneId *string            `wire:"availabilityZoneId"`
+	InstanceId         *string            `wire:"instanceId"`
+	Tags               []Tag              `wire:"tagSet,i=item"`
 }
 
 type InstanceAttachmentEnaSrdSpecification struct {
@@ -7675,6 +10448,16 @@ type InstanceCapacity struct {
 	AvailableCapacity *int32  `wire:"availableCapacity"`
 	InstanceType      *string `wire:"instanceType"`
 	TotalCapacity     *int32  `wire:"totalCapacity"`
+}
+
+type InstanceConnectEndpointDnsNames struct {
+	DnsName     *string `wire:"dnsName"`
+	FipsDnsName *string `wire:"fipsDnsName"`
+}
+
+type InstanceConnectEndpointPublicDnsNames struct {
+	Dualstack *InstanceConnectEndpointDnsNames `wire:"dualstack"`
+	Ipv4      *InstanceConnectEndpointDnsNames `wire:"ipv4"`
 }
 
 type InstanceCount struct {
@@ -7749,6 +10532,19 @@ type InstanceFamilyCreditSpecification struct {
 	InstanceFamily *string `wire:"instanceFamily"`
 }
 
+type InstanceImageMetadata struct {
+	AvailabilityZone *string           `wire:"availabilityZone"`
+	ImageMetadata    *ImageMetadata    `wire:"imageMetadata"`
+	InstanceId       *string           `wire:"instanceId"`
+	InstanceType     *string           `wire:"instanceType"`
+	LaunchTime       *time.Time        `wire:"launchTime"`
+	Operator         *OperatorResponse `wire:"operator"`
+	OwnerId          *string           `wire:"instanceOwnerId"`
+	State            *InstanceState    `wire:"instanceState"`
+	Tags             []Tag             `wire:"tagSet,i=item"`
+	ZoneId           *string           `wire:"zoneId"`
+}
+
 type InstanceIpv4Prefix struct {
 	Ipv4Prefix *string `wire:"ipv4Prefix"`
 }
@@ -7767,7 +10563,8 @@ type InstanceIpv6Prefix struct {
 }
 
 type InstanceMaintenanceOptions struct {
-	AutoRecovery *string `wire:"autoRecovery"`
+	AutoRecovery    *string `wire:"autoRecovery"`
+	RebootMigration *string `wire:"rebootMigration"`
 }
 
 type InstanceMaintenanceOptionsRequest struct {
@@ -7783,7 +10580,10 @@ type InstanceMetadataDefaultsResponse struct {
 	HttpEndpoint            *string `wire:"httpEndpoint"`
 	HttpPutResponseHopLimit *int32  `wire:"httpPutResponseHopLimit"`
 	HttpTokens              *string `wire:"httpTokens"`
+	HttpTokensEnforced      *string `wire:"httpTokensEnforced"`
 	InstanceMetadataTags    *string `wire:"instanceMetadataTags"`
+	ManagedBy               *string `wire:"managedBy"`
+	ManagedExceptionMessage *string `wire:"managedExceptionMessage"`
 }
 
 type InstanceMetadataOptionsRequest struct {
@@ -7820,6 +10620,7 @@ type InstanceNetworkInterface struct {
 	Ipv6Prefixes                    []InstanceIpv6Prefix                     `wire:"ipv6PrefixSet,i=item"`
 	MacAddress                      *string                                  `wire:"macAddress"`
 	NetworkInterfaceId              *string                                  `wire:"networkInterfaceId"`
+	Operator                        *OperatorResponse                        `wire:"operator"`
 	OwnerId                         *string                                  `wire:"ownerId"`
 	PrivateDnsName                  *string                                  `wire:"privateDnsName"`
 	PrivateIpAddress                *string                                  `wire:"privateIpAddress"`
@@ -7843,6 +10644,7 @@ type InstanceNetworkInterfaceAttachment struct {
 	AttachmentId        *string                                `wire:"attachmentId"`
 	DeleteOnTermination *bool                                  `wire:"deleteOnTermination"`
 	DeviceIndex         *int32                                 `wire:"deviceIndex"`
+	EnaQueueCount       *int32                                 `wire:"enaQueueCount"`
 	EnaSrdSpecification *InstanceAttachmentEnaSrdSpecification `wire:"enaSrdSpecification"`
 	NetworkCardIndex    *int32                                 `wire:"networkCardIndex"`
 	Status              *string                                `wire:"status"`
@@ -7855,6 +10657,7 @@ type InstanceNetworkInterfaceSpecification struct {
 	DeleteOnTermination             *bool   `wire:"deleteOnTermination"`
 	Description                     *string `wire:"description"`
 	DeviceIndex                     *int32  `wire:"deviceIndex"`
+	EnaQueueCount                   *int32
 	EnaSrdSpecification             *EnaSrdSpecificationRequest
 	Groups                          []string `wire:"SecurityGroupId,i=SecurityGroupId"`
 	InterfaceType                   *string
@@ -7873,6 +10676,14 @@ type InstanceNetworkInterfaceSpecification struct {
 	SubnetId                        *string                         `wire:"subnetId"`
 }
 
+type InstanceNetworkPerformanceOptions struct {
+	BandwidthWeighting *string `wire:"bandwidthWeighting"`
+}
+
+type InstanceNetworkPerformanceOptionsRequest struct {
+	BandwidthWeighting *string
+}
+
 type InstancePrivateIpAddress struct {
 	Association      *InstanceNetworkInterfaceAssociation `wire:"association"`
 	Primary          *bool                                `wire:"primary"`
@@ -7881,30 +10692,32 @@ type InstancePrivateIpAddress struct {
 }
 
 type InstanceRequirements struct {
-	AcceleratorCount                               *AcceleratorCount          `wire:"acceleratorCount"`
-	AcceleratorManufacturers                       []string                   `wire:"acceleratorManufacturerSet,i=item"`
-	AcceleratorNames                               []string                   `wire:"acceleratorNameSet,i=item"`
-	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiB `wire:"acceleratorTotalMemoryMiB"`
-	AcceleratorTypes                               []string                   `wire:"acceleratorTypeSet,i=item"`
-	AllowedInstanceTypes                           []string                   `wire:"allowedInstanceTypeSet,i=item"`
-	BareMetal                                      *string                    `wire:"bareMetal"`
-	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbps  `wire:"baselineEbsBandwidthMbps"`
-	BurstablePerformance                           *string                    `wire:"burstablePerformance"`
-	CpuManufacturers                               []string                   `wire:"cpuManufacturerSet,i=item"`
-	ExcludedInstanceTypes                          []string                   `wire:"excludedInstanceTypeSet,i=item"`
-	InstanceGenerations                            []string                   `wire:"instanceGenerationSet,i=item"`
-	LocalStorage                                   *string                    `wire:"localStorage"`
-	LocalStorageTypes                              []string                   `wire:"localStorageTypeSet,i=item"`
-	MaxSpotPriceAsPercentageOfOptimalOnDemandPrice *int32                     `wire:"maxSpotPriceAsPercentageOfOptimalOnDemandPrice"`
-	MemoryGiBPerVCpu                               *MemoryGiBPerVCpu          `wire:"memoryGiBPerVCpu"`
-	MemoryMiB                                      *MemoryMiB                 `wire:"memoryMiB"`
-	NetworkBandwidthGbps                           *NetworkBandwidthGbps      `wire:"networkBandwidthGbps"`
-	NetworkInterfaceCount                          *NetworkInterfaceCount     `wire:"networkInterfaceCount"`
-	OnDemandMaxPricePercentageOverLowestPrice      *int32                     `wire:"onDemandMaxPricePercentageOverLowestPrice"`
-	RequireHibernateSupport                        *bool                      `wire:"requireHibernateSupport"`
-	SpotMaxPricePercentageOverLowestPrice          *int32                     `wire:"spotMaxPricePercentageOverLowestPrice"`
-	TotalLocalStorageGB                            *TotalLocalStorageGB       `wire:"totalLocalStorageGB"`
-	VCpuCount                                      *VCpuCountRange            `wire:"vCpuCount"`
+	AcceleratorCount                               *AcceleratorCount           `wire:"acceleratorCount"`
+	AcceleratorManufacturers                       []string                    `wire:"acceleratorManufacturerSet,i=item"`
+	AcceleratorNames                               []string                    `wire:"acceleratorNameSet,i=item"`
+	AcceleratorTotalMemoryMiB                      *AcceleratorTotalMemoryMiB  `wire:"acceleratorTotalMemoryMiB"`
+	AcceleratorTypes                               []string                    `wire:"acceleratorTypeSet,i=item"`
+	AllowedInstanceTypes                           []string                    `wire:"allowedInstanceTypeSet,i=item"`
+	BareMetal                                      *string                     `wire:"bareMetal"`
+	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbps   `wire:"baselineEbsBandwidthMbps"`
+	BaselinePerformanceFactors                     *BaselinePerformanceFactors `wire:"baselinePerformanceFactors"`
+	BurstablePerformance                           *string                     `wire:"burstablePerformance"`
+	CpuManufacturers                               []string                    `wire:"cpuManufacturerSet,i=item"`
+	ExcludedInstanceTypes                          []string                    `wire:"excludedInstanceTypeSet,i=item"`
+	InstanceGenerations                            []string                    `wire:"instanceGenerationSet,i=item"`
+	LocalStorage                                   *string                     `wire:"localStorage"`
+	LocalStorageTypes                              []string                    `wire:"localStorageTypeSet,i=item"`
+	MaxSpotPriceAsPercentageOfOptimalOnDemandPrice *int32                      `wire:"maxSpotPriceAsPercentageOfOptimalOnDemandPrice"`
+	MemoryGiBPerVCpu                               *MemoryGiBPerVCpu           `wire:"memoryGiBPerVCpu"`
+	MemoryMiB                                      *MemoryMiB                  `wire:"memoryMiB"`
+	NetworkBandwidthGbps                           *NetworkBandwidthGbps       `wire:"networkBandwidthGbps"`
+	NetworkInterfaceCount                          *NetworkInterfaceCount      `wire:"networkInterfaceCount"`
+	OnDemandMaxPricePercentageOverLowestPrice      *int32                      `wire:"onDemandMaxPricePercentageOverLowestPrice"`
+	RequireEncryptionInTransit                     *bool                       `wire:"requireEncryptionInTransit"`
+	RequireHibernateSupport                        *bool                       `wire:"requireHibernateSupport"`
+	SpotMaxPricePercentageOverLowestPrice          *int32                      `wire:"spotMaxPricePercentageOverLowestPrice"`
+	TotalLocalStorageGB                            *TotalLocalStorageGB        `wire:"totalLocalStorageGB"`
+	VCpuCount                                      *VCpuCountRange             `wire:"vCpuCount"`
 }
 
 type InstanceRequirementsRequest struct {
@@ -7916,6 +10729,7 @@ type InstanceRequirementsRequest struct {
 	AllowedInstanceTypes                           []string `wire:"AllowedInstanceType,i=item"`
 	BareMetal                                      *string
 	BaselineEbsBandwidthMbps                       *BaselineEbsBandwidthMbpsRequest
+	BaselinePerformanceFactors                     *BaselinePerformanceFactorsRequest
 	BurstablePerformance                           *string
 	CpuManufacturers                               []string `wire:"CpuManufacturer,i=item"`
 	ExcludedInstanceTypes                          []string `wire:"ExcludedInstanceType,i=item"`
@@ -7928,6 +10742,7 @@ type InstanceRequirementsRequest struct {
 	NetworkBandwidthGbps                           *NetworkBandwidthGbpsRequest
 	NetworkInterfaceCount                          *NetworkInterfaceCountRequest
 	OnDemandMaxPricePercentageOverLowestPrice      *int32
+	RequireEncryptionInTransit                     *bool
 	RequireHibernateSupport                        *bool
 	SpotMaxPricePercentageOverLowestPrice          *int32
 	TotalLocalStorageGB                            *TotalLocalStorageGBRequest
@@ -7938,6 +10753,46 @@ type InstanceRequirementsWithMetadataRequest struct {
 	ArchitectureTypes    []string `wire:"ArchitectureType,i=item"`
 	InstanceRequirements *InstanceRequirementsRequest
 	VirtualizationTypes  []string `wire:"VirtualizationType,i=item"`
+}
+
+type InstanceSecondaryInterface struct {
+	Attachment           *InstanceSecondaryInterfaceAttachment        `wire:"attachment"`
+	InterfaceType        *string                                      `wire:"interfaceType"`
+	MacAddress           *string                                      `wire:"macAddress"`
+	OwnerId              *string                                      `wire:"ownerId"`
+	PrivateIpAddresses   []InstanceSecondaryInterfacePrivateIpAddress `wire:"privateIpAddressSet,i=item"`
+	SecondaryInterfaceId *string                                      `wire:"secondaryInterfaceId"`
+	SecondaryNetworkId   *string                                      `wire:"secondaryNetworkId"`
+	SecondarySubnetId    *string                                      `wire:"secondarySubnetId"`
+	SourceDestCheck      *bool                                        `wire:"sourceDestCheck"`
+	Status               *string                                      `wire:"status"`
+}
+
+type InstanceSecondaryInterfaceAttachment struct {
+	AttachTime          *time.Time `wire:"attachTime"`
+	AttachmentId        *string    `wire:"attachmentId"`
+	DeleteOnTermination *bool      `wire:"deleteOnTermination"`
+	DeviceIndex         *int32     `wire:"deviceIndex"`
+	NetworkCardIndex    *int32     `wire:"networkCardIndex"`
+	Status              *string    `wire:"status"`
+}
+
+type InstanceSecondaryInterfacePrivateIpAddress struct {
+	PrivateIpAddress *string `wire:"privateIpAddress"`
+}
+
+type InstanceSecondaryInterfacePrivateIpAddressRequest struct {
+	PrivateIpAddress *string `wire:",req"`
+}
+
+type InstanceSecondaryInterfaceSpecificationRequest struct {
+	DeleteOnTermination   *bool
+	DeviceIndex           *int32
+	InterfaceType         *string
+	NetworkCardIndex      *int32
+	PrivateIpAddressCount *int32
+	PrivateIpAddresses    []InstanceSecondaryInterfacePrivateIpAddressRequest `wire:"PrivateIpAddress,i=item"`
+	SecondarySubnetId     *string
 }
 
 type InstanceSpecification struct {
@@ -7958,13 +10813,18 @@ type InstanceStateChange struct {
 }
 
 type InstanceStatus struct {
-	AvailabilityZone *string                `wire:"availabilityZone"`
-	Events           []InstanceStatusEvent  `wire:"eventsSet,i=item"`
-	InstanceId       *string                `wire:"instanceId"`
-	InstanceState    *InstanceState         `wire:"instanceState"`
-	InstanceStatus   *InstanceStatusSummary `wire:"instanceStatus"`
-	OutpostArn       *string                `wire:"outpostArn"`
-	SystemStatus     *InstanceStatusSummary `wire:"systemStatus"`
+	ApplicationStatus  *ApplicationStatusSummary `wire:"applicationStatus"`
+	AttachedEbsStatus  *EbsStatusSummary         `wire:"attachedEbsStatus"`
+	AvailabilityZone   *string                   `wire:"availabilityZone"`
+	AvailabilityZoneId *string                   `wire:"availabilityZoneId"`
+	Events             []InstanceStatusEvent     `wire:"eventsSet,i=item"`
+	InstanceId         *string                   `wire:"instanceId"`
+	InstanceState      *InstanceState            `wire:"instanceState"`
+	InstanceStatus     *InstanceStatusSummary    `wire:"instanceStatus"`
+	Operator           *OperatorResponse         `wire:"operator"`
+	OutpostArn         *string                   `wire:"outpostArn"`
+	PerformanceStatus  *PerformanceStatusSummary `wire:"performanceStatus"`
+	SystemStatus       *InstanceStatusSummary    `wire:"systemStatus"`
 }
 
 type InstanceStatusDetails struct {
@@ -8001,6 +10861,7 @@ type InstanceTagNotificationAttribute struct {
 
 type InstanceTopology struct {
 	AvailabilityZone *string  `wire:"availabilityZone"`
+	CapacityBlockId  *string  `wire:"capacityBlockId"`
 	GroupName        *string  `wire:"groupName"`
 	InstanceId       *string  `wire:"instanceId"`
 	InstanceType     *string  `wire:"instanceType"`
@@ -8034,7 +10895,9 @@ type InstanceTypeInfo struct {
 	PhcSupport                    *string                   `wire:"phcSupport"`
 	PlacementGroupInfo            *PlacementGroupInfo       `wire:"placementGroupInfo"`
 	ProcessorInfo                 *ProcessorInfo            `wire:"processorInfo"`
+	RebootMigrationSupport        *string                   `wire:"rebootMigrationSupport"`
 	SupportedBootModes            []string                  `wire:"supportedBootModes,i=item"`
+	SupportedInRegion             *bool                     `wire:"supportedInRegion"`
 	SupportedRootDeviceTypes      []string                  `wire:"supportedRootDeviceTypes,i=item"`
 	SupportedUsageClasses         []string                  `wire:"supportedUsageClasses,i=item"`
 	SupportedVirtualizationTypes  []string                  `wire:"supportedVirtualizationTypes,i=item"`
@@ -8045,10 +10908,24 @@ type InstanceTypeInfoFromInstanceRequirements struct {
 	InstanceType *string `wire:"instanceType"`
 }
 
+type InstanceTypeItem struct {
+	InstanceType *string `wire:"instanceType"`
+}
+
 type InstanceTypeOffering struct {
 	InstanceType *string `wire:"instanceType"`
 	Location     *string `wire:"location"`
 	LocationType *string `wire:"locationType"`
+}
+
+type InstanceTypeSpecification struct {
+	SupportedInstanceTypes   []InstanceTypeItem `wire:"supportedInstanceTypeSet,i=item"`
+	UnsupportedInstanceTypes []InstanceTypeItem `wire:"unsupportedInstanceTypeSet,i=item"`
+}
+
+type InstanceTypeSpecificationRequest struct {
+	SupportedInstanceTypes   []string `wire:"SupportedInstanceType,i=Item"`
+	UnsupportedInstanceTypes []string `wire:"UnsupportedInstanceType,i=Item"`
 }
 
 type InstanceUsage struct {
@@ -8072,6 +10949,20 @@ type InternetGatewayAttachment struct {
 	VpcId *string `wire:"vpcId"`
 }
 
+type InterruptibleCapacityAllocation struct {
+	InstanceCount                      *int32  `wire:"instanceCount"`
+	InterruptibleCapacityReservationId *string `wire:"interruptibleCapacityReservationId"`
+	InterruptionType                   *string `wire:"interruptionType"`
+	Status                             *string `wire:"status"`
+	TargetInstanceCount                *int32  `wire:"targetInstanceCount"`
+	ZeroSizePreference                 *string `wire:"zeroSizePreference"`
+}
+
+type InterruptionInfo struct {
+	InterruptionType            *string `wire:"interruptionType"`
+	SourceCapacityReservationId *string `wire:"sourceCapacityReservationId"`
+}
+
 type IpPermission struct {
 	FromPort         *int32            `wire:"fromPort"`
 	IpProtocol       *string           `wire:"ipProtocol"`
@@ -8091,9 +10982,11 @@ type Ipam struct {
 	DefaultResourceDiscoveryAssociationId *string               `wire:"defaultResourceDiscoveryAssociationId"`
 	DefaultResourceDiscoveryId            *string               `wire:"defaultResourceDiscoveryId"`
 	Description                           *string               `wire:"description"`
+	EnablePrivateGua                      *bool                 `wire:"enablePrivateGua"`
 	IpamArn                               *string               `wire:"ipamArn"`
 	IpamId                                *string               `wire:"ipamId"`
 	IpamRegion                            *string               `wire:"ipamRegion"`
+	MeteredAccount                        *string               `wire:"meteredAccount"`
 	OperatingRegions                      []IpamOperatingRegion `wire:"operatingRegionSet,i=item"`
 	OwnerId                               *string               `wire:"ownerId"`
 	PrivateDefaultScopeId                 *string               `wire:"privateDefaultScopeId"`
@@ -8131,6 +11024,7 @@ type IpamDiscoveredAccount struct {
 	FailureReason               *IpamDiscoveryFailureReason `wire:"failureReason"`
 	LastAttemptedDiscoveryTime  *time.Time                  `wire:"lastAttemptedDiscoveryTime"`
 	LastSuccessfulDiscoveryTime *time.Time                  `wire:"lastSuccessfulDiscoveryTime"`
+	OrganizationalUnitId        *string                     `wire:"organizationalUnitId"`
 }
 
 type IpamDiscoveredPublicAddress struct {
@@ -8157,6 +11051,7 @@ type IpamDiscoveredPublicAddress struct {
 
 type IpamDiscoveredResourceCidr struct {
 	AvailabilityZoneId               *string           `wire:"availabilityZoneId"`
+	IpSource                         *string           `wire:"ipSource"`
 	IpUsage                          *float64          `wire:"ipUsage"`
 	IpamResourceDiscoveryId          *string           `wire:"ipamResourceDiscoveryId"`
 	NetworkInterfaceAttachmentStatus *string           `wire:"networkInterfaceAttachmentStatus"`
@@ -8167,7 +11062,22 @@ type IpamDiscoveredResourceCidr struct {
 	ResourceTags                     []IpamResourceTag `wire:"resourceTagSet,i=item"`
 	ResourceType                     *string           `wire:"resourceType"`
 	SampleTime                       *time.Time        `wire:"sampleTime"`
+	SubnetId                         *string           `wire:"subnetId"`
 	VpcId                            *string           `wire:"vpcId"`
+}
+
+type IpamDiscoveredRoute struct {
+	AdvertisementType       *string    `wire:"advertisementType"`
+	Asn                     *string    `wire:"asn"`
+	Cidr                    *string    `wire:"cidr"`
+	IpamPoolId              *string    `wire:"ipamPoolId"`
+	IpamResourceDiscoveryId *string    `wire:"ipamResourceDiscoveryId"`
+	NetworkBorderGroup      *string    `wire:"networkBorderGroup"`
+	PoolId                  *string    `wire:"poolId"`
+	ResourceOwnerId         *string    `wire:"resourceOwnerId"`
+	ResourceRegion          *string    `wire:"resourceRegion"`
+	SampleTime              *time.Time `wire:"sampleTime"`
+	State                   *string    `wire:"state"`
 }
 
 type IpamDiscoveryFailureReason struct {
@@ -8189,8 +11099,67 @@ type IpamExternalResourceVerificationToken struct {
 	TokenValue                               *string    `wire:"tokenValue"`
 }
 
+type IpamInternetRegistryAssociation struct {
+	ChildRequestXml                    *string `wire:"childRequestXml"`
+	Description                        *string `wire:"description"`
+	IpamId                             *string `wire:"ipamId"`
+	IpamInternetRegistryAssociationArn *string `wire:"ipamInternetRegistryAssociationArn"`
+	IpamInternetRegistryAssociationId  *string `wire:"ipamInternetRegistryAssociationId"`
+	IpamRegion                         *string `wire:"ipamRegion"`
+	OrganizationHandle                 *string `wire:"organizationHandle"`
+	OwnerId                            *string `wire:"ownerId"`
+	Rir                                *string `wire:"rir"`
+	State                              *string `wire:"state"`
+	StateMessage                       *string `wire:"stateMessage"`
+	Tags                               []Tag   `wire:"tagSet,i=item"`
+}
+
+type IpamInternetRegistryAssociationAsn struct {
+	Asn            *string    `wire:"asn"`
+	LastObservedAt *time.Time `wire:"lastObservedAt"`
+}
+
+type IpamInternetRegistryAssociationCidr struct {
+	Cidr           *string    `wire:"cidr"`
+	LastObservedAt *time.Time `wire:"lastObservedAt"`
+}
+
 type IpamOperatingRegion struct {
 	RegionName *string `wire:"regionName"`
+}
+
+type IpamOrganizationalUnitExclusion struct {
+	OrganizationsEntityPath *string `wire:"organizationsEntityPath"`
+}
+
+type IpamPolicy struct {
+	IpamId           *string `wire:"ipamId"`
+	IpamPolicyArn    *string `wire:"ipamPolicyArn"`
+	IpamPolicyId     *string `wire:"ipamPolicyId"`
+	IpamPolicyRegion *string `wire:"ipamPolicyRegion"`
+	OwnerId          *string `wire:"ownerId"`
+	State            *string `wire:"state"`
+	StateMessage     *string `wire:"stateMessage"`
+	Tags             []Tag   `wire:"tagSet,i=item"`
+}
+
+type IpamPolicyAllocationRule struct {
+	SourceIpamPoolId *string `wire:"sourceIpamPoolId"`
+}
+
+type IpamPolicyAllocationRuleRequest struct {
+	SourceIpamPoolId *string
+}
+
+type IpamPolicyDocument struct {
+	AllocationRules []IpamPolicyAllocationRule `wire:"allocationRuleSet,i=item"`
+	IpamPolicyId    *string                    `wire:"ipamPolicyId"`
+	Locale          *string                    `wire:"locale"`
+	ResourceType    *string                    `wire:"resourceType"`
+}
+
+type IpamPolicyOrganizationTarget struct {
+	OrganizationTargetId *string `wire:"organizationTargetId"`
 }
 
 type IpamPool struct {
@@ -8228,6 +11197,7 @@ type IpamPoolAllocation struct {
 	ResourceOwner        *string `wire:"resourceOwner"`
 	ResourceRegion       *string `wire:"resourceRegion"`
 	ResourceType         *string `wire:"resourceType"`
+	Tags                 []Tag   `wire:"tagSet,i=item"`
 }
 
 type IpamPoolCidr struct {
@@ -8255,6 +11225,79 @@ type IpamPoolSourceResourceRequest struct {
 	ResourceOwner  *string
 	ResourceRegion *string
 	ResourceType   *string
+}
+
+type IpamPrefixListResolver struct {
+	AddressFamily                    *string `wire:"addressFamily"`
+	Description                      *string `wire:"description"`
+	IpamArn                          *string `wire:"ipamArn"`
+	IpamPrefixListResolverArn        *string `wire:"ipamPrefixListResolverArn"`
+	IpamPrefixListResolverId         *string `wire:"ipamPrefixListResolverId"`
+	IpamRegion                       *string `wire:"ipamRegion"`
+	LastVersionCreationStatus        *string `wire:"lastVersionCreationStatus"`
+	LastVersionCreationStatusMessage *string `wire:"lastVersionCreationStatusMessage"`
+	OwnerId                          *string `wire:"ownerId"`
+	State                            *string `wire:"state"`
+	Tags                             []Tag   `wire:"tagSet,i=item"`
+}
+
+type IpamPrefixListResolverRule struct {
+	Conditions   []IpamPrefixListResolverRuleCondition `wire:"conditionSet,i=item"`
+	IpamScopeId  *string                               `wire:"ipamScopeId"`
+	ResourceType *string                               `wire:"resourceType"`
+	RuleType     *string                               `wire:"ruleType"`
+	StaticCidr   *string                               `wire:"staticCidr"`
+}
+
+type IpamPrefixListResolverRuleCondition struct {
+	Cidr           *string          `wire:"cidr"`
+	IpamPoolId     *string          `wire:"ipamPoolId"`
+	Operation      *string          `wire:"operation"`
+	ResourceId     *string          `wire:"resourceId"`
+	ResourceOwner  *string          `wire:"resourceOwner"`
+	ResourceRegion *string          `wire:"resourceRegion"`
+	ResourceTag    *IpamResourceTag `wire:"resourceTag"`
+}
+
+type IpamPrefixListResolverRuleConditionRequest struct {
+	Cidr           *string
+	IpamPoolId     *string
+	Operation      *string `wire:",req"`
+	ResourceId     *string
+	ResourceOwner  *string
+	ResourceRegion *string
+	ResourceTag    *RequestIpamResourceTag
+}
+
+type IpamPrefixListResolverRuleRequest struct {
+	Conditions   []IpamPrefixListResolverRuleConditionRequest `wire:"Condition,i=Condition"`
+	IpamScopeId  *string
+	ResourceType *string
+	RuleType     *string `wire:",req"`
+	StaticCidr   *string
+}
+
+type IpamPrefixListResolverTarget struct {
+	DesiredVersion                  *int64  `wire:"desiredVersion"`
+	IpamPrefixListResolverId        *string `wire:"ipamPrefixListResolverId"`
+	IpamPrefixListResolverTargetArn *string `wire:"ipamPrefixListResolverTargetArn"`
+	IpamPrefixListResolverTargetId  *string `wire:"ipamPrefixListResolverTargetId"`
+	LastSyncedVersion               *int64  `wire:"lastSyncedVersion"`
+	OwnerId                         *string `wire:"ownerId"`
+	PrefixListId                    *string `wire:"prefixListId"`
+	PrefixListRegion                *string `wire:"prefixListRegion"`
+	State                           *string `wire:"state"`
+	StateMessage                    *string `wire:"stateMessage"`
+	Tags                            []Tag   `wire:"tagSet,i=item"`
+	TrackLatestVersion              *bool   `wire:"trackLatestVersion"`
+}
+
+type IpamPrefixListResolverVersion struct {
+	Version *int64 `wire:"version"`
+}
+
+type IpamPrefixListResolverVersionEntry struct {
+	Cidr *string `wire:"cidr"`
 }
 
 type IpamPublicAddressSecurityGroup struct {
@@ -8291,15 +11334,16 @@ type IpamResourceCidr struct {
 }
 
 type IpamResourceDiscovery struct {
-	Description                 *string               `wire:"description"`
-	IpamResourceDiscoveryArn    *string               `wire:"ipamResourceDiscoveryArn"`
-	IpamResourceDiscoveryId     *string               `wire:"ipamResourceDiscoveryId"`
-	IpamResourceDiscoveryRegion *string               `wire:"ipamResourceDiscoveryRegion"`
-	IsDefault                   *bool                 `wire:"isDefault"`
-	OperatingRegions            []IpamOperatingRegion `wire:"operatingRegionSet,i=item"`
-	OwnerId                     *string               `wire:"ownerId"`
-	State                       *string               `wire:"state"`
-	Tags                        []Tag                 `wire:"tagSet,i=item"`
+	Description                  *string                           `wire:"description"`
+	IpamResourceDiscoveryArn     *string                           `wire:"ipamResourceDiscoveryArn"`
+	IpamResourceDiscoveryId      *string                           `wire:"ipamResourceDiscoveryId"`
+	IpamResourceDiscoveryRegion  *string                           `wire:"ipamResourceDiscoveryRegion"`
+	IsDefault                    *bool                             `wire:"isDefault"`
+	OperatingRegions             []IpamOperatingRegion             `wire:"operatingRegionSet,i=item"`
+	OrganizationalUnitExclusions []IpamOrganizationalUnitExclusion `wire:"organizationalUnitExclusionSet,i=item"`
+	OwnerId                      *string                           `wire:"ownerId"`
+	State                        *string                           `wire:"state"`
+	Tags                         []Tag                             `wire:"tagSet,i=item"`
 }
 
 type IpamResourceDiscoveryAssociation struct {
@@ -8321,18 +11365,79 @@ type IpamResourceTag struct {
 	Value *string `wire:"value"`
 }
 
+type IpamRouteOriginAuthorization struct {
+	Asn        *string    `wire:"asn"`
+	Expiration *time.Time `wire:"expiration"`
+	Match      *bool      `wire:"match"`
+	MaxLength  *int32     `wire:"maxLength"`
+	Prefix     *string    `wire:"prefix"`
+}
+
+type IpamRouteOriginAuthorizationInfo struct {
+	Asn       *string `wire:"asn"`
+	Cidr      *string `wire:"cidr"`
+	MaxLength *int32  `wire:"maxLength"`
+}
+
+type IpamRouteOverlap struct {
+	Asn        *string    `wire:"asn"`
+	DetectedAt *time.Time `wire:"detectedAt"`
+	Prefix     *string    `wire:"prefix"`
+}
+
+type IpamRouteProtectionFinding struct {
+	AdvertisementType  *string                        `wire:"advertisementType"`
+	Asn                *string                        `wire:"asn"`
+	Cidr               *string                        `wire:"cidr"`
+	IpamPoolId         *string                        `wire:"ipamPoolId"`
+	NetworkBorderGroup *string                        `wire:"networkBorderGroup"`
+	PoolId             *string                        `wire:"poolId"`
+	ResourceOwnerId    *string                        `wire:"resourceOwnerId"`
+	ResourceRegion     *string                        `wire:"resourceRegion"`
+	RoaSampleTime      *time.Time                     `wire:"roaSampleTime"`
+	Roas               []IpamRouteOriginAuthorization `wire:"roaSet,i=item"`
+	RouteOverlaps      []IpamRouteOverlap             `wire:"routeOverlapSet,i=item"`
+	RpkiStatus         *string                        `wire:"rpkiStatus"`
+	RpkiStrength       *string                        `wire:"rpkiStrength"`
+	SampleTime         *time.Time                     `wire:"sampleTime"`
+	State              *string                        `wire:"state"`
+}
+
+type IpamRoutingPolicyRegistration struct {
+	Asns                            []string `wire:"asnSet,i=item"`
+	Cidr                            *string  `wire:"cidr"`
+	Description                     *string  `wire:"description"`
+	LatestDeltaId                   *string  `wire:"latestDeltaId"`
+	MaxLength                       *int32   `wire:"maxLength"`
+	PermitMoreSpecificAnnouncements *bool    `wire:"permitMoreSpecificAnnouncements"`
+	State                           *string  `wire:"state"`
+}
+
+type IpamRoutingPolicyRegistrationDelta struct {
+	DeltaId      *string `wire:"deltaId"`
+	DeltaJson    *string `wire:"deltaJson"`
+	State        *string `wire:"state"`
+	StateMessage *string `wire:"stateMessage"`
+}
+
 type IpamScope struct {
-	Description   *string `wire:"description"`
-	IpamArn       *string `wire:"ipamArn"`
-	IpamRegion    *string `wire:"ipamRegion"`
-	IpamScopeArn  *string `wire:"ipamScopeArn"`
-	IpamScopeId   *string `wire:"ipamScopeId"`
-	IpamScopeType *string `wire:"ipamScopeType"`
-	IsDefault     *bool   `wire:"isDefault"`
-	OwnerId       *string `wire:"ownerId"`
-	PoolCount     *int32  `wire:"poolCount"`
-	State         *string `wire:"state"`
-	Tags          []Tag   `wire:"tagSet,i=item"`
+	Description                    *string                                  `wire:"description"`
+	ExternalAuthorityConfiguration *IpamScopeExternalAuthorityConfiguration `wire:"externalAuthorityConfiguration"`
+	IpamArn                        *string                                  `wire:"ipamArn"`
+	IpamRegion                     *string                                  `wire:"ipamRegion"`
+	IpamScopeArn                   *string                                  `wire:"ipamScopeArn"`
+	IpamScopeId                    *string                                  `wire:"ipamScopeId"`
+	IpamScopeType                  *string                                  `wire:"ipamScopeType"`
+	IsDefault                      *bool                                    `wire:"isDefault"`
+	OwnerId                        *string                                  `wire:"ownerId"`
+	PoolCount                      *int32                                   `wire:"poolCount"`
+	State                          *string                                  `wire:"state"`
+	Tags                           []Tag                                    `wire:"tagSet,i=item"`
+}
+
+type IpamScopeExternalAuthorityConfiguration struct {
+	ExternalResourceIdentifier *string `wire:"externalResourceIdentifier"`
+	Type                       *string `wire:"type"`
 }
 
 type Ipv4PrefixSpecification struct {
@@ -8434,13 +11539,14 @@ type LaunchSpecification struct {
 }
 
 type LaunchTemplate struct {
-	CreateTime           *time.Time `wire:"createTime"`
-	CreatedBy            *string    `wire:"createdBy"`
-	DefaultVersionNumber *int64     `wire:"defaultVersionNumber"`
-	LatestVersionNumber  *int64     `wire:"latestVersionNumber"`
-	LaunchTemplateId     *string    `wire:"launchTemplateId"`
-	LaunchTemplateName   *string    `wire:"launchTemplateName"`
-	Tags                 []Tag      `wire:"tagSet,i=item"`
+	CreateTime           *time.Time        `wire:"createTime"`
+	CreatedBy            *string           `wire:"createdBy"`
+	DefaultVersionNumber *int64            `wire:"defaultVersionNumber"`
+	LatestVersionNumber  *int64            `wire:"latestVersionNumber"`
+	LaunchTemplateId     *string           `wire:"launchTemplateId"`
+	LaunchTemplateName   *string           `wire:"launchTemplateName"`
+	Operator             *OperatorResponse `wire:"operator"`
+	Tags                 []Tag             `wire:"tagSet,i=item"`
 }
 
 type LaunchTemplateAndOverridesResponse struct {
@@ -8478,37 +11584,43 @@ type LaunchTemplateConfig struct {
 }
 
 type LaunchTemplateCpuOptions struct {
-	AmdSevSnp      *string `wire:"amdSevSnp"`
-	CoreCount      *int32  `wire:"coreCount"`
-	ThreadsPerCore *int32  `wire:"threadsPerCore"`
+	AmdSevSnp            *string `wire:"amdSevSnp"`
+	CoreCount            *int32  `wire:"coreCount"`
+	NestedVirtualization *string `wire:"nestedVirtualization"`
+	ThreadsPerCore       *int32  `wire:"threadsPerCore"`
 }
 
 type LaunchTemplateCpuOptionsRequest struct {
-	AmdSevSnp      *string
-	CoreCount      *int32
-	ThreadsPerCore *int32
+	AmdSevSnp            *string
+	CoreCount            *int32
+	NestedVirtualization *string
+	ThreadsPerCore       *int32
 }
 
 type LaunchTemplateEbsBlockDevice struct {
-	DeleteOnTermination *bool   `wire:"deleteOnTermination"`
-	Encrypted           *bool   `wire:"encrypted"`
-	Iops                *int32  `wire:"iops"`
-	KmsKeyId            *string `wire:"kmsKeyId"`
-	SnapshotId          *string `wire:"snapshotId"`
-	Throughput          *int32  `wire:"throughput"`
-	VolumeSize          *int32  `wire:"volumeSize"`
-	VolumeType          *string `wire:"volumeType"`
+	DeleteOnTermination      *bool   `wire:"deleteOnTermination"`
+	EbsCardIndex             *int32  `wire:"ebsCardIndex"`
+	Encrypted                *bool   `wire:"encrypted"`
+	Iops                     *int32  `wire:"iops"`
+	KmsKeyId                 *string `wire:"kmsKeyId"`
+	SnapshotId               *string `wire:"snapshotId"`
+	Throughput               *int32  `wire:"throughput"`
+	VolumeInitializationRate *int32  `wire:"volumeInitializationRate"`
+	VolumeSize               *int32  `wire:"volumeSize"`
+	VolumeType               *string `wire:"volumeType"`
 }
 
 type LaunchTemplateEbsBlockDeviceRequest struct {
-	DeleteOnTermination *bool
-	Encrypted           *bool
-	Iops                *int32
-	KmsKeyId            *string
-	SnapshotId          *string
-	Throughput          *int32
-	VolumeSize          *int32
-	VolumeType          *string
+	DeleteOnTermination      *bool
+	EbsCardIndex             *int32
+	Encrypted                *bool
+	Iops                     *int32
+	KmsKeyId                 *string
+	SnapshotId               *string
+	Throughput               *int32
+	VolumeInitializationRate *int32
+	VolumeSize               *int32
+	VolumeType               *string
 }
 
 type LaunchTemplateElasticInferenceAccelerator struct {
@@ -8598,6 +11710,7 @@ type LaunchTemplateInstanceNetworkInterfaceSpecification struct {
 	DeleteOnTermination             *bool                              `wire:"deleteOnTermination"`
 	Description                     *string                            `wire:"description"`
 	DeviceIndex                     *int32                             `wire:"deviceIndex"`
+	EnaQueueCount                   *int32                             `wire:"enaQueueCount"`
 	EnaSrdSpecification             *LaunchTemplateEnaSrdSpecification `wire:"enaSrdSpecification"`
 	Groups                          []string                           `wire:"groupSet,i=groupId"`
 	InterfaceType                   *string                            `wire:"interfaceType"`
@@ -8623,6 +11736,7 @@ type LaunchTemplateInstanceNetworkInterfaceSpecificationRequest struct {
 	DeleteOnTermination             *bool
 	Description                     *string
 	DeviceIndex                     *int32
+	EnaQueueCount                   *int32
 	EnaSrdSpecification             *EnaSrdSpecificationRequest
 	Groups                          []string `wire:"SecurityGroupId,i=SecurityGroupId"`
 	InterfaceType                   *string
@@ -8641,6 +11755,26 @@ type LaunchTemplateInstanceNetworkInterfaceSpecificationRequest struct {
 	SubnetId                        *string
 }
 
+type LaunchTemplateInstanceSecondaryInterfaceSpecification struct {
+	DeleteOnTermination   *bool                                             `wire:"deleteOnTermination"`
+	DeviceIndex           *int32                                            `wire:"deviceIndex"`
+	InterfaceType         *string                                           `wire:"interfaceType"`
+	NetworkCardIndex      *int32                                            `wire:"networkCardIndex"`
+	PrivateIpAddressCount *int32                                            `wire:"privateIpAddressCount"`
+	PrivateIpAddresses    []SecondaryInterfacePrivateIpAddressSpecification `wire:"privateIpAddressesSet,i=item"`
+	SecondarySubnetId     *string                                           `wire:"secondarySubnetId"`
+}
+
+type LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest struct {
+	DeleteOnTermination   *bool
+	DeviceIndex           *int32
+	InterfaceType         *string
+	NetworkCardIndex      *int32
+	PrivateIpAddressCount *int32
+	PrivateIpAddresses    []SecondaryInterfacePrivateIpAddressSpecificationRequest `wire:"PrivateIpAddress,i=SecondaryInterfacePrivateIpAddressSpecification"`
+	SecondarySubnetId     *string
+}
+
 type LaunchTemplateLicenseConfiguration struct {
 	LicenseConfigurationArn *string `wire:"licenseConfigurationArn"`
 }
@@ -8649,8 +11783,17 @@ type LaunchTemplateLicenseConfigurationRequest struct {
 	LicenseConfigurationArn *string
 }
 
+type LaunchTemplateNetworkPerformanceOptions struct {
+	BandwidthWeighting *string `wire:"bandwidthWeighting"`
+}
+
+type LaunchTemplateNetworkPerformanceOptionsRequest struct {
+	BandwidthWeighting *string
+}
+
 type LaunchTemplateOverrides struct {
 	AvailabilityZone     *string               `wire:"availabilityZone"`
+	AvailabilityZoneId   *string               `wire:"availabilityZoneId"`
 	InstanceRequirements *InstanceRequirements `wire:"instanceRequirements"`
 	InstanceType         *string               `wire:"instanceType"`
 	Priority             *float64              `wire:"priority"`
@@ -8662,6 +11805,7 @@ type LaunchTemplateOverrides struct {
 type LaunchTemplatePlacement struct {
 	Affinity             *string `wire:"affinity"`
 	AvailabilityZone     *string `wire:"availabilityZone"`
+	AvailabilityZoneId   *string `wire:"availabilityZoneId"`
 	GroupId              *string `wire:"groupId"`
 	GroupName            *string `wire:"groupName"`
 	HostId               *string `wire:"hostId"`
@@ -8674,6 +11818,7 @@ type LaunchTemplatePlacement struct {
 type LaunchTemplatePlacementRequest struct {
 	Affinity             *string
 	AvailabilityZone     *string
+	AvailabilityZoneId   *string
 	GroupId              *string
 	GroupName            *string
 	HostId               *string
@@ -8734,6 +11879,7 @@ type LaunchTemplateVersion struct {
 	LaunchTemplateData *ResponseLaunchTemplateData `wire:"launchTemplateData"`
 	LaunchTemplateId   *string                     `wire:"launchTemplateId"`
 	LaunchTemplateName *string                     `wire:"launchTemplateName"`
+	Operator           *OperatorResponse           `wire:"operator"`
 	VersionDescription *string                     `wire:"versionDescription"`
 	VersionNumber      *int64                      `wire:"versionNumber"`
 }
@@ -8776,6 +11922,18 @@ type ListSnapshotsInRecycleBinRequest struct {
 type ListSnapshotsInRecycleBinResult struct {
 	NextToken *string                  `wire:"nextToken"`
 	Snapshots []SnapshotRecycleBinInfo `wire:"snapshotSet,i=item"`
+}
+
+type ListVolumesInRecycleBinRequest struct {
+	DryRun     *bool
+	MaxResults *int32
+	NextToken  *string
+	VolumeIds  []string `wire:"VolumeId,i=VolumeId"`
+}
+
+type ListVolumesInRecycleBinResult struct {
+	NextToken *string                `wire:"nextToken"`
+	Volumes   []VolumeRecycleBinInfo `wire:"volumeSet,i=item"`
 }
 
 type LoadBalancersConfig struct {
@@ -8855,23 +12013,32 @@ type LocalGatewayRouteTableVpcAssociation struct {
 }
 
 type LocalGatewayVirtualInterface struct {
-	LocalAddress                   *string `wire:"localAddress"`
-	LocalBgpAsn                    *int32  `wire:"localBgpAsn"`
-	LocalGatewayId                 *string `wire:"localGatewayId"`
-	LocalGatewayVirtualInterfaceId *string `wire:"localGatewayVirtualInterfaceId"`
-	OwnerId                        *string `wire:"ownerId"`
-	PeerAddress                    *string `wire:"peerAddress"`
-	PeerBgpAsn                     *int32  `wire:"peerBgpAsn"`
-	Tags                           []Tag   `wire:"tagSet,i=item"`
-	Vlan                           *int32  `wire:"vlan"`
+	ConfigurationState                  *string `wire:"configurationState"`
+	LocalAddress                        *string `wire:"localAddress"`
+	LocalBgpAsn                         *int32  `wire:"localBgpAsn"`
+	LocalGatewayId                      *string `wire:"localGatewayId"`
+	LocalGatewayVirtualInterfaceArn     *string `wire:"localGatewayVirtualInterfaceArn"`
+	LocalGatewayVirtualInterfaceGroupId *string `wire:"localGatewayVirtualInterfaceGroupId"`
+	LocalGatewayVirtualInterfaceId      *string `wire:"localGatewayVirtualInterfaceId"`
+	OutpostLagId                        *string `wire:"outpostLagId"`
+	OwnerId                             *string `wire:"ownerId"`
+	PeerAddress                         *string `wire:"peerAddress"`
+	PeerBgpAsn                          *int32  `wire:"peerBgpAsn"`
+	PeerBgpAsnExtended                  *int64  `wire:"peerBgpAsnExtended"`
+	Tags                                []Tag   `wire:"tagSet,i=item"`
+	Vlan                                *int32  `wire:"vlan"`
 }
 
 type LocalGatewayVirtualInterfaceGroup struct {
-	LocalGatewayId                      *string  `wire:"localGatewayId"`
-	LocalGatewayVirtualInterfaceGroupId *string  `wire:"localGatewayVirtualInterfaceGroupId"`
-	LocalGatewayVirtualInterfaceIds     []string `wire:"localGatewayVirtualInterfaceIdSet,i=item"`
-	OwnerId                             *string  `wire:"ownerId"`
-	Tags                                []Tag    `wire:"tagSet,i=item"`
+	ConfigurationState                   *string  `wire:"configurationState"`
+	LocalBgpAsn                          *int32   `wire:"localBgpAsn"`
+	LocalBgpAsnExtended                  *int64   `wire:"localBgpAsnExtended"`
+	LocalGatewayId                       *string  `wire:"localGatewayId"`
+	LocalGatewayVirtualInterfaceGroupArn *string  `wire:"localGatewayVirtualInterfaceGroupArn"`
+	LocalGatewayVirtualInterfaceGroupId  *string  `wire:"localGatewayVirtualInterfaceGroupId"`
+	LocalGatewayVirtualInterfaceIds      []string `wire:"localGatewayVirtualInterfaceIdSet,i=item"`
+	OwnerId                              *string  `wire:"ownerId"`
+	Tags                                 []Tag    `wire:"tagSet,i=item"`
 }
 
 type LockSnapshotRequest struct {
@@ -8911,6 +12078,37 @@ type MacHost struct {
 	MacOSLatestSupportedVersions []string `wire:"macOSLatestSupportedVersionSet,i=item"`
 }
 
+type MacModificationTask struct {
+	InstanceId                         *string                                    `wire:"instanceId"`
+	MacModificationTaskId              *string                                    `wire:"macModificationTaskId"`
+	MacSystemIntegrityProtectionConfig *MacSystemIntegrityProtectionConfiguration `wire:"macSystemIntegrityProtectionConfig"`
+	StartTime                          *time.Time                                 `wire:"startTime"`
+	Tags                               []Tag                                      `wire:"tagSet,i=item"`
+	TaskState                          *string                                    `wire:"taskState"`
+	TaskType                           *string                                    `wire:"taskType"`
+}
+
+type MacSystemIntegrityProtectionConfiguration struct {
+	AppleInternal         *string `wire:"appleInternal"`
+	BaseSystem            *string `wire:"baseSystem"`
+	DTraceRestrictions    *string `wire:"dTraceRestrictions"`
+	DebuggingRestrictions *string `wire:"debuggingRestrictions"`
+	FilesystemProtections *string `wire:"filesystemProtections"`
+	KextSigning           *string `wire:"kextSigning"`
+	NvramProtections      *string `wire:"nvramProtections"`
+	Status                *string `wire:"status"`
+}
+
+type MacSystemIntegrityProtectionConfigurationRequest struct {
+	AppleInternal         *string
+	BaseSystem            *string
+	DTraceRestrictions    *string
+	DebuggingRestrictions *string
+	FilesystemProtections *string
+	KextSigning           *string
+	NvramProtections      *string
+}
+
 type MaintenanceDetails struct {
 	LastMaintenanceApplied      *time.Time `wire:"lastMaintenanceApplied"`
 	MaintenanceAutoAppliedAfter *time.Time `wire:"maintenanceAutoAppliedAfter"`
@@ -8918,16 +12116,22 @@ type MaintenanceDetails struct {
 }
 
 type ManagedPrefixList struct {
-	AddressFamily  *string `wire:"addressFamily"`
-	MaxEntries     *int32  `wire:"maxEntries"`
-	OwnerId        *string `wire:"ownerId"`
-	PrefixListArn  *string `wire:"prefixListArn"`
-	PrefixListId   *string `wire:"prefixListId"`
-	PrefixListName *string `wire:"prefixListName"`
-	State          *string `wire:"state"`
-	StateMessage   *string `wire:"stateMessage"`
-	Tags           []Tag   `wire:"tagSet,i=item"`
-	Version        *int64  `wire:"version"`
+	AddressFamily                     *string `wire:"addressFamily"`
+	IpamPrefixListResolverSyncEnabled *bool   `wire:"ipamPrefixListResolverSyncEnabled"`
+	IpamPrefixListResolverTargetId    *string `wire:"ipamPrefixListResolverTargetId"`
+	MaxEntries                        *int32  `wire:"maxEntries"`
+	OwnerId                           *string `wire:"ownerId"`
+	PrefixListArn                     *string `wire:"prefixListArn"`
+	PrefixListId                      *string `wire:"prefixListId"`
+	PrefixListName                    *string `wire:"prefixListName"`
+	State                             *string `wire:"state"`
+	StateMessage                      *string `wire:"stateMessage"`
+	Tags                              []Tag   `wire:"tagSet,i=item"`
+	Version                           *int64  `wire:"version"`
+}
+
+type ManagedResourceVisibilitySettings struct {
+	DefaultVisibility *string `wire:"defaultVisibility"`
 }
 
 type MediaAcceleratorInfo struct {
@@ -8970,11 +12174,56 @@ type MemoryMiBRequest struct {
 	Min *int32 `wire:",req"`
 }
 
+type MetricDataResult struct {
+	Dimension    *CapacityManagerDimension `wire:"dimension"`
+	MetricValues []MetricValue             `wire:"metricValueSet,i=item"`
+	Timestamp    *time.Time                `wire:"timestamp"`
+}
+
 type MetricPoint struct {
 	EndDate   *time.Time `wire:"endDate"`
 	StartDate *time.Time `wire:"startDate"`
 	Status    *string    `wire:"status"`
 	Value     *float32   `wire:"value"`
+}
+
+type MetricValue struct {
+	Metric *string  `wire:"metric"`
+	Value  *float64 `wire:"value"`
+}
+
+type ModificationQuoteCurrentConfiguration struct {
+	InstanceCount     *int32     `wire:"instanceCount"`
+	OriginalStartDate *time.Time `wire:"originalStartDate"`
+	ReservationState  *string    `wire:"reservationState"`
+	StartDate         *time.Time `wire:"startDate"`
+}
+
+type ModificationReservationUpdate struct {
+	NewCommitmentDuration *int32     `wire:"newCommitmentDuration"`
+	NewCommitmentEndDate  *time.Time `wire:"newCommitmentEndDate"`
+	NewStartDate          *time.Time `wire:"newStartDate"`
+}
+
+type ModificationTerms struct {
+	ReservationUpdate *ModificationReservationUpdate `wire:"reservationUpdate"`
+}
+
+type ModifyAccountVpcEncryptionControlRequest struct {
+	DryRun                    *bool
+	EgressOnlyInternetGateway *string
+	ElasticFileSystem         *string
+	InternetGateway           *string
+	Lambda                    *string
+	Mode                      *string
+	NatGateway                *string
+	VirtualPrivateGateway     *string
+	VpcLattice                *string
+	VpcPeering                *string
+}
+
+type ModifyAccountVpcEncryptionControlResult struct {
+	AccountVpcEncryptionControl *AccountVpcEncryptionControl `wire:"accountVpcEncryptionControl"`
 }
 
 type ModifyAddressAttributeRequest struct {
@@ -8985,6 +12234,30 @@ type ModifyAddressAttributeRequest struct {
 
 type ModifyAddressAttributeResult struct {
 	Address *AddressAttribute `wire:"address"`
+}
+
+type ModifyApplicationStatusCheckRequest struct {
+	Aggregation                      *string
+	ApplicationStatusCheckId         *string `wire:",req"`
+	ClientToken                      *string
+	DeviceIndex                      *int32
+	DryRun                           *bool
+	FailureThreshold                 *int32
+	HealthCheckPaths                 []HealthCheckPathRequestObject `wire:"HealthCheckPath,i=item"`
+	InitializationGracePeriodSeconds *int32
+	Interval                         *int32
+	IpScope                          *string
+	IpVersion                        *string
+	Path                             *string
+	Port                             *int32
+	Protocol                         *string
+	StatusCodeMatcher                *string
+	SuccessThreshold                 *int32
+	Timeout                          *int32
+}
+
+type ModifyApplicationStatusCheckResult struct {
+	ApplicationStatusCheck *ApplicationStatusCheckResponseObject `wire:"applicationStatusCheck"`
 }
 
 type ModifyAvailabilityZoneGroupRequest struct {
@@ -9010,34 +12283,57 @@ type ModifyCapacityReservationFleetResult struct {
 }
 
 type ModifyCapacityReservationRequest struct {
-	Accept                *bool
-	AdditionalInfo        *string
-	CapacityReservationId *string `wire:",req"`
-	DryRun                *bool
-	EndDate               *time.Time
-	EndDateType           *string
-	InstanceCount         *int32
+	Accept                  *bool
+	AcceptModificationTerms *bool
+	AdditionalInfo          *string
+	CapacityReservationId   *string `wire:",req"`
+	DryRun                  *bool
+	EndDate                 *time.Time
+	EndDateType             *string
+	InstanceCount           *int32
+	InstanceMatchCriteria   *string
+	QuoteId                 *string
+	StartDate               *time.Time
 }
 
 type ModifyCapacityReservationResult struct {
-	Return *bool `wire:"return"`
+	AdjustmentDetails *CapacityReservationAdjustmentDetails `wire:"adjustmentDetails"`
+	AdjustmentStatus  *string                               `wire:"adjustmentStatus"`
+	Return            *bool                                 `wire:"return"`
+}
+
+type ModifyClientVpnEndpointAuthorizationPolicyRequest struct {
+	ClientToken         *string
+	ClientVpnEndpointId *string `wire:",req"`
+	Description         *string
+	DryRun              *bool
+	PolicyDocument      *string
+	ShadowMode          *string
+}
+
+type ModifyClientVpnEndpointAuthorizationPolicyResult struct {
+	Status *string `wire:"status"`
 }
 
 type ModifyClientVpnEndpointRequest struct {
-	ClientConnectOptions     *ClientConnectOptions
-	ClientLoginBannerOptions *ClientLoginBannerOptions
-	ClientVpnEndpointId      *string `wire:",req"`
-	ConnectionLogOptions     *ConnectionLogOptions
-	Description              *string
-	DnsServers               *DnsServersOptionsModifyStructure
-	DryRun                   *bool
-	SecurityGroupIds         []string `wire:"SecurityGroupId,i=item"`
-	SelfServicePortal        *string
-	ServerCertificateArn     *string
-	SessionTimeoutHours      *int32
-	SplitTunnel              *bool
-	VpcId                    *string
-	VpnPort                  *int32
+	ClientConnectOptions          *ClientConnectOptions
+	ClientLoginBannerOptions      *ClientLoginBannerOptions
+	ClientRouteEnforcementOptions *ClientRouteEnforcementOptions
+	ClientVpnEndpointId           *string `wire:",req"`
+	ConnectionLogOptions          *ConnectionLogOptions
+	Description                   *string
+	DevicePostureOptions          *DevicePostureOptions
+	DisconnectOnSessionTimeout    *bool
+	DnsServers                    *DnsServersOptionsModifyStructure
+	DryRun                        *bool
+	SecurityGroupIds              []string `wire:"SecurityGroupId,i=item"`
+	SelfServicePortal             *string
+	ServerCertificateArn          *string
+	SessionTimeoutHours           *int32
+	SplitTunnel                   *bool
+	TransitGatewayConfiguration   *TransitGatewayConfigurationInputStructure
+	VpcId                         *string
+	VpnPort                       *int32
 }
 
 type ModifyClientVpnEndpointResult struct {
@@ -9142,16 +12438,17 @@ type ModifyInstanceAttributeRequest struct {
 	DryRun                            *bool                  `wire:"dryRun"`
 	EbsOptimized                      *AttributeBooleanValue `wire:"ebsOptimized"`
 	EnaSupport                        *AttributeBooleanValue `wire:"enaSupport"`
-	Groups                            []string               `wire:"GroupId,i=groupId"`
-	InstanceId                        *string                `wire:"instanceId,req"`
-	InstanceInitiatedShutdownBehavior *AttributeValue        `wire:"instanceInitiatedShutdownBehavior"`
-	InstanceType                      *AttributeValue        `wire:"instanceType"`
-	Kernel                            *AttributeValue        `wire:"kernel"`
-	Ramdisk                           *AttributeValue        `wire:"ramdisk"`
+	EnclaveOptions                    *EnclaveOptionsRequest
+	Groups                            []string        `wire:"GroupId,i=groupId"`
+	InstanceId                        *string         `wire:"instanceId,req"`
+	InstanceInitiatedShutdownBehavior *AttributeValue `wire:"instanceInitiatedShutdownBehavior"`
+	InstanceType                      *AttributeValue `wire:"instanceType"`
+	Kernel                            *AttributeValue `wire:"kernel"`
+	Ramdisk                           *AttributeValue `wire:"ramdisk"`
 	SourceDestCheck                   *AttributeBooleanValue
-	SriovNetSupport                   *AttributeValue     `wire:"sriovNetSupport"`
-	UserData                          *BlobAttributeValue `wire:"userData"`
-	Value                             *string             `wire:"value"`
+	SriovNetSupport                   *AttributeValue           `wire:"sriovNetSupport"`
+	UserData                          *SecureBlobAttributeValue `wire:"userData"`
+	Value                             *string                   `wire:"value"`
 }
 
 type ModifyInstanceCapacityReservationAttributesRequest struct {
@@ -9162,6 +12459,33 @@ type ModifyInstanceCapacityReservationAttributesRequest struct {
 
 type ModifyInstanceCapacityReservationAttributesResult struct {
 	Return *bool `wire:"return"`
+}
+
+type ModifyInstanceConnectEndpointRequest struct {
+	DryRun                    *bool
+	InstanceConnectEndpointId *string `wire:",req"`
+	IpAddressType             *string
+	PreserveClientIp          *bool
+	SecurityGroupIds          []string `wire:"SecurityGroupId,i=SecurityGroupId"`
+}
+
+type ModifyInstanceConnectEndpointResult struct {
+	Return *bool `wire:"return"`
+}
+
+type ModifyInstanceCpuOptionsRequest struct {
+	CoreCount            *int32
+	DryRun               *bool
+	InstanceId           *string `wire:",req"`
+	NestedVirtualization *string
+	ThreadsPerCore       *int32
+}
+
+type ModifyInstanceCpuOptionsResult struct {
+	CoreCount            *int32  `wire:"coreCount"`
+	InstanceId           *string `wire:"instanceId"`
+	NestedVirtualization *string `wire:"nestedVirtualization"`
+	ThreadsPerCore       *int32  `wire:"threadsPerCore"`
 }
 
 type ModifyInstanceCreditSpecificationRequest struct {
@@ -9199,14 +12523,16 @@ type ModifyInstanceEventWindowResult struct {
 }
 
 type ModifyInstanceMaintenanceOptionsRequest struct {
-	AutoRecovery *string
-	DryRun       *bool
-	InstanceId   *string `wire:",req"`
+	AutoRecovery    *string
+	DryRun          *bool
+	InstanceId      *string `wire:",req"`
+	RebootMigration *string
 }
 
 type ModifyInstanceMaintenanceOptionsResult struct {
-	AutoRecovery *string `wire:"autoRecovery"`
-	InstanceId   *string `wire:"instanceId"`
+	AutoRecovery    *string `wire:"autoRecovery"`
+	InstanceId      *string `wire:"instanceId"`
+	RebootMigration *string `wire:"rebootMigration"`
 }
 
 type ModifyInstanceMetadataDefaultsRequest struct {
@@ -9214,6 +12540,7 @@ type ModifyInstanceMetadataDefaultsRequest struct {
 	HttpEndpoint            *string
 	HttpPutResponseHopLimit *int32
 	HttpTokens              *string
+	HttpTokensEnforced      *string
 	InstanceMetadataTags    *string
 }
 
@@ -9236,6 +12563,17 @@ type ModifyInstanceMetadataOptionsResult struct {
 	InstanceMetadataOptions *InstanceMetadataOptionsResponse `wire:"instanceMetadataOptions"`
 }
 
+type ModifyInstanceNetworkPerformanceRequest struct {
+	BandwidthWeighting *string `wire:",req"`
+	DryRun             *bool
+	InstanceId         *string `wire:",req"`
+}
+
+type ModifyInstanceNetworkPerformanceResult struct {
+	BandwidthWeighting *string `wire:"bandwidthWeighting"`
+	InstanceId         *string `wire:"instanceId"`
+}
+
 type ModifyInstancePlacementRequest struct {
 	Affinity             *string `wire:"affinity"`
 	GroupId              *string
@@ -9249,6 +12587,28 @@ type ModifyInstancePlacementRequest struct {
 
 type ModifyInstancePlacementResult struct {
 	Return *bool `wire:"return"`
+}
+
+type ModifyIpamPolicyAllocationRulesRequest struct {
+	AllocationRules []IpamPolicyAllocationRuleRequest `wire:"AllocationRule,i=item"`
+	DryRun          *bool
+	IpamPolicyId    *string `wire:",req"`
+	Locale          *string `wire:",req"`
+	ResourceType    *string `wire:",req"`
+}
+
+type ModifyIpamPolicyAllocationRulesResult struct {
+	IpamPolicyDocument *IpamPolicyDocument `wire:"ipamPolicyDocument"`
+}
+
+type ModifyIpamPoolAllocationRequest struct {
+	Description          *string
+	DryRun               *bool
+	IpamPoolAllocationId *string `wire:",req"`
+}
+
+type ModifyIpamPoolAllocationResult struct {
+	IpamPoolAllocation *IpamPoolAllocation `wire:"ipamPoolAllocation"`
 }
 
 type ModifyIpamPoolRequest struct {
@@ -9268,11 +12628,36 @@ type ModifyIpamPoolResult struct {
 	IpamPool *IpamPool `wire:"ipamPool"`
 }
 
+type ModifyIpamPrefixListResolverRequest struct {
+	Description              *string
+	DryRun                   *bool
+	IpamPrefixListResolverId *string                             `wire:",req"`
+	Rules                    []IpamPrefixListResolverRuleRequest `wire:"Rule,i=Rule"`
+}
+
+type ModifyIpamPrefixListResolverResult struct {
+	IpamPrefixListResolver *IpamPrefixListResolver `wire:"ipamPrefixListResolver"`
+}
+
+type ModifyIpamPrefixListResolverTargetRequest struct {
+	ClientToken                    *string
+	DesiredVersion                 *int64
+	DryRun                         *bool
+	IpamPrefixListResolverTargetId *string `wire:",req"`
+	TrackLatestVersion             *bool
+}
+
+type ModifyIpamPrefixListResolverTargetResult struct {
+	IpamPrefixListResolverTarget *IpamPrefixListResolverTarget `wire:"ipamPrefixListResolverTarget"`
+}
+
 type ModifyIpamRequest struct {
 	AddOperatingRegions    []AddIpamOperatingRegion `wire:"AddOperatingRegion"`
 	Description            *string
 	DryRun                 *bool
-	IpamId                 *string                     `wire:",req"`
+	EnablePrivateGua       *bool
+	IpamId                 *string `wire:",req"`
+	MeteredAccount         *string
 	RemoveOperatingRegions []RemoveIpamOperatingRegion `wire:"RemoveOperatingRegion"`
 	Tier                   *string
 }
@@ -9292,11 +12677,13 @@ type ModifyIpamResourceCidrResult struct {
 }
 
 type ModifyIpamResourceDiscoveryRequest struct {
-	AddOperatingRegions     []AddIpamOperatingRegion `wire:"AddOperatingRegion"`
-	Description             *string
-	DryRun                  *bool
-	IpamResourceDiscoveryId *string                     `wire:",req"`
-	RemoveOperatingRegions  []RemoveIpamOperatingRegion `wire:"RemoveOperatingRegion"`
+	AddOperatingRegions                []AddIpamOperatingRegion             `wire:"AddOperatingRegion"`
+	AddOrganizationalUnitExclusions    []AddIpamOrganizationalUnitExclusion `wire:"AddOrganizationalUnitExclusion"`
+	Description                        *string
+	DryRun                             *bool
+	IpamResourceDiscoveryId            *string                                 `wire:",req"`
+	RemoveOperatingRegions             []RemoveIpamOperatingRegion             `wire:"RemoveOperatingRegion"`
+	RemoveOrganizationalUnitExclusions []RemoveIpamOrganizationalUnitExclusion `wire:"RemoveOrganizationalUnitExclusion"`
 }
 
 type ModifyIpamResourceDiscoveryResult struct {
@@ -9307,10 +12694,28 @@ type ModifyIpamResult struct {
 	Ipam *Ipam `wire:"ipam"`
 }
 
+type ModifyIpamRoutingPolicyRegistrationRequest struct {
+	Asns                              []string `wire:"Asn,req,i=item"`
+	Cidr                              *string  `wire:",req"`
+	ClientToken                       *string
+	Description                       *string
+	DryRun                            *bool
+	Force                             *bool
+	IpamInternetRegistryAssociationId *string `wire:",req"`
+	MaxLength                         *int32
+	PermitMoreSpecificAnnouncements   *bool
+}
+
+type ModifyIpamRoutingPolicyRegistrationResult struct {
+	IpamRoutingPolicyRegistrationDelta *IpamRoutingPolicyRegistrationDelta `wire:"ipamRoutingPolicyRegistrationDelta"`
+}
+
 type ModifyIpamScopeRequest struct {
-	Description *string
-	DryRun      *bool
-	IpamScopeId *string `wire:",req"`
+	Description                          *string
+	DryRun                               *bool
+	ExternalAuthorityConfiguration       *ExternalAuthorityConfiguration
+	IpamScopeId                          *string `wire:",req"`
+	RemoveExternalAuthorityConfiguration *bool
 }
 
 type ModifyIpamScopeResult struct {
@@ -9343,21 +12748,32 @@ type ModifyLocalGatewayRouteResult struct {
 }
 
 type ModifyManagedPrefixListRequest struct {
-	AddEntries     []AddPrefixListEntry `wire:"AddEntry"`
-	CurrentVersion *int64
-	DryRun         *bool
-	MaxEntries     *int32
-	PrefixListId   *string `wire:",req"`
-	PrefixListName *string
-	RemoveEntries  []RemovePrefixListEntry `wire:"RemoveEntry"`
+	AddEntries                        []AddPrefixListEntry `wire:"AddEntry"`
+	CurrentVersion                    *int64
+	DryRun                            *bool
+	IpamPrefixListResolverSyncEnabled *bool
+	MaxEntries                        *int32
+	PrefixListId                      *string `wire:",req"`
+	PrefixListName                    *string
+	RemoveEntries                     []RemovePrefixListEntry `wire:"RemoveEntry"`
 }
 
 type ModifyManagedPrefixListResult struct {
 	PrefixList *ManagedPrefixList `wire:"prefixList"`
 }
 
+type ModifyManagedResourceVisibilityRequest struct {
+	DefaultVisibility *string `wire:",req"`
+	DryRun            *bool
+}
+
+type ModifyManagedResourceVisibilityResult struct {
+	Visibility *ManagedResourceVisibilitySettings `wire:"visibility"`
+}
+
 type ModifyNetworkInterfaceAttributeRequest struct {
 	AssociatePublicIpAddress        *bool
+	AssociatedSubnetIds             []string                           `wire:"AssociatedSubnetId,i=AssociatedSubnetId"`
 	Attachment                      *NetworkInterfaceAttachmentChanges `wire:"attachment"`
 	ConnectionTrackingSpecification *ConnectionTrackingSpecificationRequest
 	Description                     *AttributeValue `wire:"description"`
@@ -9381,6 +12797,16 @@ type ModifyPrivateDnsNameOptionsResult struct {
 	Return *bool `wire:"return"`
 }
 
+type ModifyPublicIpDnsNameOptionsRequest struct {
+	DryRun             *bool
+	HostnameType       *string `wire:",req"`
+	NetworkInterfaceId *string `wire:",req"`
+}
+
+type ModifyPublicIpDnsNameOptionsResult struct {
+	Successful *bool `wire:"successful"`
+}
+
 type ModifyReservedInstancesRequest struct {
 	ClientToken          *string                          `wire:"clientToken"`
 	ReservedInstancesIds []string                         `wire:"ReservedInstancesId,req,i=ReservedInstancesId"`
@@ -9389,6 +12815,18 @@ type ModifyReservedInstancesRequest struct {
 
 type ModifyReservedInstancesResult struct {
 	ReservedInstancesModificationId *string `wire:"reservedInstancesModificationId"`
+}
+
+type ModifyRouteServerRequest struct {
+	DryRun                  *bool
+	PersistRoutes           *string
+	PersistRoutesDuration   *int64
+	RouteServerId           *string `wire:",req"`
+	SnsNotificationsEnabled *bool
+}
+
+type ModifyRouteServerResult struct {
+	RouteServer *RouteServer `wire:"routeServer"`
 }
 
 type ModifySecurityGroupRulesRequest struct {
@@ -9495,6 +12933,33 @@ type ModifyTrafficMirrorSessionResult struct {
 	TrafficMirrorSession *TrafficMirrorSession `wire:"trafficMirrorSession"`
 }
 
+type ModifyTransitGatewayAttachmentNatConfigurationRequest struct {
+	DryRun                     *bool
+	NatGatewayRules            []TransitGatewayNatRuleRequest `wire:"NatGatewayRule,i=item"`
+	NatGatewaySupport          *string
+	NatSystemRouteSupport      *string
+	ResetNatGatewayRules       *bool
+	TransitGatewayAttachmentId *string `wire:",req"`
+}
+
+type ModifyTransitGatewayAttachmentNatConfigurationResult struct {
+	NatGatewayRules            []TransitGatewayNatRule `wire:"natGatewayRuleSet,i=item"`
+	NatGatewaySupport          *string                 `wire:"natGatewaySupport"`
+	NatSystemRouteSupport      *string                 `wire:"natSystemRouteSupport"`
+	TransitGatewayAttachmentId *string                 `wire:"transitGatewayAttachmentId"`
+}
+
+type ModifyTransitGatewayMeteringPolicyRequest struct {
+	AddMiddleboxAttachmentIds      []string `wire:"AddMiddleboxAttachmentId"`
+	DryRun                         *bool
+	RemoveMiddleboxAttachmentIds   []string `wire:"RemoveMiddleboxAttachmentId"`
+	TransitGatewayMeteringPolicyId *string  `wire:",req"`
+}
+
+type ModifyTransitGatewayMeteringPolicyResult struct {
+	TransitGatewayMeteringPolicy *TransitGatewayMeteringPolicy `wire:"transitGatewayMeteringPolicy"`
+}
+
 type ModifyTransitGatewayOptions struct {
 	AddTransitGatewayCidrBlocks     []string `wire:",i=item"`
 	AmazonSideAsn                   *int64
@@ -9503,10 +12968,23 @@ type ModifyTransitGatewayOptions struct {
 	DefaultRouteTableAssociation    *string
 	DefaultRouteTablePropagation    *string
 	DnsSupport                      *string
+	EncryptionSupport               *string
 	PropagationDefaultRouteTableId  *string
 	RemoveTransitGatewayCidrBlocks  []string `wire:",i=item"`
 	SecurityGroupReferencingSupport *string
 	VpnEcmpSupport                  *string
+}
+
+type ModifyTransitGatewayPolicyTableEntryRequest struct {
+	DryRun                      *bool
+	PolicyRule                  *TransitGatewayRequestPolicyRule
+	PolicyRuleNumber            *string `wire:",req"`
+	TargetRouteTableId          *string
+	TransitGatewayPolicyTableId *string `wire:",req"`
+}
+
+type ModifyTransitGatewayPolicyTableEntryResult struct {
+	TransitGatewayPolicyTableEntry *TransitGatewayPolicyTableEntry `wire:"transitGatewayPolicyTableEntry"`
 }
 
 type ModifyTransitGatewayPrefixListReferenceRequest struct {
@@ -9551,15 +13029,21 @@ type ModifyTransitGatewayVpcAttachmentResult struct {
 	TransitGatewayVpcAttachment *TransitGatewayVpcAttachment `wire:"transitGatewayVpcAttachment"`
 }
 
+type ModifyVerifiedAccessEndpointCidrOptions struct {
+	PortRanges []ModifyVerifiedAccessEndpointPortRange `wire:"PortRange,i=item"`
+}
+
 type ModifyVerifiedAccessEndpointEniOptions struct {
-	Port     *int32
-	Protocol *string
+	Port       *int32
+	PortRanges []ModifyVerifiedAccessEndpointPortRange `wire:"PortRange,i=item"`
+	Protocol   *string
 }
 
 type ModifyVerifiedAccessEndpointLoadBalancerOptions struct {
-	Port      *int32
-	Protocol  *string
-	SubnetIds []string `wire:"SubnetId,i=item"`
+	Port       *int32
+	PortRanges []ModifyVerifiedAccessEndpointPortRange `wire:"PortRange,i=item"`
+	Protocol   *string
+	SubnetIds  []string `wire:"SubnetId,i=item"`
 }
 
 type ModifyVerifiedAccessEndpointPolicyRequest struct {
@@ -9577,12 +13061,25 @@ type ModifyVerifiedAccessEndpointPolicyResult struct {
 	SseSpecification *VerifiedAccessSseSpecificationResponse `wire:"sseSpecification"`
 }
 
+type ModifyVerifiedAccessEndpointPortRange struct {
+	FromPort *int32
+	ToPort   *int32
+}
+
+type ModifyVerifiedAccessEndpointRdsOptions struct {
+	Port        *int32
+	RdsEndpoint *string
+	SubnetIds   []string `wire:"SubnetId,i=item"`
+}
+
 type ModifyVerifiedAccessEndpointRequest struct {
+	CidrOptions              *ModifyVerifiedAccessEndpointCidrOptions
 	ClientToken              *string
 	Description              *string
 	DryRun                   *bool
 	LoadBalancerOptions      *ModifyVerifiedAccessEndpointLoadBalancerOptions
 	NetworkInterfaceOptions  *ModifyVerifiedAccessEndpointEniOptions
+	RdsOptions               *ModifyVerifiedAccessEndpointRdsOptions
 	VerifiedAccessEndpointId *string `wire:",req"`
 	VerifiedAccessGroupId    *string
 }
@@ -9630,14 +13127,26 @@ type ModifyVerifiedAccessInstanceLoggingConfigurationResult struct {
 }
 
 type ModifyVerifiedAccessInstanceRequest struct {
-	ClientToken              *string
-	Description              *string
-	DryRun                   *bool
-	VerifiedAccessInstanceId *string `wire:",req"`
+	CidrEndpointsCustomSubDomain *string
+	ClientToken                  *string
+	Description                  *string
+	DryRun                       *bool
+	VerifiedAccessInstanceId     *string `wire:",req"`
 }
 
 type ModifyVerifiedAccessInstanceResult struct {
 	VerifiedAccessInstance *VerifiedAccessInstance `wire:"verifiedAccessInstance"`
+}
+
+type ModifyVerifiedAccessNativeApplicationOidcOptions struct {
+	AuthorizationEndpoint    *string
+	ClientId                 *string
+	ClientSecret             *string
+	Issuer                   *string
+	PublicSigningKeyEndpoint *string
+	Scope                    *string
+	TokenEndpoint            *string
+	UserInfoEndpoint         *string
 }
 
 type ModifyVerifiedAccessTrustProviderDeviceOptions struct {
@@ -9659,6 +13168,7 @@ type ModifyVerifiedAccessTrustProviderRequest struct {
 	Description                   *string
 	DeviceOptions                 *ModifyVerifiedAccessTrustProviderDeviceOptions
 	DryRun                        *bool
+	NativeApplicationOidcOptions  *ModifyVerifiedAccessNativeApplicationOidcOptions
 	OidcOptions                   *ModifyVerifiedAccessTrustProviderOidcOptions
 	SseSpecification              *VerifiedAccessSseSpecificationRequest
 	VerifiedAccessTrustProviderId *string `wire:",req"`
@@ -9695,6 +13205,43 @@ type ModifyVpcAttributeRequest struct {
 	VpcId                            *string `wire:"vpcId,req"`
 }
 
+type ModifyVpcBlockPublicAccessExclusionRequest struct {
+	DryRun                       *bool
+	ExclusionId                  *string `wire:",req"`
+	InternetGatewayExclusionMode *string `wire:",req"`
+}
+
+type ModifyVpcBlockPublicAccessExclusionResult struct {
+	VpcBlockPublicAccessExclusion *VpcBlockPublicAccessExclusion `wire:"vpcBlockPublicAccessExclusion"`
+}
+
+type ModifyVpcBlockPublicAccessOptionsRequest struct {
+	DryRun                   *bool
+	InternetGatewayBlockMode *string `wire:",req"`
+}
+
+type ModifyVpcBlockPublicAccessOptionsResult struct {
+	VpcBlockPublicAccessOptions *VpcBlockPublicAccessOptions `wire:"vpcBlockPublicAccessOptions"`
+}
+
+type ModifyVpcEncryptionControlRequest struct {
+	DryRun                             *bool
+	EgressOnlyInternetGatewayExclusion *string
+	ElasticFileSystemExclusion         *string
+	InternetGatewayExclusion           *string
+	LambdaExclusion                    *string
+	Mode                               *string
+	NatGatewayExclusion                *string
+	VirtualPrivateGatewayExclusion     *string
+	VpcEncryptionControlId             *string `wire:",req"`
+	VpcLatticeExclusion                *string
+	VpcPeeringExclusion                *string
+}
+
+type ModifyVpcEncryptionControlResult struct {
+	VpcEncryptionControl *VpcEncryptionControl `wire:"vpcEncryptionControl"`
+}
+
 type ModifyVpcEndpointConnectionNotificationRequest struct {
 	ConnectionEvents          []string `wire:",i=item"`
 	ConnectionNotificationArn *string
@@ -9704,6 +13251,19 @@ type ModifyVpcEndpointConnectionNotificationRequest struct {
 
 type ModifyVpcEndpointConnectionNotificationResult struct {
 	ReturnValue *bool `wire:"return"`
+}
+
+type ModifyVpcEndpointPayerResponsibilityRequest struct {
+	DryRun              *bool
+	PayerResponsibility *string `wire:",req"`
+	Scope               *string `wire:",req"`
+	ServiceId           *string
+	VpcEndpointId       *string `wire:",req"`
+}
+
+type ModifyVpcEndpointPayerResponsibilityResult struct {
+	PayerResponsibilities []PayerResponsibilityEntry `wire:"payerResponsibilitySet,i=item"`
+	VpcEndpointId         *string                    `wire:"vpcEndpointId"`
 }
 
 type ModifyVpcEndpointRequest struct {
@@ -9732,12 +13292,14 @@ type ModifyVpcEndpointServiceConfigurationRequest struct {
 	AddGatewayLoadBalancerArns    []string `wire:"AddGatewayLoadBalancerArn,i=item"`
 	AddNetworkLoadBalancerArns    []string `wire:"AddNetworkLoadBalancerArn,i=item"`
 	AddSupportedIpAddressTypes    []string `wire:"AddSupportedIpAddressType,i=item"`
+	AddSupportedRegions           []string `wire:"AddSupportedRegion,i=item"`
 	DryRun                        *bool
 	PrivateDnsName                *string
 	RemoveGatewayLoadBalancerArns []string `wire:"RemoveGatewayLoadBalancerArn,i=item"`
 	RemoveNetworkLoadBalancerArns []string `wire:"RemoveNetworkLoadBalancerArn,i=item"`
 	RemovePrivateDnsName          *bool
 	RemoveSupportedIpAddressTypes []string `wire:"RemoveSupportedIpAddressType,i=item"`
+	RemoveSupportedRegions        []string `wire:"RemoveSupportedRegion,i=item"`
 	ServiceId                     *string  `wire:",req"`
 }
 
@@ -9795,6 +13357,7 @@ type ModifyVpnConnectionOptionsRequest struct {
 	LocalIpv6NetworkCidr  *string
 	RemoteIpv4NetworkCidr *string
 	RemoteIpv6NetworkCidr *string
+	TunnelBandwidth       *string
 	VpnConnectionId       *string `wire:",req"`
 }
 
@@ -9826,6 +13389,7 @@ type ModifyVpnTunnelCertificateResult struct {
 
 type ModifyVpnTunnelOptionsRequest struct {
 	DryRun                    *bool
+	PreSharedKeyStorage       *string
 	SkipTunnelReplacement     *bool
 	TunnelOptions             *ModifyVpnTunnelOptionsSpecification `wire:",req"`
 	VpnConnectionId           *string                              `wire:",req"`
@@ -9893,35 +13457,76 @@ type MoveByoipCidrToIpamResult struct {
 	ByoipCidr *ByoipCidr `wire:"byoipCidr"`
 }
 
+type MoveCapacityReservationInstancesRequest struct {
+	ClientToken                      *string
+	DestinationCapacityReservationId *string `wire:",req"`
+	DryRun                           *bool
+	InstanceCount                    *int32  `wire:",req"`
+	SourceCapacityReservationId      *string `wire:",req"`
+}
+
+type MoveCapacityReservationInstancesResult struct {
+	DestinationCapacityReservation *CapacityReservation `wire:"destinationCapacityReservation"`
+	InstanceCount                  *int32               `wire:"instanceCount"`
+	SourceCapacityReservation      *CapacityReservation `wire:"sourceCapacityReservation"`
+}
+
 type MovingAddressStatus struct {
 	MoveStatus *string `wire:"moveStatus"`
 	PublicIp   *string `wire:"publicIp"`
 }
 
 type NatGateway struct {
-	ConnectivityType     *string               `wire:"connectivityType"`
-	CreateTime           *time.Time            `wire:"createTime"`
-	DeleteTime           *time.Time            `wire:"deleteTime"`
-	FailureCode          *string               `wire:"failureCode"`
-	FailureMessage       *string               `wire:"failureMessage"`
-	NatGatewayAddresses  []NatGatewayAddress   `wire:"natGatewayAddressSet,i=item"`
-	NatGatewayId         *string               `wire:"natGatewayId"`
-	ProvisionedBandwidth *ProvisionedBandwidth `wire:"provisionedBandwidth"`
-	State                *string               `wire:"state"`
-	SubnetId             *string               `wire:"subnetId"`
-	Tags                 []Tag                 `wire:"tagSet,i=item"`
-	VpcId                *string               `wire:"vpcId"`
+	AttachedAppliances   []NatGatewayAttachedAppliance `wire:"attachedApplianceSet,i=item"`
+	AutoProvisionZones   *string                       `wire:"autoProvisionZones"`
+	AutoScalingIps       *string                       `wire:"autoScalingIps"`
+	AvailabilityMode     *string                       `wire:"availabilityMode"`
+	ConnectivityType     *string                       `wire:"connectivityType"`
+	CreateTime           *time.Time                    `wire:"createTime"`
+	DeleteTime           *time.Time                    `wire:"deleteTime"`
+	FailureCode          *string                       `wire:"failureCode"`
+	FailureMessage       *string                       `wire:"failureMessage"`
+	NatGatewayAddresses  []NatGatewayAddress           `wire:"natGatewayAddressSet,i=item"`
+	NatGatewayId         *string                       `wire:"natGatewayId"`
+	ProvisionedBandwidth *ProvisionedBandwidth         `wire:"provisionedBandwidth"`
+	RouteTableId         *string                       `wire:"routeTableId"`
+	State                *string                       `wire:"state"`
+	SubnetId             *string                       `wire:"subnetId"`
+	Tags                 []Tag                         `wire:"tagSet,i=item"`
+	VpcId                *string                       `wire:"vpcId"`
 }
 
 type NatGatewayAddress struct {
 	AllocationId       *string `wire:"allocationId"`
 	AssociationId      *string `wire:"associationId"`
+	AvailabilityZone   *string `wire:"availabilityZone"`
+	AvailabilityZoneId *string `wire:"availabilityZoneId"`
 	FailureMessage     *string `wire:"failureMessage"`
 	IsPrimary          *bool   `wire:"isPrimary"`
 	NetworkInterfaceId *string `wire:"networkInterfaceId"`
 	PrivateIp          *string `wire:"privateIp"`
 	PublicIp           *string `wire:"publicIp"`
 	Status             *string `wire:"status"`
+}
+
+type NatGatewayAttachedAppliance struct {
+	ApplianceArn      *string `wire:"applianceArn"`
+	AttachmentState   *string `wire:"attachmentState"`
+	FailureCode       *string `wire:"failureCode"`
+	FailureMessage    *string `wire:"failureMessage"`
+	ModificationState *string `wire:"modificationState"`
+	Type              *string `wire:"type"`
+	VpcEndpointId     *string `wire:"vpcEndpointId"`
+}
+
+type NativeApplicationOidcOptions struct {
+	AuthorizationEndpoint    *string `wire:"authorizationEndpoint"`
+	ClientId                 *string `wire:"clientId"`
+	Issuer                   *string `wire:"issuer"`
+	PublicSigningKeyEndpoint *string `wire:"publicSigningKeyEndpoint"`
+	Scope                    *string `wire:"scope"`
+	TokenEndpoint            *string `wire:"tokenEndpoint"`
+	UserInfoEndpoint         *string `wire:"userInfoEndpoint"`
 }
 
 type NetworkAcl struct {
@@ -9962,27 +13567,38 @@ type NetworkBandwidthGbpsRequest struct {
 }
 
 type NetworkCardInfo struct {
-	BaselineBandwidthInGbps  *float64 `wire:"baselineBandwidthInGbps"`
-	MaximumNetworkInterfaces *int32   `wire:"maximumNetworkInterfaces"`
-	NetworkCardIndex         *int32   `wire:"networkCardIndex"`
-	NetworkPerformance       *string  `wire:"networkPerformance"`
-	PeakBandwidthInGbps      *float64 `wire:"peakBandwidthInGbps"`
+	AdditionalFlexibleNetworkInterfaces *int32   `wire:"additionalFlexibleNetworkInterfaces"`
+	BaselineBandwidthInGbps             *float64 `wire:"baselineBandwidthInGbps"`
+	DefaultEnaQueueCountPerInterface    *int32   `wire:"defaultEnaQueueCountPerInterface"`
+	InterfaceTypes                      []string `wire:"interfaceTypeSet,i=item"`
+	MaximumEnaQueueCount                *int32   `wire:"maximumEnaQueueCount"`
+	MaximumEnaQueueCountPerInterface    *int32   `wire:"maximumEnaQueueCountPerInterface"`
+	MaximumNetworkInterfaces            *int32   `wire:"maximumNetworkInterfaces"`
+	NetworkCardIndex                    *int32   `wire:"networkCardIndex"`
+	NetworkPerformance                  *string  `wire:"networkPerformance"`
+	PeakBandwidthInGbps                 *float64 `wire:"peakBandwidthInGbps"`
 }
 
 type NetworkInfo struct {
-	DefaultNetworkCardIndex      *int32            `wire:"defaultNetworkCardIndex"`
-	EfaInfo                      *EfaInfo          `wire:"efaInfo"`
-	EfaSupported                 *bool             `wire:"efaSupported"`
-	EnaSrdSupported              *bool             `wire:"enaSrdSupported"`
-	EnaSupport                   *string           `wire:"enaSupport"`
-	EncryptionInTransitSupported *bool             `wire:"encryptionInTransitSupported"`
-	Ipv4AddressesPerInterface    *int32            `wire:"ipv4AddressesPerInterface"`
-	Ipv6AddressesPerInterface    *int32            `wire:"ipv6AddressesPerInterface"`
-	Ipv6Supported                *bool             `wire:"ipv6Supported"`
-	MaximumNetworkCards          *int32            `wire:"maximumNetworkCards"`
-	MaximumNetworkInterfaces     *int32            `wire:"maximumNetworkInterfaces"`
-	NetworkCards                 []NetworkCardInfo `wire:"networkCards,i=item"`
-	NetworkPerformance           *string           `wire:"networkPerformance"`
+	BandwidthWeightings                []string                                `wire:"bandwidthWeightings,i=item"`
+	ConnectionTrackingConfiguration    *DefaultConnectionTrackingConfiguration `wire:"connectionTrackingConfiguration"`
+	DefaultNetworkCardIndex            *int32                                  `wire:"defaultNetworkCardIndex"`
+	EfaInfo                            *EfaInfo                                `wire:"efaInfo"`
+	EfaSupported                       *bool                                   `wire:"efaSupported"`
+	EnaSrdSupported                    *bool                                   `wire:"enaSrdSupported"`
+	EnaSupport                         *string                                 `wire:"enaSupport"`
+	EncryptionInTransitSupported       *bool                                   `wire:"encryptionInTransitSupported"`
+	FlexibleEnaQueuesSupport           *string                                 `wire:"flexibleEnaQueuesSupport"`
+	Ipv4AddressesPerInterface          *int32                                  `wire:"ipv4AddressesPerInterface"`
+	Ipv4AddressesPerSecondaryInterface *int32                                  `wire:"ipv4AddressesPerSecondaryInterface"`
+	Ipv6AddressesPerInterface          *int32                                  `wire:"ipv6AddressesPerInterface"`
+	Ipv6Supported                      *bool                                   `wire:"ipv6Supported"`
+	MaximumNetworkCards                *int32                                  `wire:"maximumNetworkCards"`
+	MaximumNetworkInterfaces           *int32                                  `wire:"maximumNetworkInterfaces"`
+	MaximumSecondaryNetworkInterfaces  *int32                                  `wire:"maximumSecondaryNetworkInterfaces"`
+	NetworkCards                       []NetworkCardInfo                       `wire:"networkCards,i=item"`
+	NetworkPerformance                 *string                                 `wire:"networkPerformance"`
+	SecondaryNetworkSupported          *bool                                   `wire:"secondaryNetworkSupported"`
 }
 
 type NetworkInsightsAccessScope struct {
@@ -10018,6 +13634,7 @@ type NetworkInsightsAnalysis struct {
 	AlternatePathHints         []AlternatePathHint `wire:"alternatePathHintSet,i=item"`
 	Explanations               []Explanation       `wire:"explanationSet,i=item"`
 	FilterInArns               []string            `wire:"filterInArnSet,i=item"`
+	FilterOutArns              []string            `wire:"filterOutArnSet,i=item"`
 	ForwardPathComponents      []PathComponent     `wire:"forwardPathComponentSet,i=item"`
 	NetworkInsightsAnalysisArn *string             `wire:"networkInsightsAnalysisArn"`
 	NetworkInsightsAnalysisId  *string             `wire:"networkInsightsAnalysisId"`
@@ -10050,9 +13667,11 @@ type NetworkInsightsPath struct {
 }
 
 type NetworkInterface struct {
+	AssociatedSubnets               []string                           `wire:"associatedSubnetSet,i=item"`
 	Association                     *NetworkInterfaceAssociation       `wire:"association"`
 	Attachment                      *NetworkInterfaceAttachment        `wire:"attachment"`
 	AvailabilityZone                *string                            `wire:"availabilityZone"`
+	AvailabilityZoneId              *string                            `wire:"availabilityZoneId"`
 	ConnectionTrackingConfiguration *ConnectionTrackingConfiguration   `wire:"connectionTrackingConfiguration"`
 	DenyAllIgwTraffic               *bool                              `wire:"denyAllIgwTraffic"`
 	Description                     *string                            `wire:"description"`
@@ -10065,11 +13684,14 @@ type NetworkInterface struct {
 	Ipv6Prefixes                    []Ipv6PrefixSpecification          `wire:"ipv6PrefixSet,i=item"`
 	MacAddress                      *string                            `wire:"macAddress"`
 	NetworkInterfaceId              *string                            `wire:"networkInterfaceId"`
+	Operator                        *OperatorResponse                  `wire:"operator"`
 	OutpostArn                      *string                            `wire:"outpostArn"`
 	OwnerId                         *string                            `wire:"ownerId"`
 	PrivateDnsName                  *string                            `wire:"privateDnsName"`
 	PrivateIpAddress                *string                            `wire:"privateIpAddress"`
 	PrivateIpAddresses              []NetworkInterfacePrivateIpAddress `wire:"privateIpAddressesSet,i=item"`
+	PublicDnsName                   *string                            `wire:"publicDnsName"`
+	PublicIpDnsNameOptions          *PublicIpDnsNameOptions            `wire:"publicIpDnsNameOptions"`
 	RequesterId                     *string                            `wire:"requesterId"`
 	RequesterManaged                *bool                              `wire:"requesterManaged"`
 	SourceDestCheck                 *bool                              `wire:"sourceDestCheck"`
@@ -10094,6 +13716,7 @@ type NetworkInterfaceAttachment struct {
 	AttachmentId        *string                        `wire:"attachmentId"`
 	DeleteOnTermination *bool                          `wire:"deleteOnTermination"`
 	DeviceIndex         *int32                         `wire:"deviceIndex"`
+	EnaQueueCount       *int32                         `wire:"enaQueueCount"`
 	EnaSrdSpecification *AttachmentEnaSrdSpecification `wire:"enaSrdSpecification"`
 	InstanceId          *string                        `wire:"instanceId"`
 	InstanceOwnerId     *string                        `wire:"instanceOwnerId"`
@@ -10102,8 +13725,10 @@ type NetworkInterfaceAttachment struct {
 }
 
 type NetworkInterfaceAttachmentChanges struct {
-	AttachmentId        *string `wire:"attachmentId"`
-	DeleteOnTermination *bool   `wire:"deleteOnTermination"`
+	AttachmentId         *string `wire:"attachmentId"`
+	DefaultEnaQueueCount *bool
+	DeleteOnTermination  *bool `wire:"deleteOnTermination"`
+	EnaQueueCount        *int32
 }
 
 type NetworkInterfaceCount struct {
@@ -10117,8 +13742,9 @@ type NetworkInterfaceCountRequest struct {
 }
 
 type NetworkInterfaceIpv6Address struct {
-	Ipv6Address   *string `wire:"ipv6Address"`
-	IsPrimaryIpv6 *bool   `wire:"isPrimaryIpv6"`
+	Ipv6Address       *string `wire:"ipv6Address"`
+	IsPrimaryIpv6     *bool   `wire:"isPrimaryIpv6"`
+	PublicIpv6DnsName *string `wire:"publicIpv6DnsName"`
 }
 
 type NetworkInterfacePermission struct {
@@ -10164,7 +13790,7 @@ type NeuronInfo struct {
 }
 
 type NewDhcpConfiguration struct {
-	Key    *string
+	Key    *string  `wire:"key"`
 	Values []string `wire:"Value,i=item"`
 }
 
@@ -10200,6 +13826,26 @@ type OnDemandOptionsRequest struct {
 	SingleInstanceType         *bool
 }
 
+type OperatorRequest struct {
+	Principal *string
+}
+
+type OperatorResponse struct {
+	HiddenByDefault *bool   `wire:"hiddenByDefault"`
+	Managed         *bool   `wire:"managed"`
+	Principal       *string `wire:"principal"`
+}
+
+type OutpostLag struct {
+	LocalGatewayVirtualInterfaceIds []string `wire:"localGatewayVirtualInterfaceIdSet,i=item"`
+	OutpostArn                      *string  `wire:"outpostArn"`
+	OutpostLagId                    *string  `wire:"outpostLagId"`
+	OwnerId                         *string  `wire:"ownerId"`
+	ServiceLinkVirtualInterfaceIds  []string `wire:"serviceLinkVirtualInterfaceIdSet,i=item"`
+	State                           *string  `wire:"state"`
+	Tags                            []Tag    `wire:"tagSet,i=item"`
+}
+
 type PacketHeaderStatement struct {
 	DestinationAddresses   []string `wire:"destinationAddressSet,i=item"`
 	DestinationPorts       []string `wire:"destinationPortSet,i=item"`
@@ -10221,26 +13867,27 @@ type PacketHeaderStatementRequest struct {
 }
 
 type PathComponent struct {
-	AclRule                       *AnalysisAclRule               `wire:"aclRule"`
-	AdditionalDetails             []AdditionalDetail             `wire:"additionalDetailSet,i=item"`
-	AttachedTo                    *AnalysisComponent             `wire:"attachedTo"`
-	Component                     *AnalysisComponent             `wire:"component"`
-	DestinationVpc                *AnalysisComponent             `wire:"destinationVpc"`
-	ElasticLoadBalancerListener   *AnalysisComponent             `wire:"elasticLoadBalancerListener"`
-	Explanations                  []Explanation                  `wire:"explanationSet,i=item"`
-	FirewallStatefulRule          *FirewallStatefulRule          `wire:"firewallStatefulRule"`
-	FirewallStatelessRule         *FirewallStatelessRule         `wire:"firewallStatelessRule"`
-	InboundHeader                 *AnalysisPacketHeader          `wire:"inboundHeader"`
-	OutboundHeader                *AnalysisPacketHeader          `wire:"outboundHeader"`
-	RouteTableRoute               *AnalysisRouteTableRoute       `wire:"routeTableRoute"`
-	SecurityGroupRule             *AnalysisSecurityGroupRule     `wire:"securityGroupRule"`
-	SequenceNumber                *int32                         `wire:"sequenceNumber"`
-	ServiceName                   *string                        `wire:"serviceName"`
-	SourceVpc                     *AnalysisComponent             `wire:"sourceVpc"`
-	Subnet                        *AnalysisComponent             `wire:"subnet"`
-	TransitGateway                *AnalysisComponent             `wire:"transitGateway"`
-	TransitGatewayRouteTableRoute *TransitGatewayRouteTableRoute `wire:"transitGatewayRouteTableRoute"`
-	Vpc                           *AnalysisComponent             `wire:"vpc"`
+	AclRule                        *AnalysisAclRule                        `wire:"aclRule"`
+	AdditionalDetails              []AdditionalDetail                      `wire:"additionalDetailSet,i=item"`
+	AttachedTo                     *AnalysisComponent                      `wire:"attachedTo"`
+	Component                      *AnalysisComponent                      `wire:"component"`
+	DestinationVpc                 *AnalysisComponent                      `wire:"destinationVpc"`
+	ElasticLoadBalancerListener    *AnalysisComponent                      `wire:"elasticLoadBalancerListener"`
+	Explanations                   []Explanation                           `wire:"explanationSet,i=item"`
+	FirewallStatefulRule           *FirewallStatefulRule                   `wire:"firewallStatefulRule"`
+	FirewallStatelessRule          *FirewallStatelessRule                  `wire:"firewallStatelessRule"`
+	InboundHeader                  *AnalysisPacketHeader                   `wire:"inboundHeader"`
+	OutboundHeader                 *AnalysisPacketHeader                   `wire:"outboundHeader"`
+	RouteTableRoute                *AnalysisRouteTableRoute                `wire:"routeTableRoute"`
+	SecurityGroupRule              *AnalysisSecurityGroupRule              `wire:"securityGroupRule"`
+	SequenceNumber                 *int32                                  `wire:"sequenceNumber"`
+	ServiceName                    *string                                 `wire:"serviceName"`
+	SourceVpc                      *AnalysisComponent                      `wire:"sourceVpc"`
+	Subnet                         *AnalysisComponent                      `wire:"subnet"`
+	TransitGateway                 *AnalysisComponent                      `wire:"transitGateway"`
+	TransitGatewayPolicyTableEntry *AnalysisTransitGatewayPolicyTableEntry `wire:"transitGatewayPolicyTableEntry"`
+	TransitGatewayRouteTableRoute  *TransitGatewayRouteTableRoute          `wire:"transitGatewayRouteTableRoute"`
+	Vpc                            *AnalysisComponent                      `wire:"vpc"`
 }
 
 type PathFilter struct {
@@ -10265,6 +13912,11 @@ type PathStatement struct {
 type PathStatementRequest struct {
 	PacketHeaderStatement *PacketHeaderStatementRequest
 	ResourceStatement     *ResourceStatementRequest
+}
+
+type PayerResponsibilityEntry struct {
+	PayerResponsibilityType *string `wire:"payerResponsibilityType"`
+	Scope                   *string `wire:"scope"`
 }
 
 type PciId struct {
@@ -10296,6 +13948,20 @@ type PeeringTgwInfo struct {
 	OwnerId          *string `wire:"ownerId"`
 	Region           *string `wire:"region"`
 	TransitGatewayId *string `wire:"transitGatewayId"`
+}
+
+type PerformanceFactorReference struct {
+	InstanceFamily *string `wire:"instanceFamily"`
+}
+
+type PerformanceFactorReferenceRequest struct {
+	InstanceFamily *string
+}
+
+type PerformanceStatusSummary struct {
+	ImpairedSince *time.Time `wire:"impairedSince"`
+	Remediation   *string    `wire:"remediation"`
+	Status        *string    `wire:"status"`
 }
 
 type Phase1DHGroupNumbersListValue struct {
@@ -10349,6 +14015,7 @@ type Phase2IntegrityAlgorithmsRequestListValue struct {
 type Placement struct {
 	Affinity             *string `wire:"affinity"`
 	AvailabilityZone     *string `wire:"availabilityZone"`
+	AvailabilityZoneId   *string `wire:"availabilityZoneId"`
 	GroupId              *string `wire:"groupId"`
 	GroupName            *string `wire:"groupName"`
 	HostId               *string `wire:"hostId"`
@@ -10359,14 +14026,17 @@ type Placement struct {
 }
 
 type PlacementGroup struct {
-	GroupArn       *string `wire:"groupArn"`
-	GroupId        *string `wire:"groupId"`
-	GroupName      *string `wire:"groupName"`
-	PartitionCount *int32  `wire:"partitionCount"`
-	SpreadLevel    *string `wire:"spreadLevel"`
-	State          *string `wire:"state"`
-	Strategy       *string `wire:"strategy"`
-	Tags           []Tag   `wire:"tagSet,i=item"`
+	GroupArn       *string           `wire:"groupArn"`
+	GroupId        *string           `wire:"groupId"`
+	GroupName      *string           `wire:"groupName"`
+	LinkedGroupId  *string           `wire:"linkedGroupId"`
+	Operator       *OperatorResponse `wire:"operator"`
+	ParentGroupId  *string           `wire:"parentGroupId"`
+	PartitionCount *int32            `wire:"partitionCount"`
+	SpreadLevel    *string           `wire:"spreadLevel"`
+	State          *string           `wire:"state"`
+	Strategy       *string           `wire:"strategy"`
+	Tags           []Tag             `wire:"tagSet,i=item"`
 }
 
 type PlacementGroupInfo struct {
@@ -10548,6 +14218,13 @@ type PtrUpdateStatus struct {
 	Value  *string `wire:"value"`
 }
 
+type PublicIpDnsNameOptions struct {
+	DnsHostnameType        *string `wire:"dnsHostnameType"`
+	PublicDualStackDnsName *string `wire:"publicDualStackDnsName"`
+	PublicIpv4DnsName      *string `wire:"publicIpv4DnsName"`
+	PublicIpv6DnsName      *string `wire:"publicIpv6DnsName"`
+}
+
 type PublicIpv4Pool struct {
 	Description                *string               `wire:"description"`
 	NetworkBorderGroup         *string               `wire:"networkBorderGroup"`
@@ -10576,6 +14253,16 @@ type Purchase struct {
 	UpfrontPrice      *string  `wire:"upfrontPrice"`
 }
 
+type PurchaseCapacityBlockExtensionRequest struct {
+	CapacityBlockExtensionOfferingId *string `wire:",req"`
+	CapacityReservationId            *string `wire:",req"`
+	DryRun                           *bool
+}
+
+type PurchaseCapacityBlockExtensionResult struct {
+	CapacityBlockExtensions []CapacityBlockExtension `wire:"capacityBlockExtensionSet,i=item"`
+}
+
 type PurchaseCapacityBlockRequest struct {
 	CapacityBlockOfferingId *string `wire:",req"`
 	DryRun                  *bool
@@ -10584,6 +14271,7 @@ type PurchaseCapacityBlockRequest struct {
 }
 
 type PurchaseCapacityBlockResult struct {
+	CapacityBlocks      []CapacityBlock      `wire:"capacityBlockSet,i=item"`
 	CapacityReservation *CapacityReservation `wire:"capacityReservation"`
 }
 
@@ -10650,9 +14338,20 @@ type ReferencedSecurityGroup struct {
 }
 
 type Region struct {
-	Endpoint    *string `wire:"regionEndpoint"`
-	OptInStatus *string `wire:"optInStatus"`
-	RegionName  *string `wire:"regionName"`
+	Endpoint    *string           `wire:"regionEndpoint"`
+	Geography   []RegionGeography `wire:"geographySet,i=item"`
+	OptInStatus *string           `wire:"optInStatus"`
+	RegionName  *string           `wire:"regionName"`
+}
+
+type RegionGeography struct {
+	Name *string `wire:"name"`
+}
+
+type RegionalSummary struct {
+	NumberOfMatchedAccounts   *int32  `wire:"numberOfMatchedAccounts"`
+	NumberOfUnmatchedAccounts *int32  `wire:"numberOfUnmatchedAccounts"`
+	RegionName                *string `wire:"regionName"`
 }
 
 type RegisterImageRequest struct {
@@ -10714,6 +14413,34 @@ type RegisterTransitGatewayMulticastGroupSourcesRequest struct {
 
 type RegisterTransitGatewayMulticastGroupSourcesResult struct {
 	RegisteredMulticastGroupSources *TransitGatewayMulticastRegisteredGroupSources `wire:"registeredMulticastGroupSources"`
+}
+
+type RegisteredInstance struct {
+	HaStatus              *string    `wire:"haStatus"`
+	InstanceId            *string    `wire:"instanceId"`
+	LastUpdatedTime       *time.Time `wire:"lastUpdatedTime"`
+	ProcessingStatus      *string    `wire:"processingStatus"`
+	SqlServerCredentials  *string    `wire:"sqlServerCredentials"`
+	SqlServerLicenseUsage *string    `wire:"sqlServerLicenseUsage"`
+	Tags                  []Tag      `wire:"tagSet,i=item"`
+}
+
+type RejectCapacityReservationBillingOwnershipRequest struct {
+	CapacityReservationId *string `wire:",req"`
+	DryRun                *bool
+}
+
+type RejectCapacityReservationBillingOwnershipResult struct {
+	Return *bool `wire:"return"`
+}
+
+type RejectTransitGatewayClientVpnAttachmentRequest struct {
+	DryRun                     *bool
+	TransitGatewayAttachmentId *string `wire:",req"`
+}
+
+type RejectTransitGatewayClientVpnAttachmentResult struct {
+	TransitGatewayClientVpnAttachment *TransitGatewayClientVpnAttachment `wire:"transitGatewayClientVpnAttachment"`
 }
 
 type RejectTransitGatewayMulticastDomainAssociationsRequest struct {
@@ -10795,6 +14522,10 @@ type RemoveIpamOperatingRegion struct {
 	RegionName *string
 }
 
+type RemoveIpamOrganizationalUnitExclusion struct {
+	OrganizationsEntityPath *string
+}
+
 type RemovePrefixListEntry struct {
 	Cidr *string `wire:",req"`
 }
@@ -10806,6 +14537,25 @@ type ReplaceIamInstanceProfileAssociationRequest struct {
 
 type ReplaceIamInstanceProfileAssociationResult struct {
 	IamInstanceProfileAssociation *IamInstanceProfileAssociation `wire:"iamInstanceProfileAssociation"`
+}
+
+type ReplaceImageCriteriaInAllowedImagesSettingsRequest struct {
+	DryRun        *bool
+	ImageCriteria []ImageCriterionRequest `wire:"ImageCriterion,i=ImageCriterion"`
+}
+
+type ReplaceImageCriteriaInAllowedImagesSettingsResult struct {
+	ReturnValue *bool `wire:"return"`
+}
+
+type ReplaceImageInstanceTypeSpecificationRequest struct {
+	DryRun                    *bool
+	ImageId                   *string `wire:",req"`
+	InstanceTypeSpecification *InstanceTypeSpecificationRequest
+}
+
+type ReplaceImageInstanceTypeSpecificationResult struct {
+	ReturnValue *bool `wire:"returnValue"`
 }
 
 type ReplaceNetworkAclAssociationRequest struct {
@@ -10857,6 +14607,7 @@ type ReplaceRouteRequest struct {
 	LocalTarget                 *bool
 	NatGatewayId                *string `wire:"natGatewayId"`
 	NetworkInterfaceId          *string `wire:"networkInterfaceId"`
+	OdbNetworkArn               *string
 	RouteTableId                *string `wire:"routeTableId,req"`
 	TransitGatewayId            *string
 	VpcEndpointId               *string
@@ -10942,12 +14693,15 @@ type RequestLaunchTemplateData struct {
 	MetadataOptions                   *LaunchTemplateInstanceMetadataOptionsRequest
 	Monitoring                        *LaunchTemplatesMonitoringRequest
 	NetworkInterfaces                 []LaunchTemplateInstanceNetworkInterfaceSpecificationRequest `wire:"NetworkInterface,i=InstanceNetworkInterfaceSpecification"`
+	NetworkPerformanceOptions         *LaunchTemplateNetworkPerformanceOptionsRequest
+	Operator                          *OperatorRequest
 	Placement                         *LaunchTemplatePlacementRequest
 	PrivateDnsNameOptions             *LaunchTemplatePrivateDnsNameOptionsRequest
 	RamDiskId                         *string
-	SecurityGroupIds                  []string                                `wire:"SecurityGroupId,i=SecurityGroupId"`
-	SecurityGroups                    []string                                `wire:"SecurityGroup,i=SecurityGroup"`
-	TagSpecifications                 []LaunchTemplateTagSpecificationRequest `wire:"TagSpecification,i=LaunchTemplateTagSpecificationRequest"`
+	SecondaryInterfaces               []LaunchTemplateInstanceSecondaryInterfaceSpecificationRequest `wire:"SecondaryInterface,i=InstanceSecondaryInterfaceSpecification"`
+	SecurityGroupIds                  []string                                                       `wire:"SecurityGroupId,i=SecurityGroupId"`
+	SecurityGroups                    []string                                                       `wire:"SecurityGroup,i=SecurityGroup"`
+	TagSpecifications                 []LaunchTemplateTagSpecificationRequest                        `wire:"TagSpecification,i=LaunchTemplateTagSpecificationRequest"`
 	UserData                          *string
 }
 
@@ -11023,6 +14777,27 @@ type ReservationValue struct {
 	RemainingUpfrontValue *string `wire:"remainingUpfrontValue"`
 }
 
+type ReservedCapacityFallbackOptions struct {
+	MarketTypes []string `wire:"marketTypeSet,i=item"`
+}
+
+type ReservedCapacityFallbackOptionsRequest struct {
+	MarketTypes []string `wire:"MarketType,i=item"`
+}
+
+type ReservedCapacityOptions struct {
+	AllocationStrategy              *string                          `wire:"allocationStrategy"`
+	ReservationTypes                []string                         `wire:"reservationTypeSet,i=item"`
+	ReservedCapacityFallbackOptions *ReservedCapacityFallbackOptions `wire:"reservedCapacityFallbackOptions"`
+}
+
+type ReservedCapacityOptionsRequest struct {
+	AllocationStrategy              *string
+	CapacityReservationTarget       *FleetCapacityReservationTargetRequest
+	ReservationTypes                []string `wire:"ReservationType,i=ReservationType"`
+	ReservedCapacityFallbackOptions *ReservedCapacityFallbackOptionsRequest
+}
+
 type ReservedInstanceLimitPrice struct {
 	Amount       *float64 `wire:"amount"`
 	CurrencyCode *string  `wire:"currencyCode"`
@@ -11035,6 +14810,7 @@ type ReservedInstanceReservationValue struct {
 
 type ReservedInstances struct {
 	AvailabilityZone    *string           `wire:"availabilityZone"`
+	AvailabilityZoneId  *string           `wire:"availabilityZoneId"`
 	CurrencyCode        *string           `wire:"currencyCode"`
 	Duration            *int64            `wire:"duration"`
 	End                 *time.Time        `wire:"end"`
@@ -11055,11 +14831,12 @@ type ReservedInstances struct {
 }
 
 type ReservedInstancesConfiguration struct {
-	AvailabilityZone *string `wire:"availabilityZone"`
-	InstanceCount    *int32  `wire:"instanceCount"`
-	InstanceType     *string `wire:"instanceType"`
-	Platform         *string `wire:"platform"`
-	Scope            *string `wire:"scope"`
+	AvailabilityZone   *string `wire:"availabilityZone"`
+	AvailabilityZoneId *string `wire:"availabilityZoneId"`
+	InstanceCount      *int32  `wire:"instanceCount"`
+	InstanceType       *string `wire:"instanceType"`
+	Platform           *string `wire:"platform"`
+	Scope              *string `wire:"scope"`
 }
 
 type ReservedInstancesId struct {
@@ -11098,6 +14875,7 @@ type ReservedInstancesModificationResult struct {
 
 type ReservedInstancesOffering struct {
 	AvailabilityZone            *string           `wire:"availabilityZone"`
+	AvailabilityZoneId          *string           `wire:"availabilityZoneId"`
 	CurrencyCode                *string           `wire:"currencyCode"`
 	Duration                    *int64            `wire:"duration"`
 	FixedPrice                  *float32          `wire:"fixedPrice"`
@@ -11176,6 +14954,16 @@ type ResourceStatementRequest struct {
 	Resources     []string `wire:"Resource,i=item"`
 }
 
+type ResourceTypeOption struct {
+	OptionName   *string
+	OptionValues []string `wire:"OptionValue"`
+}
+
+type ResourceTypeRequest struct {
+	ResourceType        *string
+	ResourceTypeOptions []ResourceTypeOption `wire:"ResourceTypeOption"`
+}
+
 type ResponseError struct {
 	Code    *string `wire:"code"`
 	Message *string `wire:"message"`
@@ -11206,9 +14994,12 @@ type ResponseLaunchTemplateData struct {
 	MetadataOptions                   *LaunchTemplateInstanceMetadataOptions                  `wire:"metadataOptions"`
 	Monitoring                        *LaunchTemplatesMonitoring                              `wire:"monitoring"`
 	NetworkInterfaces                 []LaunchTemplateInstanceNetworkInterfaceSpecification   `wire:"networkInterfaceSet,i=item"`
+	NetworkPerformanceOptions         *LaunchTemplateNetworkPerformanceOptions                `wire:"networkPerformanceOptions"`
+	Operator                          *OperatorResponse                                       `wire:"operator"`
 	Placement                         *LaunchTemplatePlacement                                `wire:"placement"`
 	PrivateDnsNameOptions             *LaunchTemplatePrivateDnsNameOptions                    `wire:"privateDnsNameOptions"`
 	RamDiskId                         *string                                                 `wire:"ramDiskId"`
+	SecondaryInterfaces               []LaunchTemplateInstanceSecondaryInterfaceSpecification `wire:"secondaryInterfaceSet,i=item"`
 	SecurityGroupIds                  []string                                                `wire:"securityGroupIdSet,i=item"`
 	SecurityGroups                    []string                                                `wire:"securityGroupSet,i=item"`
 	TagSpecifications                 []LaunchTemplateTagSpecification                        `wire:"tagSpecificationSet,i=item"`
@@ -11278,6 +15069,15 @@ type RestoreSnapshotTierResult struct {
 	SnapshotId         *string    `wire:"snapshotId"`
 }
 
+type RestoreVolumeFromRecycleBinRequest struct {
+	DryRun   *bool
+	VolumeId *string `wire:",req"`
+}
+
+type RestoreVolumeFromRecycleBinResult struct {
+	Return *bool `wire:"return"`
+}
+
 type RevokeClientVpnIngressRequest struct {
 	AccessGroupId       *string
 	ClientVpnEndpointId *string `wire:",req"`
@@ -11304,8 +15104,9 @@ type RevokeSecurityGroupEgressRequest struct {
 }
 
 type RevokeSecurityGroupEgressResult struct {
-	Return               *bool          `wire:"return"`
-	UnknownIpPermissions []IpPermission `wire:"unknownIpPermissionSet,i=item"`
+	Return                    *bool                      `wire:"return"`
+	RevokedSecurityGroupRules []RevokedSecurityGroupRule `wire:"revokedSecurityGroupRuleSet,i=item"`
+	UnknownIpPermissions      []IpPermission             `wire:"unknownIpPermissionSet,i=item"`
 }
 
 type RevokeSecurityGroupIngressRequest struct {
@@ -11323,8 +15124,23 @@ type RevokeSecurityGroupIngressRequest struct {
 }
 
 type RevokeSecurityGroupIngressResult struct {
-	Return               *bool          `wire:"return"`
-	UnknownIpPermissions []IpPermission `wire:"unknownIpPermissionSet,i=item"`
+	Return                    *bool                      `wire:"return"`
+	RevokedSecurityGroupRules []RevokedSecurityGroupRule `wire:"revokedSecurityGroupRuleSet,i=item"`
+	UnknownIpPermissions      []IpPermission             `wire:"unknownIpPermissionSet,i=item"`
+}
+
+type RevokedSecurityGroupRule struct {
+	CidrIpv4            *string `wire:"cidrIpv4"`
+	CidrIpv6            *string `wire:"cidrIpv6"`
+	Description         *string `wire:"description"`
+	FromPort            *int32  `wire:"fromPort"`
+	GroupId             *string `wire:"groupId"`
+	IpProtocol          *string `wire:"ipProtocol"`
+	IsEgress            *bool   `wire:"isEgress"`
+	PrefixListId        *string `wire:"prefixListId"`
+	ReferencedGroupId   *string `wire:"referencedGroupId"`
+	SecurityGroupRuleId *string `wire:"securityGroupRuleId"`
+	ToPort              *int32  `wire:"toPort"`
 }
 
 type Route struct {
@@ -11337,13 +15153,102 @@ type Route struct {
 	GatewayId                   *string `wire:"gatewayId"`
 	InstanceId                  *string `wire:"instanceId"`
 	InstanceOwnerId             *string `wire:"instanceOwnerId"`
+	IpAddress                   *string `wire:"ipAddress"`
 	LocalGatewayId              *string `wire:"localGatewayId"`
 	NatGatewayId                *string `wire:"natGatewayId"`
 	NetworkInterfaceId          *string `wire:"networkInterfaceId"`
+	OdbNetworkArn               *string `wire:"odbNetworkArn"`
 	Origin                      *string `wire:"origin"`
 	State                       *string `wire:"state"`
 	TransitGatewayId            *string `wire:"transitGatewayId"`
 	VpcPeeringConnectionId      *string `wire:"vpcPeeringConnectionId"`
+}
+
+type RouteServer struct {
+	AmazonSideAsn           *int64  `wire:"amazonSideAsn"`
+	PersistRoutesDuration   *int64  `wire:"persistRoutesDuration"`
+	PersistRoutesState      *string `wire:"persistRoutesState"`
+	RouteServerId           *string `wire:"routeServerId"`
+	SnsNotificationsEnabled *bool   `wire:"snsNotificationsEnabled"`
+	SnsTopicArn             *string `wire:"snsTopicArn"`
+	State                   *string `wire:"state"`
+	Tags                    []Tag   `wire:"tagSet,i=item"`
+}
+
+type RouteServerAssociation struct {
+	RouteServerId *string `wire:"routeServerId"`
+	State         *string `wire:"state"`
+	VpcId         *string `wire:"vpcId"`
+}
+
+type RouteServerBfdStatus struct {
+	Status *string `wire:"status"`
+}
+
+type RouteServerBgpOptions struct {
+	PeerAsn               *int64  `wire:"peerAsn"`
+	PeerLivenessDetection *string `wire:"peerLivenessDetection"`
+}
+
+type RouteServerBgpOptionsRequest struct {
+	PeerAsn               *int64 `wire:",req"`
+	PeerLivenessDetection *string
+}
+
+type RouteServerBgpStatus struct {
+	Status *string `wire:"status"`
+}
+
+type RouteServerEndpoint struct {
+	EniAddress            *string `wire:"eniAddress"`
+	EniId                 *string `wire:"eniId"`
+	FailureReason         *string `wire:"failureReason"`
+	RouteServerEndpointId *string `wire:"routeServerEndpointId"`
+	RouteServerId         *string `wire:"routeServerId"`
+	State                 *string `wire:"state"`
+	SubnetId              *string `wire:"subnetId"`
+	Tags                  []Tag   `wire:"tagSet,i=item"`
+	VpcId                 *string `wire:"vpcId"`
+}
+
+type RouteServerPeer struct {
+	BfdStatus             *RouteServerBfdStatus  `wire:"bfdStatus"`
+	BgpOptions            *RouteServerBgpOptions `wire:"bgpOptions"`
+	BgpStatus             *RouteServerBgpStatus  `wire:"bgpStatus"`
+	EndpointEniAddress    *string                `wire:"endpointEniAddress"`
+	EndpointEniId         *string                `wire:"endpointEniId"`
+	FailureReason         *string                `wire:"failureReason"`
+	PeerAddress           *string                `wire:"peerAddress"`
+	RouteServerEndpointId *string                `wire:"routeServerEndpointId"`
+	RouteServerId         *string                `wire:"routeServerId"`
+	RouteServerPeerId     *string                `wire:"routeServerPeerId"`
+	State                 *string                `wire:"state"`
+	SubnetId              *string                `wire:"subnetId"`
+	Tags                  []Tag                  `wire:"tagSet,i=item"`
+	VpcId                 *string                `wire:"vpcId"`
+}
+
+type RouteServerPropagation struct {
+	RouteServerId *string `wire:"routeServerId"`
+	RouteTableId  *string `wire:"routeTableId"`
+	State         *string `wire:"state"`
+}
+
+type RouteServerRoute struct {
+	AsPaths                  []string                             `wire:"asPathSet,i=item"`
+	Med                      *int32                               `wire:"med"`
+	NextHopIp                *string                              `wire:"nextHopIp"`
+	Prefix                   *string                              `wire:"prefix"`
+	RouteInstallationDetails []RouteServerRouteInstallationDetail `wire:"routeInstallationDetailSet,i=item"`
+	RouteServerEndpointId    *string                              `wire:"routeServerEndpointId"`
+	RouteServerPeerId        *string                              `wire:"routeServerPeerId"`
+	RouteStatus              *string                              `wire:"routeStatus"`
+}
+
+type RouteServerRouteInstallationDetail struct {
+	RouteInstallationStatus       *string `wire:"routeInstallationStatus"`
+	RouteInstallationStatusReason *string `wire:"routeInstallationStatusReason"`
+	RouteTableId                  *string `wire:"routeTableId"`
 }
 
 type RouteTable struct {
@@ -11360,6 +15265,7 @@ type RouteTableAssociation struct {
 	AssociationState        *RouteTableAssociationState `wire:"associationState"`
 	GatewayId               *string                     `wire:"gatewayId"`
 	Main                    *bool                       `wire:"main"`
+	PublicIpv4Pool          *string                     `wire:"publicIpv4Pool"`
 	RouteTableAssociationId *string                     `wire:"routeTableAssociationId"`
 	RouteTableId            *string                     `wire:"routeTableId"`
 	SubnetId                *string                     `wire:"subnetId"`
@@ -11422,12 +15328,15 @@ type RunInstancesRequest struct {
 	MinCount                          *int32 `wire:",req"`
 	Monitoring                        *RunInstancesMonitoringEnabled
 	NetworkInterfaces                 []InstanceNetworkInterfaceSpecification `wire:"networkInterface,i=item"`
+	NetworkPerformanceOptions         *InstanceNetworkPerformanceOptionsRequest
+	Operator                          *OperatorRequest
 	Placement                         *Placement
 	PrivateDnsNameOptions             *PrivateDnsNameOptionsRequest
 	PrivateIpAddress                  *string `wire:"privateIpAddress"`
 	RamdiskId                         *string
-	SecurityGroupIds                  []string `wire:"SecurityGroupId,i=SecurityGroupId"`
-	SecurityGroups                    []string `wire:"SecurityGroup,i=SecurityGroup"`
+	SecondaryInterfaces               []InstanceSecondaryInterfaceSpecificationRequest `wire:"SecondaryInterface,i=item"`
+	SecurityGroupIds                  []string                                         `wire:"SecurityGroupId,i=SecurityGroupId"`
+	SecurityGroups                    []string                                         `wire:"SecurityGroup,i=SecurityGroup"`
 	SubnetId                          *string
 	TagSpecifications                 []TagSpecification `wire:"TagSpecification,i=item"`
 	UserData                          *string
@@ -11456,6 +15365,36 @@ type S3Storage struct {
 	Prefix                *string `wire:"prefix"`
 	UploadPolicy          []byte  `wire:"uploadPolicy"`
 	UploadPolicySignature *string `wire:"uploadPolicySignature"`
+}
+
+type ScanResultCondition struct {
+	MaxDaysSinceCriticalFixAvailable      *int32  `wire:"maxDaysSinceCriticalFixAvailable"`
+	MaxDaysSinceHighFixAvailable          *int32  `wire:"maxDaysSinceHighFixAvailable"`
+	MaxDaysSinceInformationalFixAvailable *int32  `wire:"maxDaysSinceInformationalFixAvailable"`
+	MaxDaysSinceLastFindingScan           *int32  `wire:"maxDaysSinceLastFindingScan"`
+	MaxDaysSinceLowFixAvailable           *int32  `wire:"maxDaysSinceLowFixAvailable"`
+	MaxDaysSinceMediumFixAvailable        *int32  `wire:"maxDaysSinceMediumFixAvailable"`
+	MaximumSeverityLabel                  *string `wire:"maximumSeverityLabel"`
+}
+
+type ScanResultConditionRequest struct {
+	MaxDaysSinceCriticalFixAvailable      *int32
+	MaxDaysSinceHighFixAvailable          *int32
+	MaxDaysSinceInformationalFixAvailable *int32
+	MaxDaysSinceLastFindingScan           *int32
+	MaxDaysSinceLowFixAvailable           *int32
+	MaxDaysSinceMediumFixAvailable        *int32
+	MaximumSeverityLabel                  *string
+}
+
+type ScanResults struct {
+	CriticalFixAvailableSince      *time.Time `wire:"criticalFixAvailableSince"`
+	FindingScanDate                *time.Time `wire:"findingScanDate"`
+	HighFixAvailableSince          *time.Time `wire:"highFixAvailableSince"`
+	HighestFindingSeverityLabel    *string    `wire:"highestFindingSeverityLabel"`
+	InformationalFixAvailableSince *time.Time `wire:"informationalFixAvailableSince"`
+	LowFixAvailableSince           *time.Time `wire:"lowFixAvailableSince"`
+	MediumFixAvailableSince        *time.Time `wire:"mediumFixAvailableSince"`
 }
 
 type ScheduledInstance struct {
@@ -11609,12 +15548,98 @@ type SearchTransitGatewayRoutesRequest struct {
 	DryRun                     *bool
 	Filters                    []Filter `wire:"Filter,req,i=Filter"`
 	MaxResults                 *int32
+	NextToken                  *string
 	TransitGatewayRouteTableId *string `wire:",req"`
 }
 
 type SearchTransitGatewayRoutesResult struct {
 	AdditionalRoutesAvailable *bool                 `wire:"additionalRoutesAvailable"`
+	NextToken                 *string               `wire:"nextToken"`
 	Routes                    []TransitGatewayRoute `wire:"routeSet,i=item"`
+}
+
+type SecondaryInterface struct {
+	Attachment             *SecondaryInterfaceAttachment   `wire:"attachment"`
+	AvailabilityZone       *string                         `wire:"availabilityZone"`
+	AvailabilityZoneId     *string                         `wire:"availabilityZoneId"`
+	MacAddress             *string                         `wire:"macAddress"`
+	OwnerId                *string                         `wire:"ownerId"`
+	PrivateIpv4Addresses   []SecondaryInterfaceIpv4Address `wire:"privateIpv4AddressSet,i=item"`
+	SecondaryInterfaceArn  *string                         `wire:"secondaryInterfaceArn"`
+	SecondaryInterfaceId   *string                         `wire:"secondaryInterfaceId"`
+	SecondaryInterfaceType *string                         `wire:"secondaryInterfaceType"`
+	SecondaryNetworkId     *string                         `wire:"secondaryNetworkId"`
+	SecondaryNetworkType   *string                         `wire:"secondaryNetworkType"`
+	SecondarySubnetId      *string                         `wire:"secondarySubnetId"`
+	SourceDestCheck        *bool                           `wire:"sourceDestCheck"`
+	Status                 *string                         `wire:"status"`
+	Tags                   []Tag                           `wire:"tagSet,i=item"`
+}
+
+type SecondaryInterfaceAttachment struct {
+	AttachTime          *time.Time `wire:"attachTime"`
+	AttachmentId        *string    `wire:"attachmentId"`
+	DeleteOnTermination *bool      `wire:"deleteOnTermination"`
+	DeviceIndex         *int32     `wire:"deviceIndex"`
+	InstanceId          *string    `wire:"instanceId"`
+	InstanceOwnerId     *string    `wire:"instanceOwnerId"`
+	NetworkCardIndex    *int32     `wire:"networkCardIndex"`
+	Status              *string    `wire:"status"`
+}
+
+type SecondaryInterfaceIpv4Address struct {
+	PrivateIpAddress *string `wire:"privateIpAddress"`
+}
+
+type SecondaryInterfacePrivateIpAddressSpecification struct {
+	PrivateIpAddress *string `wire:"privateIpAddress"`
+}
+
+type SecondaryInterfacePrivateIpAddressSpecificationRequest struct {
+	PrivateIpAddress *string
+}
+
+type SecondaryNetwork struct {
+	Ipv4CidrBlockAssociations []SecondaryNetworkIpv4CidrBlockAssociation `wire:"ipv4CidrBlockAssociationSet,i=item"`
+	OwnerId                   *string                                    `wire:"ownerId"`
+	SecondaryNetworkArn       *string                                    `wire:"secondaryNetworkArn"`
+	SecondaryNetworkId        *string                                    `wire:"secondaryNetworkId"`
+	State                     *string                                    `wire:"state"`
+	StateReason               *string                                    `wire:"stateReason"`
+	Tags                      []Tag                                      `wire:"tagSet,i=item"`
+	Type                      *string                                    `wire:"type"`
+}
+
+type SecondaryNetworkIpv4CidrBlockAssociation struct {
+	AssociationId *string `wire:"associationId"`
+	CidrBlock     *string `wire:"cidrBlock"`
+	State         *string `wire:"state"`
+	StateReason   *string `wire:"stateReason"`
+}
+
+type SecondarySubnet struct {
+	AvailabilityZone          *string                                   `wire:"availabilityZone"`
+	AvailabilityZoneId        *string                                   `wire:"availabilityZoneId"`
+	Ipv4CidrBlockAssociations []SecondarySubnetIpv4CidrBlockAssociation `wire:"ipv4CidrBlockAssociationSet,i=item"`
+	OwnerId                   *string                                   `wire:"ownerId"`
+	SecondaryNetworkId        *string                                   `wire:"secondaryNetworkId"`
+	SecondaryNetworkType      *string                                   `wire:"secondaryNetworkType"`
+	SecondarySubnetArn        *string                                   `wire:"secondarySubnetArn"`
+	SecondarySubnetId         *string                                   `wire:"secondarySubnetId"`
+	State                     *string                                   `wire:"state"`
+	StateReason               *string                                   `wire:"stateReason"`
+	Tags                      []Tag                                     `wire:"tagSet,i=item"`
+}
+
+type SecondarySubnetIpv4CidrBlockAssociation struct {
+	AssociationId *string `wire:"associationId"`
+	CidrBlock     *string `wire:"cidrBlock"`
+	State         *string `wire:"state"`
+	StateReason   *string `wire:"stateReason"`
+}
+
+type SecureBlobAttributeValue struct {
+	Value []byte `wire:"value"`
 }
 
 type SecurityGroup struct {
@@ -11624,6 +15649,7 @@ type SecurityGroup struct {
 	IpPermissions       []IpPermission `wire:"ipPermissions,i=item"`
 	IpPermissionsEgress []IpPermission `wire:"ipPermissionsEgress,i=item"`
 	OwnerId             *string        `wire:"ownerId"`
+	SecurityGroupArn    *string        `wire:"securityGroupArn"`
 	Tags                []Tag          `wire:"tagSet,i=item"`
 	VpcId               *string        `wire:"vpcId"`
 }
@@ -11650,19 +15676,20 @@ type SecurityGroupReference struct {
 }
 
 type SecurityGroupRule struct {
-	CidrIpv4            *string                  `wire:"cidrIpv4"`
-	CidrIpv6            *string                  `wire:"cidrIpv6"`
-	Description         *string                  `wire:"description"`
-	FromPort            *int32                   `wire:"fromPort"`
-	GroupId             *string                  `wire:"groupId"`
-	GroupOwnerId        *string                  `wire:"groupOwnerId"`
-	IpProtocol          *string                  `wire:"ipProtocol"`
-	IsEgress            *bool                    `wire:"isEgress"`
-	PrefixListId        *string                  `wire:"prefixListId"`
-	ReferencedGroupInfo *ReferencedSecurityGroup `wire:"referencedGroupInfo"`
-	SecurityGroupRuleId *string                  `wire:"securityGroupRuleId"`
-	Tags                []Tag                    `wire:"tagSet,i=item"`
-	ToPort              *int32                   `wire:"toPort"`
+	CidrIpv4             *string                  `wire:"cidrIpv4"`
+	CidrIpv6             *string                  `wire:"cidrIpv6"`
+	Description          *string                  `wire:"description"`
+	FromPort             *int32                   `wire:"fromPort"`
+	GroupId              *string                  `wire:"groupId"`
+	GroupOwnerId         *string                  `wire:"groupOwnerId"`
+	IpProtocol           *string                  `wire:"ipProtocol"`
+	IsEgress             *bool                    `wire:"isEgress"`
+	PrefixListId         *string                  `wire:"prefixListId"`
+	ReferencedGroupInfo  *ReferencedSecurityGroup `wire:"referencedGroupInfo"`
+	SecurityGroupRuleArn *string                  `wire:"securityGroupRuleArn"`
+	SecurityGroupRuleId  *string                  `wire:"securityGroupRuleId"`
+	Tags                 []Tag                    `wire:"tagSet,i=item"`
+	ToPort               *int32                   `wire:"toPort"`
 }
 
 type SecurityGroupRuleDescription struct {
@@ -11686,6 +15713,15 @@ type SecurityGroupRuleUpdate struct {
 	SecurityGroupRuleId *string `wire:",req"`
 }
 
+type SecurityGroupVpcAssociation struct {
+	GroupId      *string `wire:"groupId"`
+	GroupOwnerId *string `wire:"groupOwnerId"`
+	State        *string `wire:"state"`
+	StateReason  *string `wire:"stateReason"`
+	VpcId        *string `wire:"vpcId"`
+	VpcOwnerId   *string `wire:"vpcOwnerId"`
+}
+
 type SendDiagnosticInterruptRequest struct {
 	DryRun     *bool
 	InstanceId *string `wire:",req"`
@@ -11693,6 +15729,7 @@ type SendDiagnosticInterruptRequest struct {
 
 type ServiceConfiguration struct {
 	AcceptanceRequired          *bool                        `wire:"acceptanceRequired"`
+	AvailabilityZoneIds         []string                     `wire:"availabilityZoneIdSet,i=item"`
 	AvailabilityZones           []string                     `wire:"availabilityZoneSet,i=item"`
 	BaseEndpointDnsNames        []string                     `wire:"baseEndpointDnsNameSet,i=item"`
 	GatewayLoadBalancerArns     []string                     `wire:"gatewayLoadBalancerArnSet,i=item"`
@@ -11701,16 +15738,19 @@ type ServiceConfiguration struct {
 	PayerResponsibility         *string                      `wire:"payerResponsibility"`
 	PrivateDnsName              *string                      `wire:"privateDnsName"`
 	PrivateDnsNameConfiguration *PrivateDnsNameConfiguration `wire:"privateDnsNameConfiguration"`
+	RemoteAccessEnabled         *bool                        `wire:"remoteAccessEnabled"`
 	ServiceId                   *string                      `wire:"serviceId"`
 	ServiceName                 *string                      `wire:"serviceName"`
 	ServiceState                *string                      `wire:"serviceState"`
 	ServiceType                 []ServiceTypeDetail          `wire:"serviceType,i=item"`
 	SupportedIpAddressTypes     []string                     `wire:"supportedIpAddressTypeSet,i=item"`
+	SupportedRegions            []SupportedRegionDetail      `wire:"supportedRegionSet,i=item"`
 	Tags                        []Tag                        `wire:"tagSet,i=item"`
 }
 
 type ServiceDetail struct {
 	AcceptanceRequired              *bool               `wire:"acceptanceRequired"`
+	AvailabilityZoneIds             []string            `wire:"availabilityZoneIdSet,i=item"`
 	AvailabilityZones               []string            `wire:"availabilityZoneSet,i=item"`
 	BaseEndpointDnsNames            []string            `wire:"baseEndpointDnsNameSet,i=item"`
 	ManagesVpcEndpoints             *bool               `wire:"managesVpcEndpoints"`
@@ -11721,10 +15761,26 @@ type ServiceDetail struct {
 	PrivateDnsNames                 []PrivateDnsDetails `wire:"privateDnsNameSet,i=item"`
 	ServiceId                       *string             `wire:"serviceId"`
 	ServiceName                     *string             `wire:"serviceName"`
+	ServiceRegion                   *string             `wire:"serviceRegion"`
 	ServiceType                     []ServiceTypeDetail `wire:"serviceType,i=item"`
 	SupportedIpAddressTypes         []string            `wire:"supportedIpAddressTypeSet,i=item"`
 	Tags                            []Tag               `wire:"tagSet,i=item"`
 	VpcEndpointPolicySupported      *bool               `wire:"vpcEndpointPolicySupported"`
+}
+
+type ServiceLinkVirtualInterface struct {
+	ConfigurationState             *string `wire:"configurationState"`
+	LocalAddress                   *string `wire:"localAddress"`
+	OutpostArn                     *string `wire:"outpostArn"`
+	OutpostId                      *string `wire:"outpostId"`
+	OutpostLagId                   *string `wire:"outpostLagId"`
+	OwnerId                        *string `wire:"ownerId"`
+	PeerAddress                    *string `wire:"peerAddress"`
+	PeerBgpAsn                     *int64  `wire:"peerBgpAsn"`
+	ServiceLinkVirtualInterfaceArn *string `wire:"serviceLinkVirtualInterfaceArn"`
+	ServiceLinkVirtualInterfaceId  *string `wire:"serviceLinkVirtualInterfaceId"`
+	Tags                           []Tag   `wire:"tagSet,i=item"`
+	Vlan                           *int32  `wire:"vlan"`
 }
 
 type ServiceTypeDetail struct {
@@ -11742,24 +15798,29 @@ type SlotStartTimeRangeRequest struct {
 }
 
 type Snapshot struct {
-	DataEncryptionKeyId *string    `wire:"dataEncryptionKeyId"`
-	Description         *string    `wire:"description"`
-	Encrypted           *bool      `wire:"encrypted"`
-	KmsKeyId            *string    `wire:"kmsKeyId"`
-	OutpostArn          *string    `wire:"outpostArn"`
-	OwnerAlias          *string    `wire:"ownerAlias"`
-	OwnerId             *string    `wire:"ownerId"`
-	Progress            *string    `wire:"progress"`
-	RestoreExpiryTime   *time.Time `wire:"restoreExpiryTime"`
-	SnapshotId          *string    `wire:"snapshotId"`
-	SseType             *string    `wire:"sseType"`
-	StartTime           *time.Time `wire:"startTime"`
-	State               *string    `wire:"status"`
-	StateMessage        *string    `wire:"statusMessage"`
-	StorageTier         *string    `wire:"storageTier"`
-	Tags                []Tag      `wire:"tagSet,i=item"`
-	VolumeId            *string    `wire:"volumeId"`
-	VolumeSize          *int32     `wire:"volumeSize"`
+	AvailabilityZone          *string    `wire:"availabilityZone"`
+	CompletionDurationMinutes *int32     `wire:"completionDurationMinutes"`
+	CompletionTime            *time.Time `wire:"completionTime"`
+	DataEncryptionKeyId       *string    `wire:"dataEncryptionKeyId"`
+	Description               *string    `wire:"description"`
+	Encrypted                 *bool      `wire:"encrypted"`
+	FullSnapshotSizeInBytes   *int64     `wire:"fullSnapshotSizeInBytes"`
+	KmsKeyId                  *string    `wire:"kmsKeyId"`
+	OutpostArn                *string    `wire:"outpostArn"`
+	OwnerAlias                *string    `wire:"ownerAlias"`
+	OwnerId                   *string    `wire:"ownerId"`
+	Progress                  *string    `wire:"progress"`
+	RestoreExpiryTime         *time.Time `wire:"restoreExpiryTime"`
+	SnapshotId                *string    `wire:"snapshotId"`
+	SseType                   *string    `wire:"sseType"`
+	StartTime                 *time.Time `wire:"startTime"`
+	State                     *string    `wire:"status"`
+	StateMessage              *string    `wire:"statusMessage"`
+	StorageTier               *string    `wire:"storageTier"`
+	Tags                      []Tag      `wire:"tagSet,i=item"`
+	TransferType              *string    `wire:"transferType"`
+	VolumeId                  *string    `wire:"volumeId"`
+	VolumeSize                *int32     `wire:"volumeSize"`
 }
 
 type SnapshotDetail struct {
@@ -11783,18 +15844,19 @@ type SnapshotDiskContainer struct {
 }
 
 type SnapshotInfo struct {
-	Description *string    `wire:"description"`
-	Encrypted   *bool      `wire:"encrypted"`
-	OutpostArn  *string    `wire:"outpostArn"`
-	OwnerId     *string    `wire:"ownerId"`
-	Progress    *string    `wire:"progress"`
-	SnapshotId  *string    `wire:"snapshotId"`
-	SseType     *string    `wire:"sseType"`
-	StartTime   *time.Time `wire:"startTime"`
-	State       *string    `wire:"state"`
-	Tags        []Tag      `wire:"tagSet,i=item"`
-	VolumeId    *string    `wire:"volumeId"`
-	VolumeSize  *int32     `wire:"volumeSize"`
+	AvailabilityZone *string    `wire:"availabilityZone"`
+	Description      *string    `wire:"description"`
+	Encrypted        *bool      `wire:"encrypted"`
+	OutpostArn       *string    `wire:"outpostArn"`
+	OwnerId          *string    `wire:"ownerId"`
+	Progress         *string    `wire:"progress"`
+	SnapshotId       *string    `wire:"snapshotId"`
+	SseType          *string    `wire:"sseType"`
+	StartTime        *time.Time `wire:"startTime"`
+	State            *string    `wire:"state"`
+	Tags             []Tag      `wire:"tagSet,i=item"`
+	VolumeId         *string    `wire:"volumeId"`
+	VolumeSize       *int32     `wire:"volumeSize"`
 }
 
 type SnapshotRecycleBinInfo struct {
@@ -11927,6 +15989,7 @@ type SpotInstanceRequest struct {
 	LaunchGroup                  *string                 `wire:"launchGroup"`
 	LaunchSpecification          *LaunchSpecification    `wire:"launchSpecification"`
 	LaunchedAvailabilityZone     *string                 `wire:"launchedAvailabilityZone"`
+	LaunchedAvailabilityZoneId   *string                 `wire:"launchedAvailabilityZoneId"`
 	ProductDescription           *string                 `wire:"productDescription"`
 	SpotInstanceRequestId        *string                 `wire:"spotInstanceRequestId"`
 	SpotPrice                    *string                 `wire:"spotPrice"`
@@ -11984,9 +16047,10 @@ type SpotOptionsRequest struct {
 }
 
 type SpotPlacement struct {
-	AvailabilityZone *string `wire:"availabilityZone"`
-	GroupName        *string `wire:"groupName"`
-	Tenancy          *string `wire:"tenancy"`
+	AvailabilityZone   *string `wire:"availabilityZone"`
+	AvailabilityZoneId *string `wire:"availabilityZoneId"`
+	GroupName          *string `wire:"groupName"`
+	Tenancy            *string `wire:"tenancy"`
 }
 
 type SpotPlacementScore struct {
@@ -11997,6 +16061,7 @@ type SpotPlacementScore struct {
 
 type SpotPrice struct {
 	AvailabilityZone   *string    `wire:"availabilityZone"`
+	AvailabilityZoneId *string    `wire:"availabilityZoneId"`
 	InstanceType       *string    `wire:"instanceType"`
 	ProductDescription *string    `wire:"productDescription"`
 	SpotPrice          *string    `wire:"spotPrice"`
@@ -12021,6 +16086,18 @@ type StaleSecurityGroup struct {
 	VpcId                    *string             `wire:"vpcId"`
 }
 
+type StartDeclarativePoliciesReportRequest struct {
+	DryRun            *bool
+	S3Bucket          *string `wire:",req"`
+	S3Prefix          *string
+	TagSpecifications []TagSpecification `wire:"TagSpecification,i=item"`
+	TargetId          *string            `wire:",req"`
+}
+
+type StartDeclarativePoliciesReportResult struct {
+	ReportId *string `wire:"reportId"`
+}
+
 type StartInstancesRequest struct {
 	AdditionalInfo *string  `wire:"additionalInfo"`
 	DryRun         *bool    `wire:"dryRun"`
@@ -12032,7 +16109,7 @@ type StartInstancesResult struct {
 }
 
 type StartNetworkInsightsAccessScopeAnalysisRequest struct {
-	ClientToken                  *string `wire:",req"`
+	ClientToken                  *string
 	DryRun                       *bool
 	NetworkInsightsAccessScopeId *string            `wire:",req"`
 	TagSpecifications            []TagSpecification `wire:"TagSpecification,i=item"`
@@ -12044,9 +16121,10 @@ type StartNetworkInsightsAccessScopeAnalysisResult struct {
 
 type StartNetworkInsightsAnalysisRequest struct {
 	AdditionalAccounts    []string `wire:"AdditionalAccount,i=item"`
-	ClientToken           *string  `wire:",req"`
+	ClientToken           *string
 	DryRun                *bool
 	FilterInArns          []string           `wire:"FilterInArn,i=item"`
+	FilterOutArns         []string           `wire:"FilterOutArn,i=item"`
 	NetworkInsightsPathId *string            `wire:",req"`
 	TagSpecifications     []TagSpecification `wire:"TagSpecification,i=item"`
 }
@@ -12070,10 +16148,11 @@ type StateReason struct {
 }
 
 type StopInstancesRequest struct {
-	DryRun      *bool `wire:"dryRun"`
-	Force       *bool `wire:"force"`
-	Hibernate   *bool
-	InstanceIds []string `wire:"InstanceId,req,i=InstanceId"`
+	DryRun         *bool `wire:"dryRun"`
+	Force          *bool `wire:"force"`
+	Hibernate      *bool
+	InstanceIds    []string `wire:"InstanceId,req,i=InstanceId"`
+	SkipOsShutdown *bool
 }
 
 type StopInstancesResult struct {
@@ -12104,6 +16183,7 @@ type Subnet struct {
 	AvailabilityZone              *string                          `wire:"availabilityZone"`
 	AvailabilityZoneId            *string                          `wire:"availabilityZoneId"`
 	AvailableIpAddressCount       *int32                           `wire:"availableIpAddressCount"`
+	BlockPublicAccessStates       *BlockPublicAccessStates         `wire:"blockPublicAccessStates"`
 	CidrBlock                     *string                          `wire:"cidrBlock"`
 	CustomerOwnedIpv4Pool         *string                          `wire:"customerOwnedIpv4Pool"`
 	DefaultForAz                  *bool                            `wire:"defaultForAz"`
@@ -12120,6 +16200,7 @@ type Subnet struct {
 	SubnetArn                     *string                          `wire:"subnetArn"`
 	SubnetId                      *string                          `wire:"subnetId"`
 	Tags                          []Tag                            `wire:"tagSet,i=item"`
+	Type                          *string                          `wire:"type"`
 	VpcId                         *string                          `wire:"vpcId"`
 }
 
@@ -12149,10 +16230,17 @@ type SubnetConfiguration struct {
 	SubnetId *string
 }
 
+type SubnetIpPrefixes struct {
+	IpPrefixes []string `wire:"ipPrefixSet,i=item"`
+	SubnetId   *string  `wire:"subnetId"`
+}
+
 type SubnetIpv6CidrBlockAssociation struct {
-	AssociationId      *string               `wire:"associationId"`
-	Ipv6CidrBlock      *string               `wire:"ipv6CidrBlock"`
-	Ipv6CidrBlockState *SubnetCidrBlockState `wire:"ipv6CidrBlockState"`
+	AssociationId        *string               `wire:"associationId"`
+	IpSource             *string               `wire:"ipSource"`
+	Ipv6AddressAttribute *string               `wire:"ipv6AddressAttribute"`
+	Ipv6CidrBlock        *string               `wire:"ipv6CidrBlock"`
+	Ipv6CidrBlockState   *SubnetCidrBlockState `wire:"ipv6CidrBlockState"`
 }
 
 type Subscription struct {
@@ -12163,12 +16251,29 @@ type Subscription struct {
 	Statistic   *string `wire:"statistic"`
 }
 
+type SuccessfulAssociationResponseObject struct {
+	ApplicationStatusCheckId *string `wire:"applicationStatusCheckId"`
+	AssociationType          *string `wire:"associationType"`
+	AssociationValue         *string `wire:"associationValue"`
+}
+
 type SuccessfulInstanceCreditSpecificationItem struct {
 	InstanceId *string `wire:"instanceId"`
 }
 
 type SuccessfulQueuedPurchaseDeletion struct {
 	ReservedInstancesId *string `wire:"reservedInstancesId"`
+}
+
+type SuccessfulSuppressionResponseObject struct {
+	InstanceId *string    `wire:"instanceId"`
+	ResumeAt   *time.Time `wire:"resumeAt"`
+	SuppressAt *time.Time `wire:"suppressAt"`
+}
+
+type SupportedRegionDetail struct {
+	Region       *string `wire:"region"`
+	ServiceState *string `wire:"serviceState"`
 }
 
 type Tag struct {
@@ -12181,6 +16286,16 @@ type TagDescription struct {
 	ResourceId   *string `wire:"resourceId"`
 	ResourceType *string `wire:"resourceType"`
 	Value        *string `wire:"value"`
+}
+
+type TagFieldSpecificationRequest struct {
+	ResourceType *string
+	TagKeys      []string `wire:"TagKey,i=item"`
+}
+
+type TagFieldSpecificationResponse struct {
+	ResourceType *string  `wire:"resourceType"`
+	TagKeys      []string `wire:"tagKeySet,i=item"`
 }
 
 type TagSpecification struct {
@@ -12224,6 +16339,8 @@ type TargetGroupsConfig struct {
 
 type TargetNetwork struct {
 	AssociationId       *string            `wire:"associationId"`
+	AvailabilityZoneIds []string           `wire:"availabilityZoneIdSet,i=item"`
+	AvailabilityZones   []string           `wire:"availabilityZoneSet,i=item"`
 	ClientVpnEndpointId *string            `wire:"clientVpnEndpointId"`
 	SecurityGroups      []string           `wire:"securityGroups,i=item"`
 	Status              *AssociationStatus `wire:"status"`
@@ -12256,8 +16373,10 @@ type TerminateConnectionStatus struct {
 }
 
 type TerminateInstancesRequest struct {
-	DryRun      *bool    `wire:"dryRun"`
-	InstanceIds []string `wire:"InstanceId,req,i=InstanceId"`
+	DryRun         *bool `wire:"dryRun"`
+	Force          *bool
+	InstanceIds    []string `wire:"InstanceId,req,i=InstanceId"`
+	SkipOsShutdown *bool
 }
 
 type TerminateInstancesResult struct {
@@ -12362,6 +16481,7 @@ type TransitGatewayAssociation struct {
 type TransitGatewayAttachment struct {
 	Association                *TransitGatewayAttachmentAssociation `wire:"association"`
 	CreationTime               *time.Time                           `wire:"creationTime"`
+	NatGatewaySupport          *string                              `wire:"natGatewaySupport"`
 	ResourceId                 *string                              `wire:"resourceId"`
 	ResourceOwnerId            *string                              `wire:"resourceOwnerId"`
 	ResourceType               *string                              `wire:"resourceType"`
@@ -12373,8 +16493,9 @@ type TransitGatewayAttachment struct {
 }
 
 type TransitGatewayAttachmentAssociation struct {
-	State                      *string `wire:"state"`
-	TransitGatewayRouteTableId *string `wire:"transitGatewayRouteTableId"`
+	State                       *string `wire:"state"`
+	TransitGatewayPolicyTableId *string `wire:"transitGatewayPolicyTableId"`
+	TransitGatewayRouteTableId  *string `wire:"transitGatewayRouteTableId"`
 }
 
 type TransitGatewayAttachmentBgpConfiguration struct {
@@ -12388,6 +16509,28 @@ type TransitGatewayAttachmentBgpConfiguration struct {
 type TransitGatewayAttachmentPropagation struct {
 	State                      *string `wire:"state"`
 	TransitGatewayRouteTableId *string `wire:"transitGatewayRouteTableId"`
+}
+
+type TransitGatewayClientVpnAttachment struct {
+	ClientVpnEndpointId        *string `wire:"clientVpnEndpointId"`
+	ClientVpnOwnerId           *string `wire:"clientVpnOwnerId"`
+	CreationTime               *string `wire:"creationTime"`
+	State                      *string `wire:"state"`
+	TransitGatewayAttachmentId *string `wire:"transitGatewayAttachmentId"`
+	TransitGatewayId           *string `wire:"transitGatewayId"`
+}
+
+type TransitGatewayConfigurationDescribeEndpointStructure struct {
+	AvailabilityZoneIds        []string `wire:"availabilityZoneIdSet,i=item"`
+	AvailabilityZones          []string `wire:"availabilityZoneSet,i=item"`
+	TransitGatewayAttachmentId *string  `wire:"transitGatewayAttachmentId"`
+	TransitGatewayId           *string  `wire:"transitGatewayId"`
+}
+
+type TransitGatewayConfigurationInputStructure struct {
+	AvailabilityZoneIds []string `wire:"AvailabilityZoneId,i=item"`
+	AvailabilityZones   []string `wire:"AvailabilityZone,i=item"`
+	TransitGatewayId    *string
 }
 
 type TransitGatewayConnect struct {
@@ -12423,6 +16566,36 @@ type TransitGatewayConnectPeerConfiguration struct {
 
 type TransitGatewayConnectRequestBgpOptions struct {
 	PeerAsn *int64
+}
+
+type TransitGatewayMeteringPolicy struct {
+	MiddleboxAttachmentIds         []string   `wire:"middleboxAttachmentIdSet,i=item"`
+	State                          *string    `wire:"state"`
+	Tags                           []Tag      `wire:"tagSet,i=item"`
+	TransitGatewayId               *string    `wire:"transitGatewayId"`
+	TransitGatewayMeteringPolicyId *string    `wire:"transitGatewayMeteringPolicyId"`
+	UpdateEffectiveAt              *time.Time `wire:"updateEffectiveAt"`
+}
+
+type TransitGatewayMeteringPolicyEntry struct {
+	MeteredAccount     *string                           `wire:"meteredAccount"`
+	MeteringPolicyRule *TransitGatewayMeteringPolicyRule `wire:"meteringPolicyRule"`
+	PolicyRuleNumber   *string                           `wire:"policyRuleNumber"`
+	State              *string                           `wire:"state"`
+	UpdateEffectiveAt  *time.Time                        `wire:"updateEffectiveAt"`
+	UpdatedAt          *time.Time                        `wire:"updatedAt"`
+}
+
+type TransitGatewayMeteringPolicyRule struct {
+	DestinationCidrBlock                    *string `wire:"destinationCidrBlock"`
+	DestinationPortRange                    *string `wire:"destinationPortRange"`
+	DestinationTransitGatewayAttachmentId   *string `wire:"destinationTransitGatewayAttachmentId"`
+	DestinationTransitGatewayAttachmentType *string `wire:"destinationTransitGatewayAttachmentType"`
+	Protocol                                *string `wire:"protocol"`
+	SourceCidrBlock                         *string `wire:"sourceCidrBlock"`
+	SourcePortRange                         *string `wire:"sourcePortRange"`
+	SourceTransitGatewayAttachmentId        *string `wire:"sourceTransitGatewayAttachmentId"`
+	SourceTransitGatewayAttachmentType      *string `wire:"sourceTransitGatewayAttachmentType"`
 }
 
 type TransitGatewayMulticastDeregisteredGroupMembers struct {
@@ -12497,18 +16670,32 @@ type TransitGatewayMulticastRegisteredGroupSources struct {
 	TransitGatewayMulticastDomainId *string  `wire:"transitGatewayMulticastDomainId"`
 }
 
+type TransitGatewayNatRule struct {
+	MatchSourceCidr *string `wire:"matchSourceCidr"`
+	NatCidr         *string `wire:"natCidr"`
+	RuleNumber      *int32  `wire:"ruleNumber"`
+	State           *string `wire:"state"`
+}
+
+type TransitGatewayNatRuleRequest struct {
+	MatchSourceCidr *string
+	NatCidr         *string
+	RuleNumber      *int32
+}
+
 type TransitGatewayOptions struct {
-	AmazonSideAsn                   *int64   `wire:"amazonSideAsn"`
-	AssociationDefaultRouteTableId  *string  `wire:"associationDefaultRouteTableId"`
-	AutoAcceptSharedAttachments     *string  `wire:"autoAcceptSharedAttachments"`
-	DefaultRouteTableAssociation    *string  `wire:"defaultRouteTableAssociation"`
-	DefaultRouteTablePropagation    *string  `wire:"defaultRouteTablePropagation"`
-	DnsSupport                      *string  `wire:"dnsSupport"`
-	MulticastSupport                *string  `wire:"multicastSupport"`
-	PropagationDefaultRouteTableId  *string  `wire:"propagationDefaultRouteTableId"`
-	SecurityGroupReferencingSupport *string  `wire:"securityGroupReferencingSupport"`
-	TransitGatewayCidrBlocks        []string `wire:"transitGatewayCidrBlocks,i=item"`
-	VpnEcmpSupport                  *string  `wire:"vpnEcmpSupport"`
+	AmazonSideAsn                   *int64             `wire:"amazonSideAsn"`
+	AssociationDefaultRouteTableId  *string            `wire:"associationDefaultRouteTableId"`
+	AutoAcceptSharedAttachments     *string            `wire:"autoAcceptSharedAttachments"`
+	DefaultRouteTableAssociation    *string            `wire:"defaultRouteTableAssociation"`
+	DefaultRouteTablePropagation    *string            `wire:"defaultRouteTablePropagation"`
+	DnsSupport                      *string            `wire:"dnsSupport"`
+	EncryptionSupport               *EncryptionSupport `wire:"encryptionSupport"`
+	MulticastSupport                *string            `wire:"multicastSupport"`
+	PropagationDefaultRouteTableId  *string            `wire:"propagationDefaultRouteTableId"`
+	SecurityGroupReferencingSupport *string            `wire:"securityGroupReferencingSupport"`
+	TransitGatewayCidrBlocks        []string           `wire:"transitGatewayCidrBlocks,i=item"`
+	VpnEcmpSupport                  *string            `wire:"vpnEcmpSupport"`
 }
 
 type TransitGatewayPeeringAttachment struct {
@@ -12560,6 +16747,7 @@ type TransitGatewayPolicyTableAssociation struct {
 type TransitGatewayPolicyTableEntry struct {
 	PolicyRule         *TransitGatewayPolicyRule `wire:"policyRule"`
 	PolicyRuleNumber   *string                   `wire:"policyRuleNumber"`
+	State              *string                   `wire:"state"`
 	TargetRouteTableId *string                   `wire:"targetRouteTableId"`
 }
 
@@ -12597,6 +16785,20 @@ type TransitGatewayRequestOptions struct {
 	SecurityGroupReferencingSupport *string
 	TransitGatewayCidrBlocks        []string `wire:",i=item"`
 	VpnEcmpSupport                  *string
+}
+
+type TransitGatewayRequestPolicyRule struct {
+	DestinationCidrBlock *string
+	DestinationPortRange *string
+	MetaData             *TransitGatewayRequestPolicyRuleMetaData
+	Protocol             *string
+	SourceCidrBlock      *string
+	SourcePortRange      *string
+}
+
+type TransitGatewayRequestPolicyRuleMetaData struct {
+	MetaDataKey   *string
+	MetaDataValue *string
 }
 
 type TransitGatewayRoute struct {
@@ -12764,6 +16966,13 @@ type UnmonitorInstancesResult struct {
 	InstanceMonitorings []InstanceMonitoring `wire:"instancesSet,i=item"`
 }
 
+type UnsuccessfulAssociationResponseObject struct {
+	ApplicationStatusCheckId *string `wire:"applicationStatusCheckId"`
+	AssociationType          *string `wire:"associationType"`
+	AssociationValue         *string `wire:"associationValue"`
+	Reason                   *string `wire:"reason"`
+}
+
 type UnsuccessfulInstanceCreditSpecificationItem struct {
 	Error      *UnsuccessfulInstanceCreditSpecificationItemError `wire:"error"`
 	InstanceId *string                                           `wire:"instanceId"`
@@ -12782,6 +16991,51 @@ type UnsuccessfulItem struct {
 type UnsuccessfulItemError struct {
 	Code    *string `wire:"code"`
 	Message *string `wire:"message"`
+}
+
+type UnsuccessfulSuppressionResponseObject struct {
+	InstanceId *string    `wire:"instanceId"`
+	Reason     *string    `wire:"reason"`
+	ResumeAt   *time.Time `wire:"resumeAt"`
+	SuppressAt *time.Time `wire:"suppressAt"`
+}
+
+type UpdateCapacityManagerMonitoredTagKeysRequest struct {
+	ActivateTagKeys   []string `wire:"ActivateTagKey,i=item"`
+	ClientToken       *string
+	DeactivateTagKeys []string `wire:"DeactivateTagKey,i=item"`
+	DryRun            *bool
+}
+
+type UpdateCapacityManagerMonitoredTagKeysResult struct {
+	CapacityManagerTagKeys []CapacityManagerMonitoredTagKey `wire:"capacityManagerTagKeySet,i=item"`
+}
+
+type UpdateCapacityManagerOrganizationsAccessRequest struct {
+	ClientToken         *string
+	DryRun              *bool
+	OrganizationsAccess *bool `wire:",req"`
+}
+
+type UpdateCapacityManagerOrganizationsAccessResult struct {
+	CapacityManagerStatus *string `wire:"capacityManagerStatus"`
+	OrganizationsAccess   *bool   `wire:"organizationsAccess"`
+}
+
+type UpdateInterruptibleCapacityReservationAllocationRequest struct {
+	CapacityReservationId *string `wire:",req"`
+	DryRun                *bool
+	TargetInstanceCount   *int32
+	ZeroSizePreference    *string
+}
+
+type UpdateInterruptibleCapacityReservationAllocationResult struct {
+	InstanceCount                      *int32  `wire:"instanceCount"`
+	InterruptibleCapacityReservationId *string `wire:"interruptibleCapacityReservationId"`
+	InterruptionType                   *string `wire:"interruptionType"`
+	SourceCapacityReservationId        *string `wire:"sourceCapacityReservationId"`
+	Status                             *string `wire:"status"`
+	TargetInstanceCount                *int32  `wire:"targetInstanceCount"`
 }
 
 type UpdateSecurityGroupRuleDescriptionsEgressRequest struct {
@@ -12850,6 +17104,15 @@ type VCpuInfo struct {
 	ValidThreadsPerCore   []int32 `wire:"validThreadsPerCore,i=item"`
 }
 
+type ValidateSecurityGroupQuotasForInterfaceRequest struct {
+	DryRun           *bool
+	SecurityGroupIds []string `wire:"SecurityGroupId,req,i=item"`
+}
+
+type ValidateSecurityGroupQuotasForInterfaceResult struct {
+	Valid *bool `wire:"valid"`
+}
+
 type ValidationError struct {
 	Code    *string `wire:"code"`
 	Message *string `wire:"message"`
@@ -12862,6 +17125,7 @@ type ValidationWarning struct {
 type VerifiedAccessEndpoint struct {
 	ApplicationDomain        *string                                    `wire:"applicationDomain"`
 	AttachmentType           *string                                    `wire:"attachmentType"`
+	CidrOptions              *VerifiedAccessEndpointCidrOptions         `wire:"cidrOptions"`
 	CreationTime             *string                                    `wire:"creationTime"`
 	DeletionTime             *string                                    `wire:"deletionTime"`
 	Description              *string                                    `wire:"description"`
@@ -12872,6 +17136,7 @@ type VerifiedAccessEndpoint struct {
 	LastUpdatedTime          *string                                    `wire:"lastUpdatedTime"`
 	LoadBalancerOptions      *VerifiedAccessEndpointLoadBalancerOptions `wire:"loadBalancerOptions"`
 	NetworkInterfaceOptions  *VerifiedAccessEndpointEniOptions          `wire:"networkInterfaceOptions"`
+	RdsOptions               *VerifiedAccessEndpointRdsOptions          `wire:"rdsOptions"`
 	SecurityGroupIds         []string                                   `wire:"securityGroupIdSet,i=item"`
 	SseSpecification         *VerifiedAccessSseSpecificationResponse    `wire:"sseSpecification"`
 	Status                   *VerifiedAccessEndpointStatus              `wire:"status"`
@@ -12881,22 +17146,52 @@ type VerifiedAccessEndpoint struct {
 	VerifiedAccessInstanceId *string                                    `wire:"verifiedAccessInstanceId"`
 }
 
+type VerifiedAccessEndpointCidrOptions struct {
+	Cidr       *string                           `wire:"cidr"`
+	PortRanges []VerifiedAccessEndpointPortRange `wire:"portRangeSet,i=item"`
+	Protocol   *string                           `wire:"protocol"`
+	SubnetIds  []string                          `wire:"subnetIdSet,i=item"`
+}
+
 type VerifiedAccessEndpointEniOptions struct {
-	NetworkInterfaceId *string `wire:"networkInterfaceId"`
-	Port               *int32  `wire:"port"`
-	Protocol           *string `wire:"protocol"`
+	NetworkInterfaceId *string                           `wire:"networkInterfaceId"`
+	Port               *int32                            `wire:"port"`
+	PortRanges         []VerifiedAccessEndpointPortRange `wire:"portRangeSet,i=item"`
+	Protocol           *string                           `wire:"protocol"`
 }
 
 type VerifiedAccessEndpointLoadBalancerOptions struct {
-	LoadBalancerArn *string  `wire:"loadBalancerArn"`
-	Port            *int32   `wire:"port"`
-	Protocol        *string  `wire:"protocol"`
-	SubnetIds       []string `wire:"subnetIdSet,i=item"`
+	LoadBalancerArn *string                           `wire:"loadBalancerArn"`
+	Port            *int32                            `wire:"port"`
+	PortRanges      []VerifiedAccessEndpointPortRange `wire:"portRangeSet,i=item"`
+	Protocol        *string                           `wire:"protocol"`
+	SubnetIds       []string                          `wire:"subnetIdSet,i=item"`
+}
+
+type VerifiedAccessEndpointPortRange struct {
+	FromPort *int32 `wire:"fromPort"`
+	ToPort   *int32 `wire:"toPort"`
+}
+
+type VerifiedAccessEndpointRdsOptions struct {
+	Port             *int32   `wire:"port"`
+	Protocol         *string  `wire:"protocol"`
+	RdsDbClusterArn  *string  `wire:"rdsDbClusterArn"`
+	RdsDbInstanceArn *string  `wire:"rdsDbInstanceArn"`
+	RdsDbProxyArn    *string  `wire:"rdsDbProxyArn"`
+	RdsEndpoint      *string  `wire:"rdsEndpoint"`
+	SubnetIds        []string `wire:"subnetIdSet,i=item"`
 }
 
 type VerifiedAccessEndpointStatus struct {
 	Code    *string `wire:"code"`
 	Message *string `wire:"message"`
+}
+
+type VerifiedAccessEndpointTarget struct {
+	VerifiedAccessEndpointId              *string `wire:"verifiedAccessEndpointId"`
+	VerifiedAccessEndpointTargetDns       *string `wire:"verifiedAccessEndpointTargetDns"`
+	VerifiedAccessEndpointTargetIpAddress *string `wire:"verifiedAccessEndpointTargetIpAddress"`
 }
 
 type VerifiedAccessGroup struct {
@@ -12913,6 +17208,7 @@ type VerifiedAccessGroup struct {
 }
 
 type VerifiedAccessInstance struct {
+	CidrEndpointsCustomSubDomain *VerifiedAccessInstanceCustomSubDomain `wire:"cidrEndpointsCustomSubDomain"`
 	CreationTime                 *string                                `wire:"creationTime"`
 	Description                  *string                                `wire:"description"`
 	FipsEnabled                  *bool                                  `wire:"fipsEnabled"`
@@ -12922,9 +17218,36 @@ type VerifiedAccessInstance struct {
 	VerifiedAccessTrustProviders []VerifiedAccessTrustProviderCondensed `wire:"verifiedAccessTrustProviderSet,i=item"`
 }
 
+type VerifiedAccessInstanceCustomSubDomain struct {
+	Nameservers []string `wire:"nameserverSet,i=item"`
+	SubDomain   *string  `wire:"subDomain"`
+}
+
 type VerifiedAccessInstanceLoggingConfiguration struct {
 	AccessLogs               *VerifiedAccessLogs `wire:"accessLogs"`
 	VerifiedAccessInstanceId *string             `wire:"verifiedAccessInstanceId"`
+}
+
+type VerifiedAccessInstanceOpenVpnClientConfiguration struct {
+	Config *string                                                 `wire:"config"`
+	Routes []VerifiedAccessInstanceOpenVpnClientConfigurationRoute `wire:"routeSet,i=item"`
+}
+
+type VerifiedAccessInstanceOpenVpnClientConfigurationRoute struct {
+	Cidr *string `wire:"cidr"`
+}
+
+type VerifiedAccessInstanceUserTrustProviderClientConfiguration struct {
+	AuthorizationEndpoint    *string `wire:"authorizationEndpoint"`
+	ClientId                 *string `wire:"clientId"`
+	ClientSecret             *string `wire:"clientSecret"`
+	Issuer                   *string `wire:"issuer"`
+	PkceEnabled              *bool   `wire:"pkceEnabled"`
+	PublicSigningKeyEndpoint *string `wire:"publicSigningKeyEndpoint"`
+	Scopes                   *string `wire:"scopes"`
+	TokenEndpoint            *string `wire:"tokenEndpoint"`
+	Type                     *string `wire:"type"`
+	UserInfoEndpoint         *string `wire:"userInfoEndpoint"`
 }
 
 type VerifiedAccessLogCloudWatchLogsDestination struct {
@@ -13001,6 +17324,7 @@ type VerifiedAccessTrustProvider struct {
 	DeviceOptions                 *DeviceOptions                          `wire:"deviceOptions"`
 	DeviceTrustProviderType       *string                                 `wire:"deviceTrustProviderType"`
 	LastUpdatedTime               *string                                 `wire:"lastUpdatedTime"`
+	NativeApplicationOidcOptions  *NativeApplicationOidcOptions           `wire:"nativeApplicationOidcOptions"`
 	OidcOptions                   *OidcOptions                            `wire:"oidcOptions"`
 	PolicyReferenceName           *string                                 `wire:"policyReferenceName"`
 	SseSpecification              *VerifiedAccessSseSpecificationResponse `wire:"sseSpecification"`
@@ -13028,23 +17352,29 @@ type VgwTelemetry struct {
 }
 
 type Volume struct {
-	Attachments        []VolumeAttachment `wire:"attachmentSet,i=item"`
-	AvailabilityZone   *string            `wire:"availabilityZone"`
-	CreateTime         *time.Time         `wire:"createTime"`
-	Encrypted          *bool              `wire:"encrypted"`
-	FastRestored       *bool              `wire:"fastRestored"`
-	Iops               *int32             `wire:"iops"`
-	KmsKeyId           *string            `wire:"kmsKeyId"`
-	MultiAttachEnabled *bool              `wire:"multiAttachEnabled"`
-	OutpostArn         *string            `wire:"outpostArn"`
-	Size               *int32             `wire:"size"`
-	SnapshotId         *string            `wire:"snapshotId"`
-	SseType            *string            `wire:"sseType"`
-	State              *string            `wire:"status"`
-	Tags               []Tag              `wire:"tagSet,i=item"`
-	Throughput         *int32             `wire:"throughput"`
-	VolumeId           *string            `wire:"volumeId"`
-	VolumeType         *string            `wire:"volumeType"`
+	Attachments              []VolumeAttachment `wire:"attachmentSet,i=item"`
+	AvailabilityZone         *string            `wire:"availabilityZone"`
+	AvailabilityZoneId       *string            `wire:"availabilityZoneId"`
+	CreateTime               *time.Time         `wire:"createTime"`
+	Encrypted                *bool              `wire:"encrypted"`
+	FastRestored             *bool              `wire:"fastRestored"`
+	Iops                     *int32             `wire:"iops"`
+	KmsKeyId                 *string            `wire:"kmsKeyId"`
+	MultiAttachEnabled       *bool              `wire:"multiAttachEnabled"`
+	Operator                 *OperatorResponse  `wire:"operator"`
+	OutpostArn               *string            `wire:"outpostArn"`
+	OwnerId                  *string            `wire:"ownerId"`
+	Size                     *int32             `wire:"size"`
+	SnapshotId               *string            `wire:"snapshotId"`
+	SourceVolumeId           *string            `wire:"sourceVolumeId"`
+	SseType                  *string            `wire:"sseType"`
+	State                    *string            `wire:"status"`
+	Tags                     []Tag              `wire:"tagSet,i=item"`
+	Throughput               *int32             `wire:"throughput"`
+	VolumeArn                *string            `wire:"volumeArn"`
+	VolumeId                 *string            `wire:"volumeId"`
+	VolumeInitializationRate *int32             `wire:"volumeInitializationRate"`
+	VolumeType               *string            `wire:"volumeType"`
 }
 
 type VolumeAttachment struct {
@@ -13052,6 +17382,7 @@ type VolumeAttachment struct {
 	AttachTime            *time.Time `wire:"attachTime"`
 	DeleteOnTermination   *bool      `wire:"deleteOnTermination"`
 	Device                *string    `wire:"device"`
+	EbsCardIndex          *int32     `wire:"ebsCardIndex"`
 	InstanceId            *string    `wire:"instanceId"`
 	InstanceOwningService *string    `wire:"instanceOwningService"`
 	State                 *string    `wire:"status"`
@@ -13063,22 +17394,41 @@ type VolumeDetail struct {
 }
 
 type VolumeModification struct {
-	EndTime                    *time.Time `wire:"endTime"`
-	ModificationState          *string    `wire:"modificationState"`
-	OriginalIops               *int32     `wire:"originalIops"`
-	OriginalMultiAttachEnabled *bool      `wire:"originalMultiAttachEnabled"`
-	OriginalSize               *int32     `wire:"originalSize"`
-	OriginalThroughput         *int32     `wire:"originalThroughput"`
-	OriginalVolumeType         *string    `wire:"originalVolumeType"`
-	Progress                   *int64     `wire:"progress"`
-	StartTime                  *time.Time `wire:"startTime"`
-	StatusMessage              *string    `wire:"statusMessage"`
-	TargetIops                 *int32     `wire:"targetIops"`
-	TargetMultiAttachEnabled   *bool      `wire:"targetMultiAttachEnabled"`
-	TargetSize                 *int32     `wire:"targetSize"`
-	TargetThroughput           *int32     `wire:"targetThroughput"`
-	TargetVolumeType           *string    `wire:"targetVolumeType"`
-	VolumeId                   *string    `wire:"volumeId"`
+	EndTime                    *time.Time        `wire:"endTime"`
+	ModificationState          *string           `wire:"modificationState"`
+	Operator                   *OperatorResponse `wire:"operator"`
+	OriginalIops               *int32            `wire:"originalIops"`
+	OriginalMultiAttachEnabled *bool             `wire:"originalMultiAttachEnabled"`
+	OriginalSize               *int32            `wire:"originalSize"`
+	OriginalThroughput         *int32            `wire:"originalThroughput"`
+	OriginalVolumeType         *string           `wire:"originalVolumeType"`
+	Progress                   *int64            `wire:"progress"`
+	StartTime                  *time.Time        `wire:"startTime"`
+	StatusMessage              *string           `wire:"statusMessage"`
+	TargetIops                 *int32            `wire:"targetIops"`
+	TargetMultiAttachEnabled   *bool             `wire:"targetMultiAttachEnabled"`
+	TargetSize                 *int32            `wire:"targetSize"`
+	TargetThroughput           *int32            `wire:"targetThroughput"`
+	TargetVolumeType           *string           `wire:"targetVolumeType"`
+	VolumeId                   *string           `wire:"volumeId"`
+}
+
+type VolumeRecycleBinInfo struct {
+	AvailabilityZone    *string           `wire:"availabilityZone"`
+	AvailabilityZoneId  *string           `wire:"availabilityZoneId"`
+	CreateTime          *time.Time        `wire:"createTime"`
+	Iops                *int32            `wire:"iops"`
+	Operator            *OperatorResponse `wire:"operator"`
+	OutpostArn          *string           `wire:"outpostArn"`
+	RecycleBinEnterTime *time.Time        `wire:"recycleBinEnterTime"`
+	RecycleBinExitTime  *time.Time        `wire:"recycleBinExitTime"`
+	Size                *int32            `wire:"size"`
+	SnapshotId          *string           `wire:"snapshotId"`
+	SourceVolumeId      *string           `wire:"sourceVolumeId"`
+	State               *string           `wire:"state"`
+	Throughput          *int32            `wire:"throughput"`
+	VolumeId            *string           `wire:"volumeId"`
+	VolumeType          *string           `wire:"volumeType"`
 }
 
 type VolumeStatusAction struct {
@@ -13113,19 +17463,24 @@ type VolumeStatusInfo struct {
 }
 
 type VolumeStatusItem struct {
-	Actions            []VolumeStatusAction           `wire:"actionsSet,i=item"`
-	AttachmentStatuses []VolumeStatusAttachmentStatus `wire:"attachmentStatuses,i=item"`
-	AvailabilityZone   *string                        `wire:"availabilityZone"`
-	Events             []VolumeStatusEvent            `wire:"eventsSet,i=item"`
-	OutpostArn         *string                        `wire:"outpostArn"`
-	VolumeId           *string                        `wire:"volumeId"`
-	VolumeStatus       *VolumeStatusInfo              `wire:"volumeStatus"`
+	Actions                     []VolumeStatusAction           `wire:"actionsSet,i=item"`
+	AttachmentStatuses          []VolumeStatusAttachmentStatus `wire:"attachmentStatuses,i=item"`
+	AvailabilityZone            *string                        `wire:"availabilityZone"`
+	AvailabilityZoneId          *string                        `wire:"availabilityZoneId"`
+	Events                      []VolumeStatusEvent            `wire:"eventsSet,i=item"`
+	InitializationStatusDetails *InitializationStatusDetails   `wire:"initializationStatusDetails"`
+	Operator                    *OperatorResponse              `wire:"operator"`
+	OutpostArn                  *string                        `wire:"outpostArn"`
+	VolumeId                    *string                        `wire:"volumeId"`
+	VolumeStatus                *VolumeStatusInfo              `wire:"volumeStatus"`
 }
 
 type Vpc struct {
+	BlockPublicAccessStates     *BlockPublicAccessStates      `wire:"blockPublicAccessStates"`
 	CidrBlock                   *string                       `wire:"cidrBlock"`
 	CidrBlockAssociationSet     []VpcCidrBlockAssociation     `wire:"cidrBlockAssociationSet,i=item"`
 	DhcpOptionsId               *string                       `wire:"dhcpOptionsId"`
+	EncryptionControl           *VpcEncryptionControl         `wire:"encryptionControl"`
 	InstanceTenancy             *string                       `wire:"instanceTenancy"`
 	Ipv6CidrBlockAssociationSet []VpcIpv6CidrBlockAssociation `wire:"ipv6CidrBlockAssociationSet,i=item"`
 	IsDefault                   *bool                         `wire:"isDefault"`
@@ -13138,6 +17493,29 @@ type Vpc struct {
 type VpcAttachment struct {
 	State *string `wire:"state"`
 	VpcId *string `wire:"vpcId"`
+}
+
+type VpcBlockPublicAccessExclusion struct {
+	CreationTimestamp            *time.Time `wire:"creationTimestamp"`
+	DeletionTimestamp            *time.Time `wire:"deletionTimestamp"`
+	ExclusionId                  *string    `wire:"exclusionId"`
+	InternetGatewayExclusionMode *string    `wire:"internetGatewayExclusionMode"`
+	LastUpdateTimestamp          *time.Time `wire:"lastUpdateTimestamp"`
+	Reason                       *string    `wire:"reason"`
+	ResourceArn                  *string    `wire:"resourceArn"`
+	State                        *string    `wire:"state"`
+	Tags                         []Tag      `wire:"tagSet,i=item"`
+}
+
+type VpcBlockPublicAccessOptions struct {
+	AwsAccountId             *string    `wire:"awsAccountId"`
+	AwsRegion                *string    `wire:"awsRegion"`
+	ExclusionsAllowed        *string    `wire:"exclusionsAllowed"`
+	InternetGatewayBlockMode *string    `wire:"internetGatewayBlockMode"`
+	LastUpdateTimestamp      *time.Time `wire:"lastUpdateTimestamp"`
+	ManagedBy                *string    `wire:"managedBy"`
+	Reason                   *string    `wire:"reason"`
+	State                    *string    `wire:"state"`
 }
 
 type VpcCidrBlockAssociation struct {
@@ -13157,48 +17535,119 @@ type VpcClassicLink struct {
 	VpcId              *string `wire:"vpcId"`
 }
 
+type VpcEncryptionControl struct {
+	Mode                   *string                         `wire:"mode"`
+	ResourceExclusions     *VpcEncryptionControlExclusions `wire:"resourceExclusions"`
+	State                  *string                         `wire:"state"`
+	StateMessage           *string                         `wire:"stateMessage"`
+	Tags                   []Tag                           `wire:"tagSet,i=item"`
+	VpcEncryptionControlId *string                         `wire:"vpcEncryptionControlId"`
+	VpcId                  *string                         `wire:"vpcId"`
+}
+
+type VpcEncryptionControlConfiguration struct {
+	EgressOnlyInternetGatewayExclusion *string
+	ElasticFileSystemExclusion         *string
+	InternetGatewayExclusion           *string
+	LambdaExclusion                    *string
+	Mode                               *string `wire:",req"`
+	NatGatewayExclusion                *string
+	VirtualPrivateGatewayExclusion     *string
+	VpcLatticeExclusion                *string
+	VpcPeeringExclusion                *string
+}
+
+type VpcEncryptionControlExclusion struct {
+	State        *string `wire:"state"`
+	StateMessage *string `wire:"stateMessage"`
+}
+
+type VpcEncryptionControlExclusions struct {
+	EgressOnlyInternetGateway *VpcEncryptionControlExclusion `wire:"egressOnlyInternetGateway"`
+	ElasticFileSystem         *VpcEncryptionControlExclusion `wire:"elasticFileSystem"`
+	InternetGateway           *VpcEncryptionControlExclusion `wire:"internetGateway"`
+	Lambda                    *VpcEncryptionControlExclusion `wire:"lambda"`
+	NatGateway                *VpcEncryptionControlExclusion `wire:"natGateway"`
+	VirtualPrivateGateway     *VpcEncryptionControlExclusion `wire:"virtualPrivateGateway"`
+	VpcLattice                *VpcEncryptionControlExclusion `wire:"vpcLattice"`
+	VpcPeering                *VpcEncryptionControlExclusion `wire:"vpcPeering"`
+}
+
+type VpcEncryptionNonCompliantResource struct {
+	Description  *string `wire:"description"`
+	Id           *string `wire:"id"`
+	IsExcludable *bool   `wire:"isExcludable"`
+	Type         *string `wire:"type"`
+}
+
 type VpcEndpoint struct {
-	CreationTimestamp   *time.Time                `wire:"creationTimestamp"`
-	DnsEntries          []DnsEntry                `wire:"dnsEntrySet,i=item"`
-	DnsOptions          *DnsOptions               `wire:"dnsOptions"`
-	Groups              []SecurityGroupIdentifier `wire:"groupSet,i=item"`
-	IpAddressType       *string                   `wire:"ipAddressType"`
-	LastError           *LastError                `wire:"lastError"`
-	NetworkInterfaceIds []string                  `wire:"networkInterfaceIdSet,i=item"`
-	OwnerId             *string                   `wire:"ownerId"`
-	PolicyDocument      *string                   `wire:"policyDocument"`
-	PrivateDnsEnabled   *bool                     `wire:"privateDnsEnabled"`
-	RequesterManaged    *bool                     `wire:"requesterManaged"`
-	RouteTableIds       []string                  `wire:"routeTableIdSet,i=item"`
-	ServiceName         *string                   `wire:"serviceName"`
-	State               *string                   `wire:"state"`
-	SubnetIds           []string                  `wire:"subnetIdSet,i=item"`
-	Tags                []Tag                     `wire:"tagSet,i=item"`
-	VpcEndpointId       *string                   `wire:"vpcEndpointId"`
-	VpcEndpointType     *string                   `wire:"vpcEndpointType"`
-	VpcId               *string                   `wire:"vpcId"`
+	CreationTimestamp        *time.Time                 `wire:"creationTimestamp"`
+	DnsEntries               []DnsEntry                 `wire:"dnsEntrySet,i=item"`
+	DnsOptions               *DnsOptions                `wire:"dnsOptions"`
+	FailureReason            *string                    `wire:"failureReason"`
+	Groups                   []SecurityGroupIdentifier  `wire:"groupSet,i=item"`
+	IpAddressType            *string                    `wire:"ipAddressType"`
+	Ipv4Prefixes             []SubnetIpPrefixes         `wire:"ipv4PrefixSet,i=item"`
+	Ipv6Prefixes             []SubnetIpPrefixes         `wire:"ipv6PrefixSet,i=item"`
+	LastError                *LastError                 `wire:"lastError"`
+	NetworkInterfaceIds      []string                   `wire:"networkInterfaceIdSet,i=item"`
+	OwnerId                  *string                    `wire:"ownerId"`
+	PayerResponsibilities    []PayerResponsibilityEntry `wire:"payerResponsibilitySet,i=item"`
+	PolicyDocument           *string                    `wire:"policyDocument"`
+	PrivateDnsEnabled        *bool                      `wire:"privateDnsEnabled"`
+	RequesterManaged         *bool                      `wire:"requesterManaged"`
+	ResourceConfigurationArn *string                    `wire:"resourceConfigurationArn"`
+	RouteTableIds            []string                   `wire:"routeTableIdSet,i=item"`
+	ServiceName              *string                    `wire:"serviceName"`
+	ServiceNetworkArn        *string                    `wire:"serviceNetworkArn"`
+	ServiceRegion            *string                    `wire:"serviceRegion"`
+	State                    *string                    `wire:"state"`
+	SubnetIds                []string                   `wire:"subnetIdSet,i=item"`
+	Tags                     []Tag                      `wire:"tagSet,i=item"`
+	VpcEndpointId            *string                    `wire:"vpcEndpointId"`
+	VpcEndpointType          *string                    `wire:"vpcEndpointType"`
+	VpcId                    *string                    `wire:"vpcId"`
+}
+
+type VpcEndpointAssociation struct {
+	AssociatedResourceAccessibility *string   `wire:"associatedResourceAccessibility"`
+	AssociatedResourceArn           *string   `wire:"associatedResourceArn"`
+	DnsEntry                        *DnsEntry `wire:"dnsEntry"`
+	FailureCode                     *string   `wire:"failureCode"`
+	FailureReason                   *string   `wire:"failureReason"`
+	Id                              *string   `wire:"id"`
+	PrivateDnsEntry                 *DnsEntry `wire:"privateDnsEntry"`
+	ResourceConfigurationGroupArn   *string   `wire:"resourceConfigurationGroupArn"`
+	ServiceNetworkArn               *string   `wire:"serviceNetworkArn"`
+	ServiceNetworkName              *string   `wire:"serviceNetworkName"`
+	Tags                            []Tag     `wire:"tagSet,i=item"`
+	VpcEndpointId                   *string   `wire:"vpcEndpointId"`
 }
 
 type VpcEndpointConnection struct {
-	CreationTimestamp       *time.Time `wire:"creationTimestamp"`
-	DnsEntries              []DnsEntry `wire:"dnsEntrySet,i=item"`
-	GatewayLoadBalancerArns []string   `wire:"gatewayLoadBalancerArnSet,i=item"`
-	IpAddressType           *string    `wire:"ipAddressType"`
-	NetworkLoadBalancerArns []string   `wire:"networkLoadBalancerArnSet,i=item"`
-	ServiceId               *string    `wire:"serviceId"`
-	Tags                    []Tag      `wire:"tagSet,i=item"`
-	VpcEndpointConnectionId *string    `wire:"vpcEndpointConnectionId"`
-	VpcEndpointId           *string    `wire:"vpcEndpointId"`
-	VpcEndpointOwner        *string    `wire:"vpcEndpointOwner"`
-	VpcEndpointState        *string    `wire:"vpcEndpointState"`
+	CreationTimestamp       *time.Time                 `wire:"creationTimestamp"`
+	DnsEntries              []DnsEntry                 `wire:"dnsEntrySet,i=item"`
+	GatewayLoadBalancerArns []string                   `wire:"gatewayLoadBalancerArnSet,i=item"`
+	IpAddressType           *string                    `wire:"ipAddressType"`
+	NetworkLoadBalancerArns []string                   `wire:"networkLoadBalancerArnSet,i=item"`
+	PayerResponsibilities   []PayerResponsibilityEntry `wire:"payerResponsibilitySet,i=item"`
+	ServiceId               *string                    `wire:"serviceId"`
+	Tags                    []Tag                      `wire:"tagSet,i=item"`
+	VpcEndpointConnectionId *string                    `wire:"vpcEndpointConnectionId"`
+	VpcEndpointId           *string                    `wire:"vpcEndpointId"`
+	VpcEndpointOwner        *string                    `wire:"vpcEndpointOwner"`
+	VpcEndpointRegion       *string                    `wire:"vpcEndpointRegion"`
+	VpcEndpointState        *string                    `wire:"vpcEndpointState"`
 }
 
 type VpcIpv6CidrBlockAssociation struct {
-	AssociationId      *string            `wire:"associationId"`
-	Ipv6CidrBlock      *string            `wire:"ipv6CidrBlock"`
-	Ipv6CidrBlockState *VpcCidrBlockState `wire:"ipv6CidrBlockState"`
-	Ipv6Pool           *string            `wire:"ipv6Pool"`
-	NetworkBorderGroup *string            `wire:"networkBorderGroup"`
+	AssociationId        *string            `wire:"associationId"`
+	IpSource             *string            `wire:"ipSource"`
+	Ipv6AddressAttribute *string            `wire:"ipv6AddressAttribute"`
+	Ipv6CidrBlock        *string            `wire:"ipv6CidrBlock"`
+	Ipv6CidrBlockState   *VpcCidrBlockState `wire:"ipv6CidrBlockState"`
+	Ipv6Pool             *string            `wire:"ipv6Pool"`
+	NetworkBorderGroup   *string            `wire:"networkBorderGroup"`
 }
 
 type VpcPeeringConnection struct {
@@ -13231,6 +17680,15 @@ type VpcPeeringConnectionVpcInfo struct {
 	VpcId            *string                                 `wire:"vpcId"`
 }
 
+type VpnConcentrator struct {
+	State                      *string `wire:"state"`
+	Tags                       []Tag   `wire:"tagSet,i=item"`
+	TransitGatewayAttachmentId *string `wire:"transitGatewayAttachmentId"`
+	TransitGatewayId           *string `wire:"transitGatewayId"`
+	Type                       *string `wire:"type"`
+	VpnConcentratorId          *string `wire:"vpnConcentratorId"`
+}
+
 type VpnConnection struct {
 	Category                     *string               `wire:"category"`
 	CoreNetworkArn               *string               `wire:"coreNetworkArn"`
@@ -13239,12 +17697,14 @@ type VpnConnection struct {
 	CustomerGatewayId            *string               `wire:"customerGatewayId"`
 	GatewayAssociationState      *string               `wire:"gatewayAssociationState"`
 	Options                      *VpnConnectionOptions `wire:"options"`
+	PreSharedKeyArn              *string               `wire:"preSharedKeyArn"`
 	Routes                       []VpnStaticRoute      `wire:"routes,i=item"`
 	State                        *string               `wire:"state"`
 	Tags                         []Tag                 `wire:"tagSet,i=item"`
 	TransitGatewayId             *string               `wire:"transitGatewayId"`
 	Type                         *string               `wire:"type"`
 	VgwTelemetry                 []VgwTelemetry        `wire:"vgwTelemetry,i=item"`
+	VpnConcentratorId            *string               `wire:"vpnConcentratorId"`
 	VpnConnectionId              *string               `wire:"vpnConnectionId"`
 	VpnGatewayId                 *string               `wire:"vpnGatewayId"`
 }
@@ -13265,6 +17725,7 @@ type VpnConnectionOptions struct {
 	RemoteIpv6NetworkCidr               *string        `wire:"remoteIpv6NetworkCidr"`
 	StaticRoutesOnly                    *bool          `wire:"staticRoutesOnly"`
 	TransportTransitGatewayAttachmentId *string        `wire:"transportTransitGatewayAttachmentId"`
+	TunnelBandwidth                     *string        `wire:"tunnelBandwidth"`
 	TunnelInsideIpVersion               *string        `wire:"tunnelInsideIpVersion"`
 	TunnelOptions                       []TunnelOption `wire:"tunnelOptionSet,i=item"`
 }
@@ -13278,6 +17739,7 @@ type VpnConnectionOptionsSpecification struct {
 	RemoteIpv6NetworkCidr               *string
 	StaticRoutesOnly                    *bool `wire:"staticRoutesOnly"`
 	TransportTransitGatewayAttachmentId *string
+	TunnelBandwidth                     *string
 	TunnelInsideIpVersion               *string
 	TunnelOptions                       []VpnTunnelOptionsSpecification
 }

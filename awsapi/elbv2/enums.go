@@ -4,11 +4,18 @@ package elbv2
 
 // Values of ActionTypeEnum.
 const (
-	ActionTypeEnumForward             = "forward"
-	ActionTypeEnumAuthenticateOidc    = "authenticate-oidc"
 	ActionTypeEnumAuthenticateCognito = "authenticate-cognito"
-	ActionTypeEnumRedirect            = "redirect"
+	ActionTypeEnumAuthenticateOidc    = "authenticate-oidc"
 	ActionTypeEnumFixedResponse       = "fixed-response"
+	ActionTypeEnumForward             = "forward"
+	ActionTypeEnumJwtValidation       = "jwt-validation"
+	ActionTypeEnumRedirect            = "redirect"
+)
+
+// Values of AdvertiseTrustStoreCaNamesEnum.
+const (
+	AdvertiseTrustStoreCaNamesEnumOff = "off"
+	AdvertiseTrustStoreCaNamesEnumOn  = "on"
 )
 
 // Values of AnomalyResultEnum.
@@ -19,73 +26,96 @@ const (
 
 // Values of AuthenticateCognitoActionConditionalBehaviorEnum.
 const (
-	AuthenticateCognitoActionConditionalBehaviorEnumDeny         = "deny"
 	AuthenticateCognitoActionConditionalBehaviorEnumAllow        = "allow"
 	AuthenticateCognitoActionConditionalBehaviorEnumAuthenticate = "authenticate"
+	AuthenticateCognitoActionConditionalBehaviorEnumDeny         = "deny"
 )
 
 // Values of AuthenticateOidcActionConditionalBehaviorEnum.
 const (
-	AuthenticateOidcActionConditionalBehaviorEnumDeny         = "deny"
 	AuthenticateOidcActionConditionalBehaviorEnumAllow        = "allow"
 	AuthenticateOidcActionConditionalBehaviorEnumAuthenticate = "authenticate"
+	AuthenticateOidcActionConditionalBehaviorEnumDeny         = "deny"
+)
+
+// Values of CapacityReservationStateEnum.
+const (
+	CapacityReservationStateEnumFailed      = "failed"
+	CapacityReservationStateEnumPending     = "pending"
+	CapacityReservationStateEnumProvisioned = "provisioned"
+	CapacityReservationStateEnumRebalancing = "rebalancing"
 )
 
 // Values of DescribeTargetHealthInputIncludeEnum.
 const (
-	DescribeTargetHealthInputIncludeEnumAnomalyDetection = "AnomalyDetection"
 	DescribeTargetHealthInputIncludeEnumAll              = "All"
+	DescribeTargetHealthInputIncludeEnumAnomalyDetection = "AnomalyDetection"
+)
+
+// Values of EnablePrefixForIpv6SourceNatEnum.
+const (
+	EnablePrefixForIpv6SourceNatEnumOff = "off"
+	EnablePrefixForIpv6SourceNatEnumOn  = "on"
 )
 
 // Values of EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnum.
 const (
-	EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnumOn  = "on"
 	EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnumOff = "off"
+	EnforceSecurityGroupInboundRulesOnPrivateLinkTrafficEnumOn  = "on"
 )
 
 // Values of IpAddressType.
 const (
-	IpAddressTypeIpv4                       = "ipv4"
 	IpAddressTypeDualstack                  = "dualstack"
 	IpAddressTypeDualstackWithoutPublicIpv4 = "dualstack-without-public-ipv4"
+	IpAddressTypeIpv4                       = "ipv4"
+)
+
+// Values of JwtValidationActionAdditionalClaimFormatEnum.
+const (
+	JwtValidationActionAdditionalClaimFormatEnumSingleString         = "single-string"
+	JwtValidationActionAdditionalClaimFormatEnumSpaceSeparatedValues = "space-separated-values"
+	JwtValidationActionAdditionalClaimFormatEnumStringArray          = "string-array"
 )
 
 // Values of LoadBalancerSchemeEnum.
 const (
-	LoadBalancerSchemeEnumInternetFacing = "internet-facing"
 	LoadBalancerSchemeEnumInternal       = "internal"
+	LoadBalancerSchemeEnumInternetFacing = "internet-facing"
 )
 
 // Values of LoadBalancerStateEnum.
 const (
 	LoadBalancerStateEnumActive         = "active"
-	LoadBalancerStateEnumProvisioning   = "provisioning"
 	LoadBalancerStateEnumActiveImpaired = "active_impaired"
 	LoadBalancerStateEnumFailed         = "failed"
+	LoadBalancerStateEnumProvisioning   = "provisioning"
 )
 
 // Values of LoadBalancerTypeEnum.
 const (
 	LoadBalancerTypeEnumApplication = "application"
-	LoadBalancerTypeEnumNetwork     = "network"
 	LoadBalancerTypeEnumGateway     = "gateway"
+	LoadBalancerTypeEnumNetwork     = "network"
 )
 
 // Values of MitigationInEffectEnum.
 const (
-	MitigationInEffectEnumYes = "yes"
 	MitigationInEffectEnumNo  = "no"
+	MitigationInEffectEnumYes = "yes"
 )
 
 // Values of ProtocolEnum.
 const (
-	ProtocolEnumHTTP   = "HTTP"
-	ProtocolEnumHTTPS  = "HTTPS"
-	ProtocolEnumTCP    = "TCP"
-	ProtocolEnumTLS    = "TLS"
-	ProtocolEnumUDP    = "UDP"
-	ProtocolEnumTCPUDP = "TCP_UDP"
-	ProtocolEnumGENEVE = "GENEVE"
+	ProtocolEnumGENEVE  = "GENEVE"
+	ProtocolEnumHTTP    = "HTTP"
+	ProtocolEnumHTTPS   = "HTTPS"
+	ProtocolEnumQUIC    = "QUIC"
+	ProtocolEnumTCP     = "TCP"
+	ProtocolEnumTCPQUIC = "TCP_QUIC"
+	ProtocolEnumTCPUDP  = "TCP_UDP"
+	ProtocolEnumTLS     = "TLS"
+	ProtocolEnumUDP     = "UDP"
 )
 
 // Values of RedirectActionStatusCodeEnum.
@@ -94,9 +124,36 @@ const (
 	RedirectActionStatusCodeEnumHTTP302 = "HTTP_302"
 )
 
+// Values of RemoveIpamPoolEnum.
+const (
+	RemoveIpamPoolEnumIpv4 = "ipv4"
+)
+
 // Values of RevocationType.
 const (
 	RevocationTypeCRL = "CRL"
+)
+
+// Values of SourceIpAddressTypeEnum.
+const (
+	SourceIpAddressTypeEnumIpv4 = "ipv4"
+	SourceIpAddressTypeEnumIpv6 = "ipv6"
+)
+
+// Values of TargetAdministrativeOverrideReasonEnum.
+const (
+	TargetAdministrativeOverrideReasonEnumAdministrativeOverrideUnknown                  = "AdministrativeOverride.Unknown"
+	TargetAdministrativeOverrideReasonEnumAdministrativeOverrideNoOverride               = "AdministrativeOverride.NoOverride"
+	TargetAdministrativeOverrideReasonEnumAdministrativeOverrideZonalShiftDelegatedToDns = "AdministrativeOverride.ZonalShiftDelegatedToDns"
+	TargetAdministrativeOverrideReasonEnumAdministrativeOverrideZonalShiftActive         = "AdministrativeOverride.ZonalShiftActive"
+)
+
+// Values of TargetAdministrativeOverrideStateEnum.
+const (
+	TargetAdministrativeOverrideStateEnumNoOverride               = "no_override"
+	TargetAdministrativeOverrideStateEnumUnknown                  = "unknown"
+	TargetAdministrativeOverrideStateEnumZonalShiftActive         = "zonal_shift_active"
+	TargetAdministrativeOverrideStateEnumZonalShiftDelegatedToDns = "zonal_shift_delegated_to_dns"
 )
 
 // Values of TargetGroupIpAddressTypeEnum.
@@ -107,37 +164,43 @@ const (
 
 // Values of TargetHealthReasonEnum.
 const (
-	TargetHealthReasonEnumElbRegistrationInProgress      = "Elb.RegistrationInProgress"
-	TargetHealthReasonEnumElbInitialHealthChecking       = "Elb.InitialHealthChecking"
-	TargetHealthReasonEnumTargetResponseCodeMismatch     = "Target.ResponseCodeMismatch"
-	TargetHealthReasonEnumTargetTimeout                  = "Target.Timeout"
-	TargetHealthReasonEnumTargetFailedHealthChecks       = "Target.FailedHealthChecks"
-	TargetHealthReasonEnumTargetNotRegistered            = "Target.NotRegistered"
-	TargetHealthReasonEnumTargetNotInUse                 = "Target.NotInUse"
 	TargetHealthReasonEnumTargetDeregistrationInProgress = "Target.DeregistrationInProgress"
+	TargetHealthReasonEnumTargetFailedHealthChecks       = "Target.FailedHealthChecks"
+	TargetHealthReasonEnumTargetHealthCheckDisabled      = "Target.HealthCheckDisabled"
+	TargetHealthReasonEnumElbInitialHealthChecking       = "Elb.InitialHealthChecking"
+	TargetHealthReasonEnumElbInternalError               = "Elb.InternalError"
 	TargetHealthReasonEnumTargetInvalidState             = "Target.InvalidState"
 	TargetHealthReasonEnumTargetIpUnusable               = "Target.IpUnusable"
-	TargetHealthReasonEnumTargetHealthCheckDisabled      = "Target.HealthCheckDisabled"
-	TargetHealthReasonEnumElbInternalError               = "Elb.InternalError"
+	TargetHealthReasonEnumTargetNotInUse                 = "Target.NotInUse"
+	TargetHealthReasonEnumTargetNotRegistered            = "Target.NotRegistered"
+	TargetHealthReasonEnumElbRegistrationInProgress      = "Elb.RegistrationInProgress"
+	TargetHealthReasonEnumTargetResponseCodeMismatch     = "Target.ResponseCodeMismatch"
+	TargetHealthReasonEnumTargetTimeout                  = "Target.Timeout"
 )
 
 // Values of TargetHealthStateEnum.
 const (
-	TargetHealthStateEnumInitial           = "initial"
+	TargetHealthStateEnumDraining          = "draining"
 	TargetHealthStateEnumHealthy           = "healthy"
+	TargetHealthStateEnumInitial           = "initial"
+	TargetHealthStateEnumUnavailable       = "unavailable"
 	TargetHealthStateEnumUnhealthy         = "unhealthy"
 	TargetHealthStateEnumUnhealthyDraining = "unhealthy.draining"
 	TargetHealthStateEnumUnused            = "unused"
-	TargetHealthStateEnumDraining          = "draining"
-	TargetHealthStateEnumUnavailable       = "unavailable"
 )
 
 // Values of TargetTypeEnum.
 const (
+	TargetTypeEnumAlb      = "alb"
 	TargetTypeEnumInstance = "instance"
 	TargetTypeEnumIp       = "ip"
 	TargetTypeEnumLambda   = "lambda"
-	TargetTypeEnumAlb      = "alb"
+)
+
+// Values of TransformTypeEnum.
+const (
+	TransformTypeEnumHostHeaderRewrite = "host-header-rewrite"
+	TransformTypeEnumUrlRewrite        = "url-rewrite"
 )
 
 // Values of TrustStoreAssociationStatusEnum.

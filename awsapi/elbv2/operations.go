@@ -15,13 +15,16 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "elasticloadbalancing", Version: "2015-12-01", Protocols: []wire.Protocol{"query"}, Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", TargetPrefix: "", Global: false, QueryErrors: false,
+		Name: "elasticloadbalancing", Version: "2015-12-01", Protocols: []wire.Protocol{"query"}, Namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/", TargetPrefix: "ElasticLoadBalancing_v10",
 		Errors: []wire.ErrorShape{
 			{Code: "ALPNPolicyNotFound", Shape: "ALPNPolicyNotSupportedException", Status: 400},
 			{Code: "AllocationIdNotFound", Shape: "AllocationIdNotFoundException", Status: 400},
 			{Code: "AssociationNotFound", Shape: "TrustStoreAssociationNotFoundException", Status: 400},
 			{Code: "AvailabilityZoneNotSupported", Shape: "AvailabilityZoneNotSupportedException", Status: 400},
 			{Code: "CaCertificatesBundleNotFound", Shape: "CaCertificatesBundleNotFoundException", Status: 400},
+			{Code: "CapacityDecreaseRequestLimitExceeded", Shape: "CapacityDecreaseRequestsLimitExceededException", Status: 400},
+			{Code: "CapacityReservationPending", Shape: "CapacityReservationPendingException", Status: 400},
+			{Code: "CapacityUnitsLimitExceeded", Shape: "CapacityUnitsLimitExceededException", Status: 400},
 			{Code: "CertificateNotFound", Shape: "CertificateNotFoundException", Status: 400},
 			{Code: "DeleteAssociationSameAccount", Shape: "DeleteAssociationSameAccountException", Status: 400},
 			{Code: "DuplicateListener", Shape: "DuplicateListenerException", Status: 400},
@@ -31,6 +34,7 @@ var api = sync.OnceValue(func() *wire.Service {
 			{Code: "DuplicateTrustStoreName", Shape: "DuplicateTrustStoreNameException", Status: 400},
 			{Code: "HealthUnavailable", Shape: "HealthUnavailableException", Status: 500},
 			{Code: "IncompatibleProtocols", Shape: "IncompatibleProtocolsException", Status: 400},
+			{Code: "InsufficientCapacity", Shape: "InsufficientCapacityException", Status: 500},
 			{Code: "InvalidCaCertificatesBundle", Shape: "InvalidCaCertificatesBundleException", Status: 400},
 			{Code: "InvalidConfigurationRequest", Shape: "InvalidConfigurationRequestException", Status: 400},
 			{Code: "InvalidLoadBalancerAction", Shape: "InvalidLoadBalancerActionException", Status: 400},
@@ -42,6 +46,7 @@ var api = sync.OnceValue(func() *wire.Service {
 			{Code: "ListenerNotFound", Shape: "ListenerNotFoundException", Status: 400},
 			{Code: "LoadBalancerNotFound", Shape: "LoadBalancerNotFoundException", Status: 400},
 			{Code: "OperationNotPermitted", Shape: "OperationNotPermittedException", Status: 400},
+			{Code: "PriorRequestNotComplete", Shape: "PriorRequestNotCompleteException", Status: 429},
 			{Code: "PriorityInUse", Shape: "PriorityInUseException", Status: 400},
 			{Code: "ResourceInUse", Shape: "ResourceInUseException", Status: 400},
 			{Code: "ResourceNotFound", Shape: "ResourceNotFoundException", Status: 400},
@@ -198,6 +203,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeCapacityReservation", In: (*DescribeCapacityReservationInput)(nil), Out: (*DescribeCapacityReservationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeCapacityReservation(context.Context, *DescribeCapacityReservationInput) (*DescribeCapacityReservationOutput, error)
+				}); ok {
+					return wire.Handle(i.DescribeCapacityReservation)
+				}
+				return nil
+			}},
+			{Name: "DescribeListenerAttributes", In: (*DescribeListenerAttributesInput)(nil), Out: (*DescribeListenerAttributesOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeListenerAttributes(context.Context, *DescribeListenerAttributesInput) (*DescribeListenerAttributesOutput, error)
+				}); ok {
+					return wire.Handle(i.DescribeListenerAttributes)
+				}
+				return nil
+			}},
 			{Name: "DescribeListenerCertificates", In: (*DescribeListenerCertificatesInput)(nil), Out: (*DescribeListenerCertificatesOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeListenerCertificates(context.Context, *DescribeListenerCertificatesInput) (*DescribeListenerCertificatesOutput, error)
@@ -326,11 +347,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ModifyCapacityReservation", In: (*ModifyCapacityReservationInput)(nil), Out: (*ModifyCapacityReservationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyCapacityReservation(context.Context, *ModifyCapacityReservationInput) (*ModifyCapacityReservationOutput, error)
+				}); ok {
+					return wire.Handle(i.ModifyCapacityReservation)
+				}
+				return nil
+			}},
+			{Name: "ModifyIpPools", In: (*ModifyIpPoolsInput)(nil), Out: (*ModifyIpPoolsOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyIpPools(context.Context, *ModifyIpPoolsInput) (*ModifyIpPoolsOutput, error)
+				}); ok {
+					return wire.Handle(i.ModifyIpPools)
+				}
+				return nil
+			}},
 			{Name: "ModifyListener", In: (*ModifyListenerInput)(nil), Out: (*ModifyListenerOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ModifyListener(context.Context, *ModifyListenerInput) (*ModifyListenerOutput, error)
 				}); ok {
 					return wire.Handle(i.ModifyListener)
+				}
+				return nil
+			}},
+			{Name: "ModifyListenerAttributes", In: (*ModifyListenerAttributesInput)(nil), Out: (*ModifyListenerAttributesOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ModifyListenerAttributes(context.Context, *ModifyListenerAttributesInput) (*ModifyListenerAttributesOutput, error)
+				}); ok {
+					return wire.Handle(i.ModifyListenerAttributes)
 				}
 				return nil
 			}},

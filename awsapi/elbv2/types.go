@@ -11,6 +11,7 @@ type Action struct {
 	AuthenticateOidcConfig    *AuthenticateOidcActionConfig
 	FixedResponseConfig       *FixedResponseActionConfig
 	ForwardConfig             *ForwardActionConfig
+	JwtValidationConfig       *JwtValidationActionConfig
 	Order                     *int32
 	RedirectConfig            *RedirectActionConfig
 	TargetGroupArn            *string
@@ -41,6 +42,12 @@ type AddTrustStoreRevocationsInput struct {
 
 type AddTrustStoreRevocationsOutput struct {
 	TrustStoreRevocations []TrustStoreRevocation
+}
+
+type AdministrativeOverride struct {
+	Description *string
+	Reason      *string
+	State       *string
 }
 
 type AnomalyDetection struct {
@@ -77,8 +84,14 @@ type AuthenticateOidcActionConfig struct {
 type AvailabilityZone struct {
 	LoadBalancerAddresses []LoadBalancerAddress
 	OutpostId             *string
+	SourceNatIpv6Prefixes []string
 	SubnetId              *string
 	ZoneName              *string
+}
+
+type CapacityReservationStatus struct {
+	Code   *string
+	Reason *string
 }
 
 type Certificate struct {
@@ -108,15 +121,17 @@ type CreateListenerOutput struct {
 }
 
 type CreateLoadBalancerInput struct {
-	CustomerOwnedIpv4Pool *string
-	IpAddressType         *string
-	Name                  *string `wire:",req"`
-	Scheme                *string
-	SecurityGroups        []string
-	SubnetMappings        []SubnetMapping
-	Subnets               []string
-	Tags                  []Tag
-	Type                  *string
+	CustomerOwnedIpv4Pool        *string
+	EnablePrefixForIpv6SourceNat *string
+	IpAddressType                *string
+	IpamPools                    *IpamPools
+	Name                         *string `wire:",req"`
+	Scheme                       *string
+	SecurityGroups               []string
+	SubnetMappings               []SubnetMapping
+	Subnets                      []string
+	Tags                         []Tag
+	Type                         *string
 }
 
 type CreateLoadBalancerOutput struct {
@@ -129,6 +144,7 @@ type CreateRuleInput struct {
 	ListenerArn *string         `wire:",req"`
 	Priority    *int32          `wire:",req"`
 	Tags        []Tag
+	Transforms  []RuleTransform
 }
 
 type CreateRuleOutput struct {
@@ -150,6 +166,7 @@ type CreateTargetGroupInput struct {
 	Protocol                   *string
 	ProtocolVersion            *string
 	Tags                       []Tag
+	TargetControlPort          *int32
 	TargetType                 *string
 	UnhealthyThresholdCount    *int32
 	VpcId                      *string
@@ -230,6 +247,25 @@ type DescribeAccountLimitsInput struct {
 type DescribeAccountLimitsOutput struct {
 	Limits     []Limit
 	NextMarker *string
+}
+
+type DescribeCapacityReservationInput struct {
+	LoadBalancerArn *string `wire:",req"`
+}
+
+type DescribeCapacityReservationOutput struct {
+	CapacityReservationState    []ZonalCapacityReservationState
+	DecreaseRequestsRemaining   *int32
+	LastModifiedTime            *time.Time
+	MinimumLoadBalancerCapacity *MinimumLoadBalancerCapacity
+}
+
+type DescribeListenerAttributesInput struct {
+	ListenerArn *string `wire:",req"`
+}
+
+type DescribeListenerAttributesOutput struct {
+	Attributes []ListenerAttribute
 }
 
 type DescribeListenerCertificatesInput struct {
@@ -417,16 +453,38 @@ type GetTrustStoreRevocationContentOutput struct {
 }
 
 type HostHeaderConditionConfig struct {
-	Values []string
+	RegexValues []string
+	Values      []string
+}
+
+type HostHeaderRewriteConfig struct {
+	Rewrites []RewriteConfig
 }
 
 type HttpHeaderConditionConfig struct {
 	HttpHeaderName *string
+	RegexValues    []string
 	Values         []string
 }
 
 type HttpRequestMethodConditionConfig struct {
 	Values []string
+}
+
+type IpamPools struct {
+	Ipv4IpamPoolId *string
+}
+
+type JwtValidationActionAdditionalClaim struct {
+	Format *string  `wire:",req"`
+	Name   *string  `wire:",req"`
+	Values []string `wire:",req"`
+}
+
+type JwtValidationActionConfig struct {
+	AdditionalClaims []JwtValidationActionAdditionalClaim
+	Issuer           *string `wire:",req"`
+	JwksEndpoint     *string `wire:",req"`
 }
 
 type Limit struct {
@@ -446,14 +504,21 @@ type Listener struct {
 	SslPolicy            *string
 }
 
+type ListenerAttribute struct {
+	Key   *string
+	Value *string
+}
+
 type LoadBalancer struct {
 	AvailabilityZones                                    []AvailabilityZone
 	CanonicalHostedZoneId                                *string
 	CreatedTime                                          *time.Time
 	CustomerOwnedIpv4Pool                                *string
 	DNSName                                              *string
+	EnablePrefixForIpv6SourceNat                         *string
 	EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic *string
 	IpAddressType                                        *string
+	IpamPools                                            *IpamPools
 	LoadBalancerArn                                      *string
 	LoadBalancerName                                     *string
 	Scheme                                               *string
@@ -485,6 +550,42 @@ type Matcher struct {
 	HttpCode *string
 }
 
+type MinimumLoadBalancerCapacity struct {
+	CapacityUnits *int32
+}
+
+type ModifyCapacityReservationInput struct {
+	LoadBalancerArn             *string `wire:",req"`
+	MinimumLoadBalancerCapacity *MinimumLoadBalancerCapacity
+	ResetCapacityReservation    *bool
+}
+
+type ModifyCapacityReservationOutput struct {
+	CapacityReservationState    []ZonalCapacityReservationState
+	DecreaseRequestsRemaining   *int32
+	LastModifiedTime            *time.Time
+	MinimumLoadBalancerCapacity *MinimumLoadBalancerCapacity
+}
+
+type ModifyIpPoolsInput struct {
+	IpamPools       *IpamPools
+	LoadBalancerArn *string `wire:",req"`
+	RemoveIpamPools []string
+}
+
+type ModifyIpPoolsOutput struct {
+	IpamPools *IpamPools
+}
+
+type ModifyListenerAttributesInput struct {
+	Attributes  []ListenerAttribute `wire:",req"`
+	ListenerArn *string             `wire:",req"`
+}
+
+type ModifyListenerAttributesOutput struct {
+	Attributes []ListenerAttribute
+}
+
 type ModifyListenerInput struct {
 	AlpnPolicy           []string
 	Certificates         []Certificate
@@ -510,9 +611,11 @@ type ModifyLoadBalancerAttributesOutput struct {
 }
 
 type ModifyRuleInput struct {
-	Actions    []Action
-	Conditions []RuleCondition
-	RuleArn    *string `wire:",req"`
+	Actions         []Action
+	Conditions      []RuleCondition
+	ResetTransforms *bool
+	RuleArn         *string `wire:",req"`
+	Transforms      []RuleTransform
 }
 
 type ModifyRuleOutput struct {
@@ -557,6 +660,7 @@ type ModifyTrustStoreOutput struct {
 }
 
 type MutualAuthenticationAttributes struct {
+	AdvertiseTrustStoreCaNames    *string
 	IgnoreClientCertificateExpiry *bool
 	Mode                          *string
 	TrustStoreArn                 *string
@@ -564,7 +668,8 @@ type MutualAuthenticationAttributes struct {
 }
 
 type PathPatternConditionConfig struct {
-	Values []string
+	RegexValues []string
+	Values      []string
 }
 
 type QueryStringConditionConfig struct {
@@ -624,12 +729,18 @@ type RevocationContent struct {
 	S3ObjectVersion *string
 }
 
+type RewriteConfig struct {
+	Regex   *string `wire:",req"`
+	Replace *string `wire:",req"`
+}
+
 type Rule struct {
 	Actions    []Action
 	Conditions []RuleCondition
 	IsDefault  *bool
 	Priority   *string
 	RuleArn    *string
+	Transforms []RuleTransform
 }
 
 type RuleCondition struct {
@@ -639,6 +750,7 @@ type RuleCondition struct {
 	HttpRequestMethodConfig *HttpRequestMethodConditionConfig
 	PathPatternConfig       *PathPatternConditionConfig
 	QueryStringConfig       *QueryStringConditionConfig
+	RegexValues             []string
 	SourceIpConfig          *SourceIpConditionConfig
 	Values                  []string
 }
@@ -646,6 +758,12 @@ type RuleCondition struct {
 type RulePriorityPair struct {
 	Priority *int32
 	RuleArn  *string
+}
+
+type RuleTransform struct {
+	HostHeaderRewriteConfig *HostHeaderRewriteConfig
+	Type                    *string `wire:",req"`
+	UrlRewriteConfig        *UrlRewriteConfig
 }
 
 type SetIpAddressTypeInput struct {
@@ -677,19 +795,22 @@ type SetSecurityGroupsOutput struct {
 }
 
 type SetSubnetsInput struct {
-	IpAddressType   *string
-	LoadBalancerArn *string `wire:",req"`
-	SubnetMappings  []SubnetMapping
-	Subnets         []string
+	EnablePrefixForIpv6SourceNat *string
+	IpAddressType                *string
+	LoadBalancerArn              *string `wire:",req"`
+	SubnetMappings               []SubnetMapping
+	Subnets                      []string
 }
 
 type SetSubnetsOutput struct {
-	AvailabilityZones []AvailabilityZone
-	IpAddressType     *string
+	AvailabilityZones            []AvailabilityZone
+	EnablePrefixForIpv6SourceNat *string
+	IpAddressType                *string
 }
 
 type SourceIpConditionConfig struct {
-	Values []string
+	IpAddressType *string
+	Values        []string
 }
 
 type SslPolicy struct {
@@ -700,10 +821,11 @@ type SslPolicy struct {
 }
 
 type SubnetMapping struct {
-	AllocationId       *string
-	IPv6Address        *string
-	PrivateIPv4Address *string
-	SubnetId           *string
+	AllocationId        *string
+	IPv6Address         *string
+	PrivateIPv4Address  *string
+	SourceNatIpv6Prefix *string
+	SubnetId            *string
 }
 
 type Tag struct {
@@ -720,6 +842,7 @@ type TargetDescription struct {
 	AvailabilityZone *string
 	Id               *string `wire:",req"`
 	Port             *int32
+	QuicServerId     *string
 }
 
 type TargetGroup struct {
@@ -736,6 +859,7 @@ type TargetGroup struct {
 	Port                       *int32
 	Protocol                   *string
 	ProtocolVersion            *string
+	TargetControlPort          *int32
 	TargetGroupArn             *string
 	TargetGroupName            *string
 	TargetType                 *string
@@ -765,10 +889,11 @@ type TargetHealth struct {
 }
 
 type TargetHealthDescription struct {
-	AnomalyDetection *AnomalyDetection
-	HealthCheckPort  *string
-	Target           *TargetDescription
-	TargetHealth     *TargetHealth
+	AdministrativeOverride *AdministrativeOverride
+	AnomalyDetection       *AnomalyDetection
+	HealthCheckPort        *string
+	Target                 *TargetDescription
+	TargetHealth           *TargetHealth
 }
 
 type TrustStore struct {
@@ -788,4 +913,14 @@ type TrustStoreRevocation struct {
 	RevocationId           *int64
 	RevocationType         *string
 	TrustStoreArn          *string
+}
+
+type UrlRewriteConfig struct {
+	Rewrites []RewriteConfig
+}
+
+type ZonalCapacityReservationState struct {
+	AvailabilityZone       *string
+	EffectiveCapacityUnits *float64
+	State                  *CapacityReservationStatus
 }

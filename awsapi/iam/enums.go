@@ -4,41 +4,115 @@ package iam
 
 // Values of AccessAdvisorUsageGranularityType.
 const (
-	AccessAdvisorUsageGranularityTypeSERVICELEVEL = "SERVICE_LEVEL"
 	AccessAdvisorUsageGranularityTypeACTIONLEVEL  = "ACTION_LEVEL"
+	AccessAdvisorUsageGranularityTypeSERVICELEVEL = "SERVICE_LEVEL"
+)
+
+// Values of AssertionEncryptionModeType.
+const (
+	AssertionEncryptionModeTypeAllowed  = "Allowed"
+	AssertionEncryptionModeTypeRequired = "Required"
+)
+
+// Values of AssignmentStatusType.
+const (
+	AssignmentStatusTypeAny        = "Any"
+	AssignmentStatusTypeAssigned   = "Assigned"
+	AssignmentStatusTypeUnassigned = "Unassigned"
+)
+
+// Values of AttachmentType.
+const (
+	AttachmentTypeGroup = "group"
+	AttachmentTypeRole  = "role"
+	AttachmentTypeUser  = "user"
 )
 
 // Values of ContextKeyTypeEnum.
 const (
-	ContextKeyTypeEnumString      = "string"
-	ContextKeyTypeEnumStringList  = "stringList"
-	ContextKeyTypeEnumNumeric     = "numeric"
-	ContextKeyTypeEnumNumericList = "numericList"
-	ContextKeyTypeEnumBoolean     = "boolean"
-	ContextKeyTypeEnumBooleanList = "booleanList"
-	ContextKeyTypeEnumIp          = "ip"
-	ContextKeyTypeEnumIpList      = "ipList"
 	ContextKeyTypeEnumBinary      = "binary"
 	ContextKeyTypeEnumBinaryList  = "binaryList"
+	ContextKeyTypeEnumBoolean     = "boolean"
+	ContextKeyTypeEnumBooleanList = "booleanList"
 	ContextKeyTypeEnumDate        = "date"
 	ContextKeyTypeEnumDateList    = "dateList"
+	ContextKeyTypeEnumIp          = "ip"
+	ContextKeyTypeEnumIpList      = "ipList"
+	ContextKeyTypeEnumNumeric     = "numeric"
+	ContextKeyTypeEnumNumericList = "numericList"
+	ContextKeyTypeEnumString      = "string"
+	ContextKeyTypeEnumStringList  = "stringList"
 )
 
 // Values of DeletionTaskStatusType.
 const (
-	DeletionTaskStatusTypeSUCCEEDED  = "SUCCEEDED"
-	DeletionTaskStatusTypeINPROGRESS = "IN_PROGRESS"
 	DeletionTaskStatusTypeFAILED     = "FAILED"
+	DeletionTaskStatusTypeINPROGRESS = "IN_PROGRESS"
 	DeletionTaskStatusTypeNOTSTARTED = "NOT_STARTED"
+	DeletionTaskStatusTypeSUCCEEDED  = "SUCCEEDED"
+)
+
+// Values of EncodingType.
+const (
+	EncodingTypePEM = "PEM"
+	EncodingTypeSSH = "SSH"
 )
 
 // Values of EntityType.
 const (
-	EntityTypeUser               = "User"
-	EntityTypeRole               = "Role"
+	EntityTypeAWSManagedPolicy   = "AWSManagedPolicy"
 	EntityTypeGroup              = "Group"
 	EntityTypeLocalManagedPolicy = "LocalManagedPolicy"
-	EntityTypeAWSManagedPolicy   = "AWSManagedPolicy"
+	EntityTypeRole               = "Role"
+	EntityTypeUser               = "User"
+)
+
+// Values of FeatureType.
+const (
+	FeatureTypeRootCredentialsManagement = "RootCredentialsManagement"
+	FeatureTypeRootSessions              = "RootSessions"
+)
+
+// Values of GlobalEndpointTokenVersion.
+const (
+	GlobalEndpointTokenVersionV1Token = "v1Token"
+	GlobalEndpointTokenVersionV2Token = "v2Token"
+)
+
+// Values of JobStatusType.
+const (
+	JobStatusTypeCOMPLETED  = "COMPLETED"
+	JobStatusTypeFAILED     = "FAILED"
+	JobStatusTypeINPROGRESS = "IN_PROGRESS"
+)
+
+// Values of ManagedByTypeType.
+const (
+	ManagedByTypeTypeService = "Service"
+)
+
+// Values of ParameterTypeType.
+const (
+	ParameterTypeTypeArn        = "Arn"
+	ParameterTypeTypeArnList    = "ArnList"
+	ParameterTypeTypeNumber     = "Number"
+	ParameterTypeTypeNumberList = "NumberList"
+	ParameterTypeTypeString     = "String"
+	ParameterTypeTypeStringList = "StringList"
+)
+
+// Values of PermissionCheckResultType.
+const (
+	PermissionCheckResultTypeALLOWED = "ALLOWED"
+	PermissionCheckResultTypeDENIED  = "DENIED"
+	PermissionCheckResultTypeUNSURE  = "UNSURE"
+)
+
+// Values of PermissionCheckStatusType.
+const (
+	PermissionCheckStatusTypeCOMPLETE   = "COMPLETE"
+	PermissionCheckStatusTypeFAILED     = "FAILED"
+	PermissionCheckStatusTypeINPROGRESS = "IN_PROGRESS"
 )
 
 // Values of PermissionsBoundaryAttachmentType.
@@ -53,21 +127,57 @@ const (
 	PolicyEvaluationDecisionTypeImplicitDeny = "implicitDeny"
 )
 
+// Values of PolicyIdentifierPolicyType.
+const (
+	PolicyIdentifierPolicyTypeAwsManaged         = "aws-managed"
+	PolicyIdentifierPolicyTypeInline             = "inline"
+	PolicyIdentifierPolicyTypePermissionBoundary = "permission-boundary"
+	PolicyIdentifierPolicyTypeRcp                = "rcp"
+	PolicyIdentifierPolicyTypeScp                = "scp"
+	PolicyIdentifierPolicyTypeUserManaged        = "user-managed"
+)
+
+// Values of PolicyOwnerEntityType.
+const (
+	PolicyOwnerEntityTypeGROUP = "GROUP"
+	PolicyOwnerEntityTypeROLE  = "ROLE"
+	PolicyOwnerEntityTypeUSER  = "USER"
+)
+
+// Values of PolicyParameterTypeEnum.
+const (
+	PolicyParameterTypeEnumString     = "string"
+	PolicyParameterTypeEnumStringList = "stringList"
+)
+
+// Values of PolicyScopeType.
+const (
+	PolicyScopeTypeAWS   = "AWS"
+	PolicyScopeTypeAll   = "All"
+	PolicyScopeTypeLocal = "Local"
+)
+
 // Values of PolicySourceType.
 const (
-	PolicySourceTypeUser        = "user"
-	PolicySourceTypeGroup       = "group"
-	PolicySourceTypeRole        = "role"
 	PolicySourceTypeAwsManaged  = "aws-managed"
-	PolicySourceTypeUserManaged = "user-managed"
-	PolicySourceTypeResource    = "resource"
+	PolicySourceTypeGroup       = "group"
 	PolicySourceTypeNone        = "none"
+	PolicySourceTypeResource    = "resource"
+	PolicySourceTypeRole        = "role"
+	PolicySourceTypeUser        = "user"
+	PolicySourceTypeUserManaged = "user-managed"
+)
+
+// Values of PolicyType.
+const (
+	PolicyTypeINLINE  = "INLINE"
+	PolicyTypeMANAGED = "MANAGED"
 )
 
 // Values of PolicyUsageType.
 const (
-	PolicyUsageTypePermissionsPolicy   = "PermissionsPolicy"
 	PolicyUsageTypePermissionsBoundary = "PermissionsBoundary"
+	PolicyUsageTypePermissionsPolicy   = "PermissionsPolicy"
 )
 
 // Values of ReportFormatType.
@@ -77,97 +187,79 @@ const (
 
 // Values of ReportStateType.
 const (
-	ReportStateTypeSTARTED    = "STARTED"
-	ReportStateTypeINPROGRESS = "INPROGRESS"
 	ReportStateTypeCOMPLETE   = "COMPLETE"
+	ReportStateTypeINPROGRESS = "INPROGRESS"
+	ReportStateTypeSTARTED    = "STARTED"
 )
 
-// Values of assignmentStatusType.
+// Values of SortKeyType.
 const (
-	AssignmentStatusTypeAssigned   = "Assigned"
-	AssignmentStatusTypeUnassigned = "Unassigned"
-	AssignmentStatusTypeAny        = "Any"
-)
-
-// Values of encodingType.
-const (
-	EncodingTypeSSH = "SSH"
-	EncodingTypePEM = "PEM"
-)
-
-// Values of globalEndpointTokenVersion.
-const (
-	GlobalEndpointTokenVersionV1Token = "v1Token"
-	GlobalEndpointTokenVersionV2Token = "v2Token"
-)
-
-// Values of jobStatusType.
-const (
-	JobStatusTypeINPROGRESS = "IN_PROGRESS"
-	JobStatusTypeCOMPLETED  = "COMPLETED"
-	JobStatusTypeFAILED     = "FAILED"
-)
-
-// Values of policyOwnerEntityType.
-const (
-	PolicyOwnerEntityTypeUSER  = "USER"
-	PolicyOwnerEntityTypeROLE  = "ROLE"
-	PolicyOwnerEntityTypeGROUP = "GROUP"
-)
-
-// Values of policyScopeType.
-const (
-	PolicyScopeTypeAll   = "All"
-	PolicyScopeTypeAWS   = "AWS"
-	PolicyScopeTypeLocal = "Local"
-)
-
-// Values of policyType.
-const (
-	PolicyTypeINLINE  = "INLINE"
-	PolicyTypeMANAGED = "MANAGED"
-)
-
-// Values of sortKeyType.
-const (
-	SortKeyTypeSERVICENAMESPACEASCENDING       = "SERVICE_NAMESPACE_ASCENDING"
-	SortKeyTypeSERVICENAMESPACEDESCENDING      = "SERVICE_NAMESPACE_DESCENDING"
 	SortKeyTypeLASTAUTHENTICATEDTIMEASCENDING  = "LAST_AUTHENTICATED_TIME_ASCENDING"
 	SortKeyTypeLASTAUTHENTICATEDTIMEDESCENDING = "LAST_AUTHENTICATED_TIME_DESCENDING"
+	SortKeyTypeSERVICENAMESPACEASCENDING       = "SERVICE_NAMESPACE_ASCENDING"
+	SortKeyTypeSERVICENAMESPACEDESCENDING      = "SERVICE_NAMESPACE_DESCENDING"
 )
 
-// Values of statusType.
+// Values of StateType.
+const (
+	StateTypeACCEPTED        = "ACCEPTED"
+	StateTypeASSIGNED        = "ASSIGNED"
+	StateTypeEXPIRED         = "EXPIRED"
+	StateTypeFINALIZED       = "FINALIZED"
+	StateTypePENDINGAPPROVAL = "PENDING_APPROVAL"
+	StateTypeREJECTED        = "REJECTED"
+	StateTypeUNASSIGNED      = "UNASSIGNED"
+)
+
+// Values of StatusType.
 const (
 	StatusTypeActive   = "Active"
+	StatusTypeExpired  = "Expired"
 	StatusTypeInactive = "Inactive"
 )
 
-// Values of summaryKeyType.
+// Values of SummaryKeyType.
 const (
-	SummaryKeyTypeUsers                             = "Users"
-	SummaryKeyTypeUsersQuota                        = "UsersQuota"
-	SummaryKeyTypeGroups                            = "Groups"
-	SummaryKeyTypeGroupsQuota                       = "GroupsQuota"
-	SummaryKeyTypeServerCertificates                = "ServerCertificates"
-	SummaryKeyTypeServerCertificatesQuota           = "ServerCertificatesQuota"
-	SummaryKeyTypeUserPolicySizeQuota               = "UserPolicySizeQuota"
-	SummaryKeyTypeGroupPolicySizeQuota              = "GroupPolicySizeQuota"
-	SummaryKeyTypeGroupsPerUserQuota                = "GroupsPerUserQuota"
-	SummaryKeyTypeSigningCertificatesPerUserQuota   = "SigningCertificatesPerUserQuota"
 	SummaryKeyTypeAccessKeysPerUserQuota            = "AccessKeysPerUserQuota"
-	SummaryKeyTypeMFADevices                        = "MFADevices"
-	SummaryKeyTypeMFADevicesInUse                   = "MFADevicesInUse"
-	SummaryKeyTypeAccountMFAEnabled                 = "AccountMFAEnabled"
 	SummaryKeyTypeAccountAccessKeysPresent          = "AccountAccessKeysPresent"
+	SummaryKeyTypeAccountMFAEnabled                 = "AccountMFAEnabled"
+	SummaryKeyTypeAccountPasswordPresent            = "AccountPasswordPresent"
 	SummaryKeyTypeAccountSigningCertificatesPresent = "AccountSigningCertificatesPresent"
+	SummaryKeyTypeAssumeRolePolicySizeQuota         = "AssumeRolePolicySizeQuota"
 	SummaryKeyTypeAttachedPoliciesPerGroupQuota     = "AttachedPoliciesPerGroupQuota"
 	SummaryKeyTypeAttachedPoliciesPerRoleQuota      = "AttachedPoliciesPerRoleQuota"
 	SummaryKeyTypeAttachedPoliciesPerUserQuota      = "AttachedPoliciesPerUserQuota"
+	SummaryKeyTypeGlobalEndpointTokenVersion        = "GlobalEndpointTokenVersion"
+	SummaryKeyTypeGroupPolicySizeQuota              = "GroupPolicySizeQuota"
+	SummaryKeyTypeGroups                            = "Groups"
+	SummaryKeyTypeGroupsPerUserQuota                = "GroupsPerUserQuota"
+	SummaryKeyTypeGroupsQuota                       = "GroupsQuota"
+	SummaryKeyTypeInstanceProfiles                  = "InstanceProfiles"
+	SummaryKeyTypeInstanceProfilesQuota             = "InstanceProfilesQuota"
+	SummaryKeyTypeMFADevices                        = "MFADevices"
+	SummaryKeyTypeMFADevicesInUse                   = "MFADevicesInUse"
 	SummaryKeyTypePolicies                          = "Policies"
 	SummaryKeyTypePoliciesQuota                     = "PoliciesQuota"
 	SummaryKeyTypePolicySizeQuota                   = "PolicySizeQuota"
 	SummaryKeyTypePolicyVersionsInUse               = "PolicyVersionsInUse"
 	SummaryKeyTypePolicyVersionsInUseQuota          = "PolicyVersionsInUseQuota"
+	SummaryKeyTypeProviders                         = "Providers"
+	SummaryKeyTypeRolePolicySizeQuota               = "RolePolicySizeQuota"
+	SummaryKeyTypeRoles                             = "Roles"
+	SummaryKeyTypeRolesQuota                        = "RolesQuota"
+	SummaryKeyTypeServerCertificates                = "ServerCertificates"
+	SummaryKeyTypeServerCertificatesQuota           = "ServerCertificatesQuota"
+	SummaryKeyTypeSigningCertificatesPerUserQuota   = "SigningCertificatesPerUserQuota"
+	SummaryKeyTypeUserPolicySizeQuota               = "UserPolicySizeQuota"
+	SummaryKeyTypeUsers                             = "Users"
+	SummaryKeyTypeUsersQuota                        = "UsersQuota"
 	SummaryKeyTypeVersionsPerPolicyQuota            = "VersionsPerPolicyQuota"
-	SummaryKeyTypeGlobalEndpointTokenVersion        = "GlobalEndpointTokenVersion"
+)
+
+// Values of SummaryStateType.
+const (
+	SummaryStateTypeAVAILABLE    = "AVAILABLE"
+	SummaryStateTypeFAILED       = "FAILED"
+	SummaryStateTypeNOTAVAILABLE = "NOT_AVAILABLE"
+	SummaryStateTypeNOTSUPPORTED = "NOT_SUPPORTED"
 )

@@ -15,14 +15,18 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "iam", Version: "2010-05-08", Protocols: []wire.Protocol{"query"}, Namespace: "https://iam.amazonaws.com/doc/2010-05-08/", TargetPrefix: "", Global: true, QueryErrors: false,
+		Name: "iam", Version: "2010-05-08", Protocols: []wire.Protocol{"query"}, Namespace: "https://iam.amazonaws.com/doc/2010-05-08/", TargetPrefix: "AWSIdentityManagementV20100508", Global: true,
 		Errors: []wire.ErrorShape{
+			{Code: "AccountNotManagementOrDelegatedAdministratorException", Status: 400},
+			{Code: "CallerIsNotManagementAccountException", Status: 400},
 			{Code: "ConcurrentModification", Shape: "ConcurrentModificationException", Status: 409},
 			{Code: "DeleteConflict", Shape: "DeleteConflictException", Status: 409},
 			{Code: "DuplicateCertificate", Shape: "DuplicateCertificateException", Status: 409},
 			{Code: "DuplicateSSHPublicKey", Shape: "DuplicateSSHPublicKeyException", Status: 400},
 			{Code: "EntityAlreadyExists", Shape: "EntityAlreadyExistsException", Status: 409},
 			{Code: "EntityTemporarilyUnmodifiable", Shape: "EntityTemporarilyUnmodifiableException", Status: 409},
+			{Code: "FeatureDisabled", Shape: "FeatureDisabledException", Status: 404},
+			{Code: "FeatureEnabled", Shape: "FeatureEnabledException", Status: 409},
 			{Code: "InvalidAuthenticationCode", Shape: "InvalidAuthenticationCodeException", Status: 403},
 			{Code: "InvalidCertificate", Shape: "InvalidCertificateException", Status: 400},
 			{Code: "InvalidInput", Shape: "InvalidInputException", Status: 400},
@@ -32,9 +36,12 @@ var api = sync.OnceValue(func() *wire.Service {
 			{Code: "LimitExceeded", Shape: "LimitExceededException", Status: 409},
 			{Code: "MalformedCertificate", Shape: "MalformedCertificateException", Status: 400},
 			{Code: "MalformedPolicyDocument", Shape: "MalformedPolicyDocumentException", Status: 400},
+			{Code: "NameConflict", Shape: "NameConflictException", Status: 409},
 			{Code: "NoSuchEntity", Shape: "NoSuchEntityException", Status: 404},
 			{Code: "NotSupportedService", Shape: "ServiceNotSupportedException", Status: 404},
 			{Code: "OpenIdIdpCommunicationError", Shape: "OpenIdIdpCommunicationErrorException", Status: 400},
+			{Code: "OrganizationNotFoundException", Status: 400},
+			{Code: "OrganizationNotInAllFeaturesModeException", Status: 400},
 			{Code: "PasswordPolicyViolation", Shape: "PasswordPolicyViolationException", Status: 400},
 			{Code: "PolicyEvaluation", Shape: "PolicyEvaluationException", Status: 500},
 			{Code: "PolicyNotAttachable", Shape: "PolicyNotAttachableException", Status: 400},
@@ -42,11 +49,30 @@ var api = sync.OnceValue(func() *wire.Service {
 			{Code: "ReportGenerationLimitExceeded", Shape: "ReportGenerationLimitExceededException", Status: 409},
 			{Code: "ReportInProgress", Shape: "CredentialReportNotReadyException", Status: 404},
 			{Code: "ReportNotPresent", Shape: "CredentialReportNotPresentException", Status: 410},
+			{Code: "RoleModified", Shape: "RoleModifiedException", Status: 409},
+			{Code: "RoleTemplateDisabled", Shape: "RoleTemplateDisabledException", Status: 400},
+			{Code: "ServiceAccessNotEnabledException", Status: 400},
 			{Code: "ServiceFailure", Shape: "ServiceFailureException", Status: 500},
 			{Code: "UnmodifiableEntity", Shape: "UnmodifiableEntityException", Status: 400},
 			{Code: "UnrecognizedPublicKeyEncoding", Shape: "UnrecognizedPublicKeyEncodingException", Status: 400},
 		},
 		Operations: []*wire.Operation{
+			{Name: "AcceptDelegationRequest", In: (*AcceptDelegationRequestRequest)(nil), Out: (*AcceptDelegationRequestOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AcceptDelegationRequest(context.Context, *AcceptDelegationRequestRequest) (*AcceptDelegationRequestOutput, error)
+				}); ok {
+					return wire.Handle(i.AcceptDelegationRequest)
+				}
+				return nil
+			}},
+			{Name: "AcquireRole", In: (*AcquireRoleRequest)(nil), Out: (*AcquireRoleResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AcquireRole(context.Context, *AcquireRoleRequest) (*AcquireRoleResponse, error)
+				}); ok {
+					return wire.Handle(i.AcquireRole)
+				}
+				return nil
+			}},
 			{Name: "AddClientIDToOpenIDConnectProvider", In: (*AddClientIDToOpenIDConnectProviderRequest)(nil), Out: (*AddClientIDToOpenIDConnectProviderOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					AddClientIDToOpenIDConnectProvider(context.Context, *AddClientIDToOpenIDConnectProviderRequest) (*AddClientIDToOpenIDConnectProviderOutput, error)
@@ -68,6 +94,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					AddUserToGroup(context.Context, *AddUserToGroupRequest) (*AddUserToGroupOutput, error)
 				}); ok {
 					return wire.Handle(i.AddUserToGroup)
+				}
+				return nil
+			}},
+			{Name: "AssociateDelegationRequest", In: (*AssociateDelegationRequestRequest)(nil), Out: (*AssociateDelegationRequestOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssociateDelegationRequest(context.Context, *AssociateDelegationRequestRequest) (*AssociateDelegationRequestOutput, error)
+				}); ok {
+					return wire.Handle(i.AssociateDelegationRequest)
 				}
 				return nil
 			}},
@@ -116,6 +150,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					CreateAccountAlias(context.Context, *CreateAccountAliasRequest) (*CreateAccountAliasOutput, error)
 				}); ok {
 					return wire.Handle(i.CreateAccountAlias)
+				}
+				return nil
+			}},
+			{Name: "CreateDelegationRequest", In: (*CreateDelegationRequestRequest)(nil), Out: (*CreateDelegationRequestResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateDelegationRequest(context.Context, *CreateDelegationRequestRequest) (*CreateDelegationRequestResponse, error)
+				}); ok {
+					return wire.Handle(i.CreateDelegationRequest)
 				}
 				return nil
 			}},
@@ -431,11 +473,59 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DisableOrganizationsRootCredentialsManagement", In: (*DisableOrganizationsRootCredentialsManagementRequest)(nil), Out: (*DisableOrganizationsRootCredentialsManagementResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableOrganizationsRootCredentialsManagement(context.Context, *DisableOrganizationsRootCredentialsManagementRequest) (*DisableOrganizationsRootCredentialsManagementResponse, error)
+				}); ok {
+					return wire.Handle(i.DisableOrganizationsRootCredentialsManagement)
+				}
+				return nil
+			}},
+			{Name: "DisableOrganizationsRootSessions", In: (*DisableOrganizationsRootSessionsRequest)(nil), Out: (*DisableOrganizationsRootSessionsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableOrganizationsRootSessions(context.Context, *DisableOrganizationsRootSessionsRequest) (*DisableOrganizationsRootSessionsResponse, error)
+				}); ok {
+					return wire.Handle(i.DisableOrganizationsRootSessions)
+				}
+				return nil
+			}},
+			{Name: "DisableOutboundWebIdentityFederation", In: (*DisableOutboundWebIdentityFederationInput)(nil), Out: (*DisableOutboundWebIdentityFederationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisableOutboundWebIdentityFederation(context.Context, *DisableOutboundWebIdentityFederationInput) (*DisableOutboundWebIdentityFederationOutput, error)
+				}); ok {
+					return wire.Handle(i.DisableOutboundWebIdentityFederation)
+				}
+				return nil
+			}},
 			{Name: "EnableMFADevice", In: (*EnableMFADeviceRequest)(nil), Out: (*EnableMFADeviceOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					EnableMFADevice(context.Context, *EnableMFADeviceRequest) (*EnableMFADeviceOutput, error)
 				}); ok {
 					return wire.Handle(i.EnableMFADevice)
+				}
+				return nil
+			}},
+			{Name: "EnableOrganizationsRootCredentialsManagement", In: (*EnableOrganizationsRootCredentialsManagementRequest)(nil), Out: (*EnableOrganizationsRootCredentialsManagementResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableOrganizationsRootCredentialsManagement(context.Context, *EnableOrganizationsRootCredentialsManagementRequest) (*EnableOrganizationsRootCredentialsManagementResponse, error)
+				}); ok {
+					return wire.Handle(i.EnableOrganizationsRootCredentialsManagement)
+				}
+				return nil
+			}},
+			{Name: "EnableOrganizationsRootSessions", In: (*EnableOrganizationsRootSessionsRequest)(nil), Out: (*EnableOrganizationsRootSessionsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableOrganizationsRootSessions(context.Context, *EnableOrganizationsRootSessionsRequest) (*EnableOrganizationsRootSessionsResponse, error)
+				}); ok {
+					return wire.Handle(i.EnableOrganizationsRootSessions)
+				}
+				return nil
+			}},
+			{Name: "EnableOutboundWebIdentityFederation", In: (*EnableOutboundWebIdentityFederationInput)(nil), Out: (*EnableOutboundWebIdentityFederationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					EnableOutboundWebIdentityFederation(context.Context, *EnableOutboundWebIdentityFederationInput) (*EnableOutboundWebIdentityFederationResponse, error)
+				}); ok {
+					return wire.Handle(i.EnableOutboundWebIdentityFederation)
 				}
 				return nil
 			}},
@@ -487,6 +577,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetAccountProperties", In: (*GetAccountPropertiesRequest)(nil), Out: (*GetAccountPropertiesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetAccountProperties(context.Context, *GetAccountPropertiesRequest) (*GetAccountPropertiesResponse, error)
+				}); ok {
+					return wire.Handle(i.GetAccountProperties)
+				}
+				return nil
+			}},
 			{Name: "GetAccountSummary", In: (*GetAccountSummaryInput)(nil), Out: (*GetAccountSummaryResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetAccountSummary(context.Context, *GetAccountSummaryInput) (*GetAccountSummaryResponse, error)
@@ -519,6 +617,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetDelegationRequest", In: (*GetDelegationRequestRequest)(nil), Out: (*GetDelegationRequestResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetDelegationRequest(context.Context, *GetDelegationRequestRequest) (*GetDelegationRequestResponse, error)
+				}); ok {
+					return wire.Handle(i.GetDelegationRequest)
+				}
+				return nil
+			}},
 			{Name: "GetGroup", In: (*GetGroupRequest)(nil), Out: (*GetGroupResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetGroup(context.Context, *GetGroupRequest) (*GetGroupResponse, error)
@@ -532,6 +638,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					GetGroupPolicy(context.Context, *GetGroupPolicyRequest) (*GetGroupPolicyResponse, error)
 				}); ok {
 					return wire.Handle(i.GetGroupPolicy)
+				}
+				return nil
+			}},
+			{Name: "GetHumanReadableSummary", In: (*GetHumanReadableSummaryRequest)(nil), Out: (*GetHumanReadableSummaryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetHumanReadableSummary(context.Context, *GetHumanReadableSummaryRequest) (*GetHumanReadableSummaryResponse, error)
+				}); ok {
+					return wire.Handle(i.GetHumanReadableSummary)
 				}
 				return nil
 			}},
@@ -575,6 +689,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetOutboundWebIdentityFederationInfo", In: (*GetOutboundWebIdentityFederationInfoInput)(nil), Out: (*GetOutboundWebIdentityFederationInfoResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetOutboundWebIdentityFederationInfo(context.Context, *GetOutboundWebIdentityFederationInfoInput) (*GetOutboundWebIdentityFederationInfoResponse, error)
+				}); ok {
+					return wire.Handle(i.GetOutboundWebIdentityFederationInfo)
+				}
+				return nil
+			}},
 			{Name: "GetPolicy", In: (*GetPolicyRequest)(nil), Out: (*GetPolicyResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetPolicy(context.Context, *GetPolicyRequest) (*GetPolicyResponse, error)
@@ -604,6 +726,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					GetRolePolicy(context.Context, *GetRolePolicyRequest) (*GetRolePolicyResponse, error)
 				}); ok {
 					return wire.Handle(i.GetRolePolicy)
+				}
+				return nil
+			}},
+			{Name: "GetRoleTemplateVersion", In: (*GetRoleTemplateVersionRequest)(nil), Out: (*GetRoleTemplateVersionResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetRoleTemplateVersion(context.Context, *GetRoleTemplateVersionRequest) (*GetRoleTemplateVersionResponse, error)
+				}); ok {
+					return wire.Handle(i.GetRoleTemplateVersion)
 				}
 				return nil
 			}},
@@ -711,6 +841,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ListDelegationRequests", In: (*ListDelegationRequestsRequest)(nil), Out: (*ListDelegationRequestsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListDelegationRequests(context.Context, *ListDelegationRequestsRequest) (*ListDelegationRequestsResponse, error)
+				}); ok {
+					return wire.Handle(i.ListDelegationRequests)
+				}
+				return nil
+			}},
 			{Name: "ListEntitiesForPolicy", In: (*ListEntitiesForPolicyRequest)(nil), Out: (*ListEntitiesForPolicyResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListEntitiesForPolicy(context.Context, *ListEntitiesForPolicyRequest) (*ListEntitiesForPolicyResponse, error)
@@ -796,6 +934,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					ListOpenIDConnectProviders(context.Context, *ListOpenIDConnectProvidersRequest) (*ListOpenIDConnectProvidersResponse, error)
 				}); ok {
 					return wire.Handle(i.ListOpenIDConnectProviders)
+				}
+				return nil
+			}},
+			{Name: "ListOrganizationsFeatures", In: (*ListOrganizationsFeaturesRequest)(nil), Out: (*ListOrganizationsFeaturesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListOrganizationsFeatures(context.Context, *ListOrganizationsFeaturesRequest) (*ListOrganizationsFeaturesResponse, error)
+				}); ok {
+					return wire.Handle(i.ListOrganizationsFeatures)
 				}
 				return nil
 			}},
@@ -943,6 +1089,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "PutAccountProperties", In: (*PutAccountPropertiesRequest)(nil), Out: (*PutAccountPropertiesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutAccountProperties(context.Context, *PutAccountPropertiesRequest) (*PutAccountPropertiesResponse, error)
+				}); ok {
+					return wire.Handle(i.PutAccountProperties)
+				}
+				return nil
+			}},
 			{Name: "PutGroupPolicy", In: (*PutGroupPolicyRequest)(nil), Out: (*PutGroupPolicyOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutGroupPolicy(context.Context, *PutGroupPolicyRequest) (*PutGroupPolicyOutput, error)
@@ -983,6 +1137,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "RejectDelegationRequest", In: (*RejectDelegationRequestRequest)(nil), Out: (*RejectDelegationRequestOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					RejectDelegationRequest(context.Context, *RejectDelegationRequestRequest) (*RejectDelegationRequestOutput, error)
+				}); ok {
+					return wire.Handle(i.RejectDelegationRequest)
+				}
+				return nil
+			}},
 			{Name: "RemoveClientIDFromOpenIDConnectProvider", In: (*RemoveClientIDFromOpenIDConnectProviderRequest)(nil), Out: (*RemoveClientIDFromOpenIDConnectProviderOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					RemoveClientIDFromOpenIDConnectProvider(context.Context, *RemoveClientIDFromOpenIDConnectProviderRequest) (*RemoveClientIDFromOpenIDConnectProviderOutput, error)
@@ -1020,6 +1182,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					ResyncMFADevice(context.Context, *ResyncMFADeviceRequest) (*ResyncMFADeviceOutput, error)
 				}); ok {
 					return wire.Handle(i.ResyncMFADevice)
+				}
+				return nil
+			}},
+			{Name: "SendDelegationToken", In: (*SendDelegationTokenRequest)(nil), Out: (*SendDelegationTokenOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					SendDelegationToken(context.Context, *SendDelegationTokenRequest) (*SendDelegationTokenOutput, error)
+				}); ok {
+					return wire.Handle(i.SendDelegationToken)
 				}
 				return nil
 			}},
@@ -1207,6 +1377,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "UpdateDelegationRequest", In: (*UpdateDelegationRequestRequest)(nil), Out: (*UpdateDelegationRequestOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateDelegationRequest(context.Context, *UpdateDelegationRequestRequest) (*UpdateDelegationRequestOutput, error)
+				}); ok {
+					return wire.Handle(i.UpdateDelegationRequest)
+				}
+				return nil
+			}},
 			{Name: "UpdateGroup", In: (*UpdateGroupRequest)(nil), Out: (*UpdateGroupOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					UpdateGroup(context.Context, *UpdateGroupRequest) (*UpdateGroupOutput, error)
@@ -1323,11 +1501,15 @@ var api = sync.OnceValue(func() *wire.Service {
 	}
 })
 
+type AcceptDelegationRequestOutput struct{}
+
 type AddClientIDToOpenIDConnectProviderOutput struct{}
 
 type AddRoleToInstanceProfileOutput struct{}
 
 type AddUserToGroupOutput struct{}
+
+type AssociateDelegationRequestOutput struct{}
 
 type AttachGroupPolicyOutput struct{}
 
@@ -1393,7 +1575,13 @@ type DetachRolePolicyOutput struct{}
 
 type DetachUserPolicyOutput struct{}
 
+type DisableOutboundWebIdentityFederationInput struct{}
+
+type DisableOutboundWebIdentityFederationOutput struct{}
+
 type EnableMFADeviceOutput struct{}
+
+type EnableOutboundWebIdentityFederationInput struct{}
 
 type GenerateCredentialReportInput struct{}
 
@@ -1402,6 +1590,8 @@ type GetAccountPasswordPolicyInput struct{}
 type GetAccountSummaryInput struct{}
 
 type GetCredentialReportInput struct{}
+
+type GetOutboundWebIdentityFederationInfoInput struct{}
 
 type PutGroupPolicyOutput struct{}
 
@@ -1413,6 +1603,8 @@ type PutUserPermissionsBoundaryOutput struct{}
 
 type PutUserPolicyOutput struct{}
 
+type RejectDelegationRequestOutput struct{}
+
 type RemoveClientIDFromOpenIDConnectProviderOutput struct{}
 
 type RemoveRoleFromInstanceProfileOutput struct{}
@@ -1420,6 +1612,8 @@ type RemoveRoleFromInstanceProfileOutput struct{}
 type RemoveUserFromGroupOutput struct{}
 
 type ResyncMFADeviceOutput struct{}
+
+type SendDelegationTokenOutput struct{}
 
 type SetDefaultPolicyVersionOutput struct{}
 
@@ -1462,6 +1656,8 @@ type UpdateAccessKeyOutput struct{}
 type UpdateAccountPasswordPolicyOutput struct{}
 
 type UpdateAssumeRolePolicyOutput struct{}
+
+type UpdateDelegationRequestOutput struct{}
 
 type UpdateGroupOutput struct{}
 

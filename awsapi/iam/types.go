@@ -6,6 +6,10 @@ import (
 	"time"
 )
 
+type AcceptDelegationRequestRequest struct {
+	DelegationRequestId *string `wire:",req"`
+}
+
 type AccessDetail struct {
 	EntityPath                 *string
 	LastAuthenticatedTime      *time.Time
@@ -24,9 +28,9 @@ type AccessKey struct {
 }
 
 type AccessKeyLastUsed struct {
-	LastUsedDate *time.Time `wire:",req"`
-	Region       *string    `wire:",req"`
-	ServiceName  *string    `wire:",req"`
+	LastUsedDate *time.Time
+	Region       *string `wire:",req"`
+	ServiceName  *string `wire:",req"`
 }
 
 type AccessKeyMetadata struct {
@@ -34,6 +38,16 @@ type AccessKeyMetadata struct {
 	CreateDate  *time.Time
 	Status      *string
 	UserName    *string
+}
+
+type AcquireRoleRequest struct {
+	ReplacementValues    map[string]ReplacementValueEntry
+	TemplateArn          *string `wire:",req"`
+	TemplateMinorVersion *int32
+}
+
+type AcquireRoleResponse struct {
+	Role *Role `wire:",req"`
 }
 
 type AddClientIDToOpenIDConnectProviderRequest struct {
@@ -49,6 +63,10 @@ type AddRoleToInstanceProfileRequest struct {
 type AddUserToGroupRequest struct {
 	GroupName *string `wire:",req"`
 	UserName  *string `wire:",req"`
+}
+
+type AssociateDelegationRequestRequest struct {
+	DelegationRequestId *string `wire:",req"`
 }
 
 type AttachGroupPolicyRequest struct {
@@ -99,6 +117,23 @@ type CreateAccountAliasRequest struct {
 	AccountAlias *string `wire:",req"`
 }
 
+type CreateDelegationRequestRequest struct {
+	Description         *string `wire:",req"`
+	NotificationChannel *string `wire:",req"`
+	OnlySendByOwner     *bool
+	OwnerAccountId      *string
+	Permissions         *DelegationPermission `wire:",req"`
+	RedirectUrl         *string
+	RequestMessage      *string
+	RequestorWorkflowId *string `wire:",req"`
+	SessionDuration     *int32  `wire:",req"`
+}
+
+type CreateDelegationRequestResponse struct {
+	ConsoleDeepLink     *string
+	DelegationRequestId *string
+}
+
 type CreateGroupRequest struct {
 	GroupName *string `wire:",req"`
 	Path      *string
@@ -119,9 +154,9 @@ type CreateInstanceProfileResponse struct {
 }
 
 type CreateLoginProfileRequest struct {
-	Password              *string `wire:",req"`
+	Password              *string
 	PasswordResetRequired *bool
-	UserName              *string `wire:",req"`
+	UserName              *string
 }
 
 type CreateLoginProfileResponse struct {
@@ -177,9 +212,11 @@ type CreateRoleResponse struct {
 }
 
 type CreateSAMLProviderRequest struct {
-	Name                 *string `wire:",req"`
-	SAMLMetadataDocument *string `wire:",req"`
-	Tags                 []Tag
+	AddPrivateKey           *string
+	AssertionEncryptionMode *string
+	Name                    *string `wire:",req"`
+	SAMLMetadataDocument    *string `wire:",req"`
+	Tags                    []Tag
 }
 
 type CreateSAMLProviderResponse struct {
@@ -198,8 +235,9 @@ type CreateServiceLinkedRoleResponse struct {
 }
 
 type CreateServiceSpecificCredentialRequest struct {
-	ServiceName *string `wire:",req"`
-	UserName    *string `wire:",req"`
+	CredentialAgeDays *int32
+	ServiceName       *string `wire:",req"`
+	UserName          *string `wire:",req"`
 }
 
 type CreateServiceSpecificCredentialResponse struct {
@@ -229,7 +267,35 @@ type CreateVirtualMFADeviceResponse struct {
 
 type DeactivateMFADeviceRequest struct {
 	SerialNumber *string `wire:",req"`
-	UserName     *string `wire:",req"`
+	UserName     *string
+}
+
+type DelegationPermission struct {
+	Parameters        []PolicyParameter
+	PolicyTemplateArn *string
+}
+
+type DelegationRequest struct {
+	ApproverId                    *string
+	CreateDate                    *time.Time
+	DelegationRequestId           *string
+	Description                   *string
+	ExpirationTime                *time.Time
+	Notes                         *string
+	OnlySendByOwner               *bool
+	OwnerAccountId                *string
+	OwnerId                       *string
+	PermissionPolicy              *string
+	Permissions                   *DelegationPermission
+	RedirectUrl                   *string
+	RejectionReason               *string
+	RequestMessage                *string
+	RequestorId                   *string
+	RequestorName                 *string
+	RolePermissionRestrictionArns []string
+	SessionDuration               *int32
+	State                         *string
+	UpdatedTime                   *time.Time
 }
 
 type DeleteAccessKeyRequest struct {
@@ -255,7 +321,7 @@ type DeleteInstanceProfileRequest struct {
 }
 
 type DeleteLoginProfileRequest struct {
-	UserName *string `wire:",req"`
+	UserName *string
 }
 
 type DeleteOpenIDConnectProviderRequest struct {
@@ -352,11 +418,47 @@ type DetachUserPolicyRequest struct {
 	UserName  *string `wire:",req"`
 }
 
+type DisableOrganizationsRootCredentialsManagementRequest struct {
+}
+
+type DisableOrganizationsRootCredentialsManagementResponse struct {
+	EnabledFeatures []string
+	OrganizationId  *string
+}
+
+type DisableOrganizationsRootSessionsRequest struct {
+}
+
+type DisableOrganizationsRootSessionsResponse struct {
+	EnabledFeatures []string
+	OrganizationId  *string
+}
+
 type EnableMFADeviceRequest struct {
 	AuthenticationCode1 *string `wire:",req"`
 	AuthenticationCode2 *string `wire:",req"`
 	SerialNumber        *string `wire:",req"`
 	UserName            *string `wire:",req"`
+}
+
+type EnableOrganizationsRootCredentialsManagementRequest struct {
+}
+
+type EnableOrganizationsRootCredentialsManagementResponse struct {
+	EnabledFeatures []string
+	OrganizationId  *string
+}
+
+type EnableOrganizationsRootSessionsRequest struct {
+}
+
+type EnableOrganizationsRootSessionsResponse struct {
+	EnabledFeatures []string
+	OrganizationId  *string
+}
+
+type EnableOutboundWebIdentityFederationResponse struct {
+	IssuerIdentifier *string
 }
 
 type EntityDetails struct {
@@ -440,6 +542,13 @@ type GetAccountPasswordPolicyResponse struct {
 	PasswordPolicy *PasswordPolicy `wire:",req"`
 }
 
+type GetAccountPropertiesRequest struct {
+}
+
+type GetAccountPropertiesResponse struct {
+	Properties map[string]string
+}
+
 type GetAccountSummaryResponse struct {
 	SummaryMap map[string]int32
 }
@@ -461,6 +570,17 @@ type GetCredentialReportResponse struct {
 	Content       []byte
 	GeneratedTime *time.Time
 	ReportFormat  *string
+}
+
+type GetDelegationRequestRequest struct {
+	DelegationPermissionCheck *bool
+	DelegationRequestId       *string `wire:",req"`
+}
+
+type GetDelegationRequestResponse struct {
+	DelegationRequest     *DelegationRequest
+	PermissionCheckResult *string
+	PermissionCheckStatus *string
 }
 
 type GetGroupPolicyRequest struct {
@@ -487,6 +607,17 @@ type GetGroupResponse struct {
 	Users       []User `wire:",req"`
 }
 
+type GetHumanReadableSummaryRequest struct {
+	EntityArn *string `wire:",req"`
+	Locale    *string
+}
+
+type GetHumanReadableSummaryResponse struct {
+	Locale         *string
+	SummaryContent *string
+	SummaryState   *string
+}
+
 type GetInstanceProfileRequest struct {
 	InstanceProfileName *string `wire:",req"`
 }
@@ -496,7 +627,7 @@ type GetInstanceProfileResponse struct {
 }
 
 type GetLoginProfileRequest struct {
-	UserName *string `wire:",req"`
+	UserName *string
 }
 
 type GetLoginProfileResponse struct {
@@ -546,6 +677,11 @@ type GetOrganizationsAccessReportResponse struct {
 	NumberOfServicesNotAccessed *int32
 }
 
+type GetOutboundWebIdentityFederationInfoResponse struct {
+	IssuerIdentifier  *string
+	JwtVendingEnabled *bool
+}
+
 type GetPolicyRequest struct {
 	PolicyArn *string `wire:",req"`
 }
@@ -582,15 +718,27 @@ type GetRoleResponse struct {
 	Role *Role `wire:",req"`
 }
 
+type GetRoleTemplateVersionRequest struct {
+	MinorVersion *int32
+	TemplateArn  *string `wire:",req"`
+}
+
+type GetRoleTemplateVersionResponse struct {
+	RoleTemplateVersion *RoleTemplateVersion `wire:",req"`
+}
+
 type GetSAMLProviderRequest struct {
 	SAMLProviderArn *string `wire:",req"`
 }
 
 type GetSAMLProviderResponse struct {
-	CreateDate           *time.Time
-	SAMLMetadataDocument *string
-	Tags                 []Tag
-	ValidUntil           *time.Time
+	AssertionEncryptionMode *string
+	CreateDate              *time.Time
+	PrivateKeyList          []SAMLPrivateKey
+	SAMLMetadataDocument    *string
+	SAMLProviderUUID        *string
+	Tags                    []Tag
+	ValidUntil              *time.Time
 }
 
 type GetSSHPublicKeyRequest struct {
@@ -691,6 +839,17 @@ type GroupDetail struct {
 	Path                    *string
 }
 
+type InlinePolicy struct {
+	PolicyDocument *string `wire:",req"`
+	PolicyName     *string `wire:",req"`
+}
+
+type InlinePolicyIdentifierType struct {
+	AttachmentName *string `wire:",req"`
+	AttachmentType *string `wire:",req"`
+	PolicyName     *string `wire:",req"`
+}
+
 type InstanceProfile struct {
 	Arn                 *string    `wire:",req"`
 	CreateDate          *time.Time `wire:",req"`
@@ -761,6 +920,18 @@ type ListAttachedUserPoliciesResponse struct {
 	AttachedPolicies []AttachedPolicy
 	IsTruncated      *bool
 	Marker           *string
+}
+
+type ListDelegationRequestsRequest struct {
+	Marker   *string
+	MaxItems *int32
+	OwnerId  *string
+}
+
+type ListDelegationRequestsResponse struct {
+	DelegationRequests []DelegationRequest
+	Marker             *string
+	IsTruncated        *bool `wire:"isTruncated"`
 }
 
 type ListEntitiesForPolicyRequest struct {
@@ -893,6 +1064,14 @@ type ListOpenIDConnectProvidersRequest struct {
 
 type ListOpenIDConnectProvidersResponse struct {
 	OpenIDConnectProviderList []OpenIDConnectProviderListEntry
+}
+
+type ListOrganizationsFeaturesRequest struct {
+}
+
+type ListOrganizationsFeaturesResponse struct {
+	EnabledFeatures []string
+	OrganizationId  *string
 }
 
 type ListPoliciesGrantingServiceAccessEntry struct {
@@ -1043,11 +1222,16 @@ type ListServerCertificatesResponse struct {
 }
 
 type ListServiceSpecificCredentialsRequest struct {
+	AllUsers    *bool
+	Marker      *string
+	MaxItems    *int32
 	ServiceName *string
 	UserName    *string
 }
 
 type ListServiceSpecificCredentialsResponse struct {
+	IsTruncated                *bool
+	Marker                     *string
 	ServiceSpecificCredentials []ServiceSpecificCredentialMetadata
 }
 
@@ -1142,8 +1326,22 @@ type OpenIDConnectProviderListEntry struct {
 	Arn *string
 }
 
+type OrderedOrganizationPolicyType struct {
+	ServiceControlPolicyInputList []string
+}
+
 type OrganizationsDecisionDetail struct {
 	AllowedByOrganizations *bool
+}
+
+type ParameterDefinition struct {
+	DefaultValue *string
+	Description  *string
+	Immutable    *bool
+	IsRequired   *bool
+	Name         *string `wire:",req"`
+	SubType      *string
+	Type         *string `wire:",req"`
 }
 
 type PasswordPolicy struct {
@@ -1196,6 +1394,18 @@ type PolicyGroup struct {
 	GroupName *string
 }
 
+type PolicyIdentifier struct {
+	InlinePolicyIdentifier *InlinePolicyIdentifierType
+	PolicyArn              *string
+	PolicyType             *string
+}
+
+type PolicyParameter struct {
+	Name   *string
+	Type   *string
+	Values []string
+}
+
 type PolicyRole struct {
 	RoleId   *string
 	RoleName *string
@@ -1216,6 +1426,13 @@ type PolicyVersion struct {
 type Position struct {
 	Column *int32
 	Line   *int32
+}
+
+type PutAccountPropertiesRequest struct {
+	Properties map[string]string `wire:",req"`
+}
+
+type PutAccountPropertiesResponse struct {
 }
 
 type PutGroupPolicyRequest struct {
@@ -1246,6 +1463,11 @@ type PutUserPolicyRequest struct {
 	UserName       *string `wire:",req"`
 }
 
+type RejectDelegationRequestRequest struct {
+	DelegationRequestId *string `wire:",req"`
+	Notes               *string
+}
+
 type RemoveClientIDFromOpenIDConnectProviderRequest struct {
 	ClientID                 *string `wire:",req"`
 	OpenIDConnectProviderArn *string `wire:",req"`
@@ -1259,6 +1481,10 @@ type RemoveRoleFromInstanceProfileRequest struct {
 type RemoveUserFromGroupRequest struct {
 	GroupName *string `wire:",req"`
 	UserName  *string `wire:",req"`
+}
+
+type ReplacementValueEntry struct {
+	Values []string `wire:",req"`
 }
 
 type ResetServiceSpecificCredentialRequest struct {
@@ -1297,6 +1523,7 @@ type Role struct {
 	RoleId                   *string `wire:",req"`
 	RoleLastUsed             *RoleLastUsed
 	RoleName                 *string `wire:",req"`
+	SourceRoleTemplate       *SourceRoleTemplate
 	Tags                     []Tag
 }
 
@@ -1320,9 +1547,40 @@ type RoleLastUsed struct {
 	Region       *string
 }
 
+type RoleTemplateVersion struct {
+	AssumeRolePolicyDocumentTemplate *string
+	CreateTimestamp                  *time.Time
+	DefaultMinorVersion              *int32
+	Description                      *string
+	Enabled                          *bool
+	InlinePolicyTemplates            []InlinePolicy
+	MajorVersion                     *int32
+	ManagedByType                    *string
+	ManagedByValue                   *string
+	ManagedPolicyArns                []string
+	MaxSessionDuration               *int32
+	MinorVersion                     *int32
+	ParametersDefinition             []ParameterDefinition
+	PermissionBoundaryArn            *string
+	RoleDescriptionPattern           *string
+	RoleNamePattern                  *string
+	RolePathPattern                  *string
+	RoleTagsTemplate                 []TagTemplate
+	TemplateArn                      *string
+	TemplateName                     *string
+	TemplateVersionId                *string
+	UpdateTimestamp                  *time.Time
+	VersionEnabled                   *bool
+}
+
 type RoleUsageType struct {
 	Region    *string
 	Resources []string
+}
+
+type SAMLPrivateKey struct {
+	KeyId     *string
+	Timestamp *time.Time
 }
 
 type SAMLProviderListEntry struct {
@@ -1345,6 +1603,10 @@ type SSHPublicKeyMetadata struct {
 	Status         *string    `wire:",req"`
 	UploadDate     *time.Time `wire:",req"`
 	UserName       *string    `wire:",req"`
+}
+
+type SendDelegationTokenRequest struct {
+	DelegationRequestId *string `wire:",req"`
 }
 
 type ServerCertificate struct {
@@ -1375,21 +1637,26 @@ type ServiceLastAccessed struct {
 
 type ServiceSpecificCredential struct {
 	CreateDate                  *time.Time `wire:",req"`
-	ServiceName                 *string    `wire:",req"`
-	ServicePassword             *string    `wire:",req"`
-	ServiceSpecificCredentialId *string    `wire:",req"`
-	ServiceUserName             *string    `wire:",req"`
-	Status                      *string    `wire:",req"`
-	UserName                    *string    `wire:",req"`
+	ExpirationDate              *time.Time
+	ServiceCredentialAlias      *string
+	ServiceCredentialSecret     *string
+	ServiceName                 *string `wire:",req"`
+	ServicePassword             *string
+	ServiceSpecificCredentialId *string `wire:",req"`
+	ServiceUserName             *string
+	Status                      *string `wire:",req"`
+	UserName                    *string `wire:",req"`
 }
 
 type ServiceSpecificCredentialMetadata struct {
 	CreateDate                  *time.Time `wire:",req"`
-	ServiceName                 *string    `wire:",req"`
-	ServiceSpecificCredentialId *string    `wire:",req"`
-	ServiceUserName             *string    `wire:",req"`
-	Status                      *string    `wire:",req"`
-	UserName                    *string    `wire:",req"`
+	ExpirationDate              *time.Time
+	ServiceCredentialAlias      *string
+	ServiceName                 *string `wire:",req"`
+	ServiceSpecificCredentialId *string `wire:",req"`
+	ServiceUserName             *string
+	Status                      *string `wire:",req"`
+	UserName                    *string `wire:",req"`
 }
 
 type SetDefaultPolicyVersionRequest struct {
@@ -1415,6 +1682,7 @@ type SimulateCustomPolicyRequest struct {
 	ContextEntries                     []ContextEntry
 	Marker                             *string
 	MaxItems                           *int32
+	OrderedOrganizationPolicyInputList []OrderedOrganizationPolicyType
 	PermissionsBoundaryPolicyInputList []string
 	PolicyInputList                    []string `wire:",req"`
 	ResourceArns                       []string
@@ -1436,12 +1704,18 @@ type SimulatePrincipalPolicyRequest struct {
 	Marker                             *string
 	MaxItems                           *int32
 	PermissionsBoundaryPolicyInputList []string
+	PolicyExclusionList                []PolicyIdentifier
 	PolicyInputList                    []string
 	PolicySourceArn                    *string `wire:",req"`
 	ResourceArns                       []string
 	ResourceHandlingOption             *string
 	ResourceOwner                      *string
 	ResourcePolicy                     *string
+}
+
+type SourceRoleTemplate struct {
+	TemplateArn          *string `wire:",req"`
+	TemplateMinorVersion *int32  `wire:",req"`
 }
 
 type Statement struct {
@@ -1489,6 +1763,11 @@ type TagSAMLProviderRequest struct {
 type TagServerCertificateRequest struct {
 	ServerCertificateName *string `wire:",req"`
 	Tags                  []Tag   `wire:",req"`
+}
+
+type TagTemplate struct {
+	Key   *string `wire:",req"`
+	Value *string `wire:",req"`
 }
 
 type TagUserRequest struct {
@@ -1566,6 +1845,11 @@ type UpdateAssumeRolePolicyRequest struct {
 	RoleName       *string `wire:",req"`
 }
 
+type UpdateDelegationRequestRequest struct {
+	DelegationRequestId *string `wire:",req"`
+	Notes               *string
+}
+
 type UpdateGroupRequest struct {
 	GroupName    *string `wire:",req"`
 	NewGroupName *string
@@ -1602,8 +1886,11 @@ type UpdateRoleResponse struct {
 }
 
 type UpdateSAMLProviderRequest struct {
-	SAMLMetadataDocument *string `wire:",req"`
-	SAMLProviderArn      *string `wire:",req"`
+	AddPrivateKey           *string
+	AssertionEncryptionMode *string
+	RemovePrivateKey        *string
+	SAMLMetadataDocument    *string
+	SAMLProviderArn         *string `wire:",req"`
 }
 
 type UpdateSAMLProviderResponse struct {

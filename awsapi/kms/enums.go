@@ -4,9 +4,9 @@ package kms
 
 // Values of AlgorithmSpec.
 const (
-	AlgorithmSpecRSAESPKCS1V15       = "RSAES_PKCS1_V1_5"
 	AlgorithmSpecRSAESOAEPSHA1       = "RSAES_OAEP_SHA_1"
 	AlgorithmSpecRSAESOAEPSHA256     = "RSAES_OAEP_SHA_256"
+	AlgorithmSpecRSAESPKCS1V15       = "RSAES_PKCS1_V1_5"
 	AlgorithmSpecRSAAESKEYWRAPSHA1   = "RSA_AES_KEY_WRAP_SHA_1"
 	AlgorithmSpecRSAAESKEYWRAPSHA256 = "RSA_AES_KEY_WRAP_SHA_256"
 	AlgorithmSpecSM2PKE              = "SM2PKE"
@@ -14,33 +14,33 @@ const (
 
 // Values of ConnectionErrorCodeType.
 const (
-	ConnectionErrorCodeTypeINVALIDCREDENTIALS                        = "INVALID_CREDENTIALS"
 	ConnectionErrorCodeTypeCLUSTERNOTFOUND                           = "CLUSTER_NOT_FOUND"
-	ConnectionErrorCodeTypeNETWORKERRORS                             = "NETWORK_ERRORS"
-	ConnectionErrorCodeTypeINTERNALERROR                             = "INTERNAL_ERROR"
 	ConnectionErrorCodeTypeINSUFFICIENTCLOUDHSMHSMS                  = "INSUFFICIENT_CLOUDHSM_HSMS"
-	ConnectionErrorCodeTypeUSERLOCKEDOUT                             = "USER_LOCKED_OUT"
-	ConnectionErrorCodeTypeUSERNOTFOUND                              = "USER_NOT_FOUND"
-	ConnectionErrorCodeTypeUSERLOGGEDIN                              = "USER_LOGGED_IN"
-	ConnectionErrorCodeTypeSUBNETNOTFOUND                            = "SUBNET_NOT_FOUND"
 	ConnectionErrorCodeTypeINSUFFICIENTFREEADDRESSESINSUBNET         = "INSUFFICIENT_FREE_ADDRESSES_IN_SUBNET"
+	ConnectionErrorCodeTypeINTERNALERROR                             = "INTERNAL_ERROR"
+	ConnectionErrorCodeTypeINVALIDCREDENTIALS                        = "INVALID_CREDENTIALS"
+	ConnectionErrorCodeTypeNETWORKERRORS                             = "NETWORK_ERRORS"
+	ConnectionErrorCodeTypeSUBNETNOTFOUND                            = "SUBNET_NOT_FOUND"
+	ConnectionErrorCodeTypeUSERLOCKEDOUT                             = "USER_LOCKED_OUT"
+	ConnectionErrorCodeTypeUSERLOGGEDIN                              = "USER_LOGGED_IN"
+	ConnectionErrorCodeTypeUSERNOTFOUND                              = "USER_NOT_FOUND"
 	ConnectionErrorCodeTypeXKSPROXYACCESSDENIED                      = "XKS_PROXY_ACCESS_DENIED"
-	ConnectionErrorCodeTypeXKSPROXYNOTREACHABLE                      = "XKS_PROXY_NOT_REACHABLE"
-	ConnectionErrorCodeTypeXKSVPCENDPOINTSERVICENOTFOUND             = "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"
-	ConnectionErrorCodeTypeXKSPROXYINVALIDRESPONSE                   = "XKS_PROXY_INVALID_RESPONSE"
 	ConnectionErrorCodeTypeXKSPROXYINVALIDCONFIGURATION              = "XKS_PROXY_INVALID_CONFIGURATION"
-	ConnectionErrorCodeTypeXKSVPCENDPOINTSERVICEINVALIDCONFIGURATION = "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"
-	ConnectionErrorCodeTypeXKSPROXYTIMEDOUT                          = "XKS_PROXY_TIMED_OUT"
+	ConnectionErrorCodeTypeXKSPROXYINVALIDRESPONSE                   = "XKS_PROXY_INVALID_RESPONSE"
 	ConnectionErrorCodeTypeXKSPROXYINVALIDTLSCONFIGURATION           = "XKS_PROXY_INVALID_TLS_CONFIGURATION"
+	ConnectionErrorCodeTypeXKSPROXYNOTREACHABLE                      = "XKS_PROXY_NOT_REACHABLE"
+	ConnectionErrorCodeTypeXKSPROXYTIMEDOUT                          = "XKS_PROXY_TIMED_OUT"
+	ConnectionErrorCodeTypeXKSVPCENDPOINTSERVICEINVALIDCONFIGURATION = "XKS_VPC_ENDPOINT_SERVICE_INVALID_CONFIGURATION"
+	ConnectionErrorCodeTypeXKSVPCENDPOINTSERVICENOTFOUND             = "XKS_VPC_ENDPOINT_SERVICE_NOT_FOUND"
 )
 
 // Values of ConnectionStateType.
 const (
 	ConnectionStateTypeCONNECTED     = "CONNECTED"
 	ConnectionStateTypeCONNECTING    = "CONNECTING"
-	ConnectionStateTypeFAILED        = "FAILED"
 	ConnectionStateTypeDISCONNECTED  = "DISCONNECTED"
 	ConnectionStateTypeDISCONNECTING = "DISCONNECTING"
+	ConnectionStateTypeFAILED        = "FAILED"
 )
 
 // Values of CustomKeyStoreType.
@@ -51,72 +51,106 @@ const (
 
 // Values of CustomerMasterKeySpec.
 const (
-	CustomerMasterKeySpecRSA2048          = "RSA_2048"
-	CustomerMasterKeySpecRSA3072          = "RSA_3072"
-	CustomerMasterKeySpecRSA4096          = "RSA_4096"
 	CustomerMasterKeySpecECCNISTP256      = "ECC_NIST_P256"
 	CustomerMasterKeySpecECCNISTP384      = "ECC_NIST_P384"
 	CustomerMasterKeySpecECCNISTP521      = "ECC_NIST_P521"
 	CustomerMasterKeySpecECCSECGP256K1    = "ECC_SECG_P256K1"
-	CustomerMasterKeySpecSYMMETRICDEFAULT = "SYMMETRIC_DEFAULT"
 	CustomerMasterKeySpecHMAC224          = "HMAC_224"
 	CustomerMasterKeySpecHMAC256          = "HMAC_256"
 	CustomerMasterKeySpecHMAC384          = "HMAC_384"
 	CustomerMasterKeySpecHMAC512          = "HMAC_512"
+	CustomerMasterKeySpecRSA2048          = "RSA_2048"
+	CustomerMasterKeySpecRSA3072          = "RSA_3072"
+	CustomerMasterKeySpecRSA4096          = "RSA_4096"
 	CustomerMasterKeySpecSM2              = "SM2"
+	CustomerMasterKeySpecSYMMETRICDEFAULT = "SYMMETRIC_DEFAULT"
 )
 
 // Values of DataKeyPairSpec.
 const (
-	DataKeyPairSpecRSA2048       = "RSA_2048"
-	DataKeyPairSpecRSA3072       = "RSA_3072"
-	DataKeyPairSpecRSA4096       = "RSA_4096"
-	DataKeyPairSpecECCNISTP256   = "ECC_NIST_P256"
-	DataKeyPairSpecECCNISTP384   = "ECC_NIST_P384"
-	DataKeyPairSpecECCNISTP521   = "ECC_NIST_P521"
-	DataKeyPairSpecECCSECGP256K1 = "ECC_SECG_P256K1"
-	DataKeyPairSpecSM2           = "SM2"
+	DataKeyPairSpecECCNISTEDWARDS25519 = "ECC_NIST_EDWARDS25519"
+	DataKeyPairSpecECCNISTP256         = "ECC_NIST_P256"
+	DataKeyPairSpecECCNISTP384         = "ECC_NIST_P384"
+	DataKeyPairSpecECCNISTP521         = "ECC_NIST_P521"
+	DataKeyPairSpecECCSECGP256K1       = "ECC_SECG_P256K1"
+	DataKeyPairSpecMLKEM1024           = "ML_KEM_1024"
+	DataKeyPairSpecMLKEM512            = "ML_KEM_512"
+	DataKeyPairSpecMLKEM768            = "ML_KEM_768"
+	DataKeyPairSpecRSA2048             = "RSA_2048"
+	DataKeyPairSpecRSA3072             = "RSA_3072"
+	DataKeyPairSpecRSA4096             = "RSA_4096"
+	DataKeyPairSpecSM2                 = "SM2"
 )
 
 // Values of DataKeySpec.
 const (
-	DataKeySpecAES256 = "AES_256"
 	DataKeySpecAES128 = "AES_128"
+	DataKeySpecAES256 = "AES_256"
+)
+
+// Values of DryRunModifierType.
+const (
+	DryRunModifierTypeIGNORECIPHERTEXT = "IGNORE_CIPHERTEXT"
+)
+
+// Values of EncapsulationAlgorithmSpec.
+const (
+	EncapsulationAlgorithmSpecMLKEM = "ML_KEM"
 )
 
 // Values of EncryptionAlgorithmSpec.
 const (
-	EncryptionAlgorithmSpecSYMMETRICDEFAULT = "SYMMETRIC_DEFAULT"
 	EncryptionAlgorithmSpecRSAESOAEPSHA1    = "RSAES_OAEP_SHA_1"
 	EncryptionAlgorithmSpecRSAESOAEPSHA256  = "RSAES_OAEP_SHA_256"
 	EncryptionAlgorithmSpecSM2PKE           = "SM2PKE"
+	EncryptionAlgorithmSpecSYMMETRICDEFAULT = "SYMMETRIC_DEFAULT"
 )
 
 // Values of ExpirationModelType.
 const (
-	ExpirationModelTypeKEYMATERIALEXPIRES       = "KEY_MATERIAL_EXPIRES"
 	ExpirationModelTypeKEYMATERIALDOESNOTEXPIRE = "KEY_MATERIAL_DOES_NOT_EXPIRE"
+	ExpirationModelTypeKEYMATERIALEXPIRES       = "KEY_MATERIAL_EXPIRES"
 )
 
 // Values of GrantOperation.
 const (
+	GrantOperationCreateGrant                         = "CreateGrant"
+	GrantOperationDecapsulate                         = "Decapsulate"
 	GrantOperationDecrypt                             = "Decrypt"
+	GrantOperationDeriveSharedSecret                  = "DeriveSharedSecret"
+	GrantOperationDescribeKey                         = "DescribeKey"
+	GrantOperationEncapsulate                         = "Encapsulate"
 	GrantOperationEncrypt                             = "Encrypt"
 	GrantOperationGenerateDataKey                     = "GenerateDataKey"
-	GrantOperationGenerateDataKeyWithoutPlaintext     = "GenerateDataKeyWithoutPlaintext"
-	GrantOperationReEncryptFrom                       = "ReEncryptFrom"
-	GrantOperationReEncryptTo                         = "ReEncryptTo"
-	GrantOperationSign                                = "Sign"
-	GrantOperationVerify                              = "Verify"
-	GrantOperationGetPublicKey                        = "GetPublicKey"
-	GrantOperationCreateGrant                         = "CreateGrant"
-	GrantOperationRetireGrant                         = "RetireGrant"
-	GrantOperationDescribeKey                         = "DescribeKey"
 	GrantOperationGenerateDataKeyPair                 = "GenerateDataKeyPair"
 	GrantOperationGenerateDataKeyPairWithoutPlaintext = "GenerateDataKeyPairWithoutPlaintext"
+	GrantOperationGenerateDataKeyWithoutPlaintext     = "GenerateDataKeyWithoutPlaintext"
 	GrantOperationGenerateMac                         = "GenerateMac"
+	GrantOperationGetPublicKey                        = "GetPublicKey"
+	GrantOperationReEncryptFrom                       = "ReEncryptFrom"
+	GrantOperationReEncryptTo                         = "ReEncryptTo"
+	GrantOperationRetireGrant                         = "RetireGrant"
+	GrantOperationSign                                = "Sign"
+	GrantOperationVerify                              = "Verify"
 	GrantOperationVerifyMac                           = "VerifyMac"
-	GrantOperationDeriveSharedSecret                  = "DeriveSharedSecret"
+)
+
+// Values of ImportState.
+const (
+	ImportStateIMPORTED      = "IMPORTED"
+	ImportStatePENDINGIMPORT = "PENDING_IMPORT"
+)
+
+// Values of ImportType.
+const (
+	ImportTypeEXISTINGKEYMATERIAL = "EXISTING_KEY_MATERIAL"
+	ImportTypeNEWKEYMATERIAL      = "NEW_KEY_MATERIAL"
+)
+
+// Values of IncludeKeyMaterial.
+const (
+	IncludeKeyMaterialALLKEYMATERIAL = "ALL_KEY_MATERIAL"
+	IncludeKeyMaterialROTATIONSONLY  = "ROTATIONS_ONLY"
 )
 
 // Values of KeyAgreementAlgorithmSpec.
@@ -129,34 +163,67 @@ const (
 	KeyEncryptionMechanismRSAESOAEPSHA256 = "RSAES_OAEP_SHA_256"
 )
 
+// Values of KeyLastUsageTrackingOperation.
+const (
+	KeyLastUsageTrackingOperationDecapsulate                         = "Decapsulate"
+	KeyLastUsageTrackingOperationDecrypt                             = "Decrypt"
+	KeyLastUsageTrackingOperationDeriveSharedSecret                  = "DeriveSharedSecret"
+	KeyLastUsageTrackingOperationEncapsulate                         = "Encapsulate"
+	KeyLastUsageTrackingOperationEncrypt                             = "Encrypt"
+	KeyLastUsageTrackingOperationGenerateDataKey                     = "GenerateDataKey"
+	KeyLastUsageTrackingOperationGenerateDataKeyPair                 = "GenerateDataKeyPair"
+	KeyLastUsageTrackingOperationGenerateDataKeyPairWithoutPlaintext = "GenerateDataKeyPairWithoutPlaintext"
+	KeyLastUsageTrackingOperationGenerateDataKeyWithoutPlaintext     = "GenerateDataKeyWithoutPlaintext"
+	KeyLastUsageTrackingOperationGenerateMac                         = "GenerateMac"
+	KeyLastUsageTrackingOperationReEncrypt                           = "ReEncrypt"
+	KeyLastUsageTrackingOperationSign                                = "Sign"
+	KeyLastUsageTrackingOperationVerify                              = "Verify"
+	KeyLastUsageTrackingOperationVerifyMac                           = "VerifyMac"
+)
+
 // Values of KeyManagerType.
 const (
 	KeyManagerTypeAWS      = "AWS"
 	KeyManagerTypeCUSTOMER = "CUSTOMER"
 )
 
+// Values of KeyMaterialState.
+const (
+	KeyMaterialStateCURRENT                             = "CURRENT"
+	KeyMaterialStateNONCURRENT                          = "NON_CURRENT"
+	KeyMaterialStatePENDINGMULTIREGIONIMPORTANDROTATION = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION"
+	KeyMaterialStatePENDINGROTATION                     = "PENDING_ROTATION"
+)
+
 // Values of KeySpec.
 const (
-	KeySpecRSA2048          = "RSA_2048"
-	KeySpecRSA3072          = "RSA_3072"
-	KeySpecRSA4096          = "RSA_4096"
-	KeySpecECCNISTP256      = "ECC_NIST_P256"
-	KeySpecECCNISTP384      = "ECC_NIST_P384"
-	KeySpecECCNISTP521      = "ECC_NIST_P521"
-	KeySpecECCSECGP256K1    = "ECC_SECG_P256K1"
-	KeySpecSYMMETRICDEFAULT = "SYMMETRIC_DEFAULT"
-	KeySpecHMAC224          = "HMAC_224"
-	KeySpecHMAC256          = "HMAC_256"
-	KeySpecHMAC384          = "HMAC_384"
-	KeySpecHMAC512          = "HMAC_512"
-	KeySpecSM2              = "SM2"
+	KeySpecECCNISTEDWARDS25519 = "ECC_NIST_EDWARDS25519"
+	KeySpecECCNISTP256         = "ECC_NIST_P256"
+	KeySpecECCNISTP384         = "ECC_NIST_P384"
+	KeySpecECCNISTP521         = "ECC_NIST_P521"
+	KeySpecECCSECGP256K1       = "ECC_SECG_P256K1"
+	KeySpecHMAC224             = "HMAC_224"
+	KeySpecHMAC256             = "HMAC_256"
+	KeySpecHMAC384             = "HMAC_384"
+	KeySpecHMAC512             = "HMAC_512"
+	KeySpecMLDSA44             = "ML_DSA_44"
+	KeySpecMLDSA65             = "ML_DSA_65"
+	KeySpecMLDSA87             = "ML_DSA_87"
+	KeySpecMLKEM1024           = "ML_KEM_1024"
+	KeySpecMLKEM512            = "ML_KEM_512"
+	KeySpecMLKEM768            = "ML_KEM_768"
+	KeySpecRSA2048             = "RSA_2048"
+	KeySpecRSA3072             = "RSA_3072"
+	KeySpecRSA4096             = "RSA_4096"
+	KeySpecSM2                 = "SM2"
+	KeySpecSYMMETRICDEFAULT    = "SYMMETRIC_DEFAULT"
 )
 
 // Values of KeyState.
 const (
 	KeyStateCreating               = "Creating"
-	KeyStateEnabled                = "Enabled"
 	KeyStateDisabled               = "Disabled"
+	KeyStateEnabled                = "Enabled"
 	KeyStatePendingDeletion        = "PendingDeletion"
 	KeyStatePendingImport          = "PendingImport"
 	KeyStatePendingReplicaDeletion = "PendingReplicaDeletion"
@@ -166,10 +233,11 @@ const (
 
 // Values of KeyUsageType.
 const (
-	KeyUsageTypeSIGNVERIFY        = "SIGN_VERIFY"
-	KeyUsageTypeENCRYPTDECRYPT    = "ENCRYPT_DECRYPT"
-	KeyUsageTypeGENERATEVERIFYMAC = "GENERATE_VERIFY_MAC"
-	KeyUsageTypeKEYAGREEMENT      = "KEY_AGREEMENT"
+	KeyUsageTypeENCAPSULATEDECAPSULATE = "ENCAPSULATE_DECAPSULATE"
+	KeyUsageTypeENCRYPTDECRYPT         = "ENCRYPT_DECRYPT"
+	KeyUsageTypeGENERATEVERIFYMAC      = "GENERATE_VERIFY_MAC"
+	KeyUsageTypeKEYAGREEMENT           = "KEY_AGREEMENT"
+	KeyUsageTypeSIGNVERIFY             = "SIGN_VERIFY"
 )
 
 // Values of MacAlgorithmSpec.
@@ -182,8 +250,9 @@ const (
 
 // Values of MessageType.
 const (
-	MessageTypeRAW    = "RAW"
-	MessageTypeDIGEST = "DIGEST"
+	MessageTypeDIGEST     = "DIGEST"
+	MessageTypeEXTERNALMU = "EXTERNAL_MU"
+	MessageTypeRAW        = "RAW"
 )
 
 // Values of MultiRegionKeyType.
@@ -194,9 +263,9 @@ const (
 
 // Values of OriginType.
 const (
+	OriginTypeAWSCLOUDHSM      = "AWS_CLOUDHSM"
 	OriginTypeAWSKMS           = "AWS_KMS"
 	OriginTypeEXTERNAL         = "EXTERNAL"
-	OriginTypeAWSCLOUDHSM      = "AWS_CLOUDHSM"
 	OriginTypeEXTERNALKEYSTORE = "EXTERNAL_KEY_STORE"
 )
 
@@ -208,15 +277,18 @@ const (
 
 // Values of SigningAlgorithmSpec.
 const (
-	SigningAlgorithmSpecRSASSAPSSSHA256      = "RSASSA_PSS_SHA_256"
-	SigningAlgorithmSpecRSASSAPSSSHA384      = "RSASSA_PSS_SHA_384"
-	SigningAlgorithmSpecRSASSAPSSSHA512      = "RSASSA_PSS_SHA_512"
-	SigningAlgorithmSpecRSASSAPKCS1V15SHA256 = "RSASSA_PKCS1_V1_5_SHA_256"
-	SigningAlgorithmSpecRSASSAPKCS1V15SHA384 = "RSASSA_PKCS1_V1_5_SHA_384"
-	SigningAlgorithmSpecRSASSAPKCS1V15SHA512 = "RSASSA_PKCS1_V1_5_SHA_512"
 	SigningAlgorithmSpecECDSASHA256          = "ECDSA_SHA_256"
 	SigningAlgorithmSpecECDSASHA384          = "ECDSA_SHA_384"
 	SigningAlgorithmSpecECDSASHA512          = "ECDSA_SHA_512"
+	SigningAlgorithmSpecED25519PHSHA512      = "ED25519_PH_SHA_512"
+	SigningAlgorithmSpecED25519SHA512        = "ED25519_SHA_512"
+	SigningAlgorithmSpecMLDSASHAKE256        = "ML_DSA_SHAKE_256"
+	SigningAlgorithmSpecRSASSAPKCS1V15SHA256 = "RSASSA_PKCS1_V1_5_SHA_256"
+	SigningAlgorithmSpecRSASSAPKCS1V15SHA384 = "RSASSA_PKCS1_V1_5_SHA_384"
+	SigningAlgorithmSpecRSASSAPKCS1V15SHA512 = "RSASSA_PKCS1_V1_5_SHA_512"
+	SigningAlgorithmSpecRSASSAPSSSHA256      = "RSASSA_PSS_SHA_256"
+	SigningAlgorithmSpecRSASSAPSSSHA384      = "RSASSA_PSS_SHA_384"
+	SigningAlgorithmSpecRSASSAPSSSHA512      = "RSASSA_PSS_SHA_512"
 	SigningAlgorithmSpecSM2DSA               = "SM2DSA"
 )
 

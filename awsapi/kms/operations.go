@@ -15,46 +15,46 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "kms", Version: "2014-11-01", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "", TargetPrefix: "TrentService", Global: false, QueryErrors: false,
+		Name: "kms", Version: "2014-11-01", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "https://trent.amazonaws.com/doc/2014-11-01/", TargetPrefix: "TrentService",
 		Errors: []wire.ErrorShape{
-			{Code: "AlreadyExistsException", Status: 400},
+			{Code: "AlreadyExists", Shape: "AlreadyExistsException", Status: 409},
 			{Code: "CloudHsmClusterInUseException", Status: 400},
 			{Code: "CloudHsmClusterInvalidConfigurationException", Status: 400},
 			{Code: "CloudHsmClusterNotActiveException", Status: 400},
 			{Code: "CloudHsmClusterNotFoundException", Status: 400},
 			{Code: "CloudHsmClusterNotRelatedException", Status: 400},
-			{Code: "ConflictException", Status: 400},
+			{Code: "ConflictException", Status: 409},
 			{Code: "CustomKeyStoreHasCMKsException", Status: 400},
 			{Code: "CustomKeyStoreInvalidStateException", Status: 400},
 			{Code: "CustomKeyStoreNameInUseException", Status: 400},
 			{Code: "CustomKeyStoreNotFoundException", Status: 400},
-			{Code: "DependencyTimeoutException", Status: 500},
-			{Code: "DisabledException", Status: 400},
-			{Code: "DryRunOperationException", Status: 400},
+			{Code: "DependencyTimeout", Shape: "DependencyTimeoutException", Status: 503},
+			{Code: "Disabled", Shape: "DisabledException", Status: 409},
+			{Code: "DryRunOperation", Shape: "DryRunOperationException", Status: 412},
 			{Code: "ExpiredImportTokenException", Status: 400},
 			{Code: "IncorrectKeyException", Status: 400},
 			{Code: "IncorrectKeyMaterialException", Status: 400},
 			{Code: "IncorrectTrustAnchorException", Status: 400},
-			{Code: "InvalidAliasNameException", Status: 400},
-			{Code: "InvalidArnException", Status: 400},
-			{Code: "InvalidCiphertextException", Status: 400},
-			{Code: "InvalidGrantIdException", Status: 400},
-			{Code: "InvalidGrantTokenException", Status: 400},
+			{Code: "InvalidAliasName", Shape: "InvalidAliasNameException", Status: 400},
+			{Code: "InvalidArn", Shape: "InvalidArnException", Status: 400},
+			{Code: "InvalidCiphertext", Shape: "InvalidCiphertextException", Status: 400},
+			{Code: "InvalidGrantId", Shape: "InvalidGrantIdException", Status: 400},
+			{Code: "InvalidGrantToken", Shape: "InvalidGrantTokenException", Status: 400},
 			{Code: "InvalidImportTokenException", Status: 400},
-			{Code: "InvalidKeyUsageException", Status: 400},
-			{Code: "InvalidMarkerException", Status: 400},
-			{Code: "KMSInternalException", Status: 500},
-			{Code: "KMSInvalidMacException", Status: 400},
-			{Code: "KMSInvalidSignatureException", Status: 400},
-			{Code: "KMSInvalidStateException", Status: 400},
-			{Code: "KeyUnavailableException", Status: 500},
-			{Code: "LimitExceededException", Status: 400},
-			{Code: "MalformedPolicyDocumentException", Status: 400},
-			{Code: "NotFoundException", Status: 400},
+			{Code: "InvalidKeyUsage", Shape: "InvalidKeyUsageException", Status: 400},
+			{Code: "InvalidMarker", Shape: "InvalidMarkerException", Status: 400},
+			{Code: "KMSInternal", Shape: "KMSInternalException", Status: 500},
+			{Code: "KMSInvalidMac", Shape: "KMSInvalidMacException", Status: 400},
+			{Code: "KMSInvalidSignature", Shape: "KMSInvalidSignatureException", Status: 400},
+			{Code: "KMSInvalidStateException", Status: 409},
+			{Code: "KeyUnavailable", Shape: "KeyUnavailableException", Status: 500},
+			{Code: "LimitExceeded", Shape: "LimitExceededException", Status: 400},
+			{Code: "MalformedPolicyDocument", Shape: "MalformedPolicyDocumentException", Status: 400},
+			{Code: "NotFound", Shape: "NotFoundException", Status: 404},
 			{Code: "TagException", Status: 400},
-			{Code: "UnsupportedOperationException", Status: 400},
-			{Code: "XksKeyAlreadyInUseException", Status: 400},
-			{Code: "XksKeyInvalidConfigurationException", Status: 400},
+			{Code: "UnsupportedOperation", Shape: "UnsupportedOperationException", Status: 400},
+			{Code: "XksKeyAlreadyInUse", Shape: "XksKeyAlreadyInUseException", Status: 400},
+			{Code: "XksKeyInvalidConfiguration", Shape: "XksKeyInvalidConfigurationException", Status: 400},
 			{Code: "XksKeyNotFoundException", Status: 400},
 			{Code: "XksProxyIncorrectAuthenticationCredentialException", Status: 400},
 			{Code: "XksProxyInvalidConfigurationException", Status: 400},
@@ -115,6 +115,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "Decapsulate", In: (*DecapsulateRequest)(nil), Out: (*DecapsulateResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					Decapsulate(context.Context, *DecapsulateRequest) (*DecapsulateResponse, error)
+				}); ok {
+					return wire.Handle(i.Decapsulate)
+				}
+				return nil
+			}},
 			{Name: "Decrypt", In: (*DecryptRequest)(nil), Out: (*DecryptResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					Decrypt(context.Context, *DecryptRequest) (*DecryptResponse, error)
@@ -139,9 +147,9 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "DeleteImportedKeyMaterial", In: (*DeleteImportedKeyMaterialRequest)(nil), Out: (*DeleteImportedKeyMaterialOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "DeleteImportedKeyMaterial", In: (*DeleteImportedKeyMaterialRequest)(nil), Out: (*DeleteImportedKeyMaterialResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
-					DeleteImportedKeyMaterial(context.Context, *DeleteImportedKeyMaterialRequest) (*DeleteImportedKeyMaterialOutput, error)
+					DeleteImportedKeyMaterial(context.Context, *DeleteImportedKeyMaterialRequest) (*DeleteImportedKeyMaterialResponse, error)
 				}); ok {
 					return wire.Handle(i.DeleteImportedKeyMaterial)
 				}
@@ -211,6 +219,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "Encapsulate", In: (*EncapsulateRequest)(nil), Out: (*EncapsulateResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					Encapsulate(context.Context, *EncapsulateRequest) (*EncapsulateResponse, error)
+				}); ok {
+					return wire.Handle(i.Encapsulate)
+				}
+				return nil
+			}},
 			{Name: "Encrypt", In: (*EncryptRequest)(nil), Out: (*EncryptResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					Encrypt(context.Context, *EncryptRequest) (*EncryptResponse, error)
@@ -264,6 +280,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					GenerateRandom(context.Context, *GenerateRandomRequest) (*GenerateRandomResponse, error)
 				}); ok {
 					return wire.Handle(i.GenerateRandom)
+				}
+				return nil
+			}},
+			{Name: "GetKeyLastUsage", In: (*GetKeyLastUsageRequest)(nil), Out: (*GetKeyLastUsageResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetKeyLastUsage(context.Context, *GetKeyLastUsageRequest) (*GetKeyLastUsageResponse, error)
+				}); ok {
+					return wire.Handle(i.GetKeyLastUsage)
 				}
 				return nil
 			}},
@@ -498,8 +522,6 @@ var api = sync.OnceValue(func() *wire.Service {
 type CreateAliasOutput struct{}
 
 type DeleteAliasOutput struct{}
-
-type DeleteImportedKeyMaterialOutput struct{}
 
 type DisableKeyOutput struct{}
 

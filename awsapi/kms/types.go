@@ -45,6 +45,7 @@ type CreateCustomKeyStoreRequest struct {
 	XksProxyUriEndpoint              *string
 	XksProxyUriPath                  *string
 	XksProxyVpcEndpointServiceName   *string
+	XksProxyVpcEndpointServiceOwner  *string
 }
 
 type CreateCustomKeyStoreResponse struct {
@@ -52,14 +53,16 @@ type CreateCustomKeyStoreResponse struct {
 }
 
 type CreateGrantRequest struct {
-	Constraints       *GrantConstraints
-	DryRun            *bool
-	GrantTokens       []string
-	GranteePrincipal  *string `wire:",req"`
-	KeyId             *string `wire:",req"`
-	Name              *string
-	Operations        []string `wire:",req"`
-	RetiringPrincipal *string
+	Constraints              *GrantConstraints
+	DryRun                   *bool
+	GrantTokens              []string
+	GranteePrincipal         *string
+	GranteeServicePrincipal  *string
+	KeyId                    *string `wire:",req"`
+	Name                     *string
+	Operations               []string `wire:",req"`
+	RetiringPrincipal        *string
+	RetiringServicePrincipal *string
 }
 
 type CreateGrantResponse struct {
@@ -97,9 +100,24 @@ type CustomKeyStoresListEntry struct {
 	XksProxyConfiguration  *XksProxyConfigurationType
 }
 
+type DecapsulateRequest struct {
+	DryRun                     *bool
+	EncapsulationAlgorithm     *string `wire:",req"`
+	GrantTokens                []string
+	KeyId                      *string `wire:",req"`
+	SharedSecretCiphertextBlob []byte  `wire:",req"`
+}
+
+type DecapsulateResponse struct {
+	EncapsulationAlgorithm *string
+	KeyId                  *string
+	SharedSecret           []byte
+}
+
 type DecryptRequest struct {
-	CiphertextBlob      []byte `wire:",req"`
+	CiphertextBlob      []byte
 	DryRun              *bool
+	DryRunModifiers     []string
 	EncryptionAlgorithm *string
 	EncryptionContext   map[string]string
 	GrantTokens         []string
@@ -111,6 +129,7 @@ type DecryptResponse struct {
 	CiphertextForRecipient []byte
 	EncryptionAlgorithm    *string
 	KeyId                  *string
+	KeyMaterialId          *string
 	Plaintext              []byte
 }
 
@@ -126,7 +145,13 @@ type DeleteCustomKeyStoreResponse struct {
 }
 
 type DeleteImportedKeyMaterialRequest struct {
-	KeyId *string `wire:",req"`
+	KeyId         *string `wire:",req"`
+	KeyMaterialId *string
+}
+
+type DeleteImportedKeyMaterialResponse struct {
+	KeyId         *string
+	KeyMaterialId *string
 }
 
 type DeriveSharedSecretRequest struct {
@@ -192,6 +217,20 @@ type EnableKeyRotationRequest struct {
 	RotationPeriodInDays *int32
 }
 
+type EncapsulateRequest struct {
+	DryRun                 *bool
+	EncapsulationAlgorithm *string `wire:",req"`
+	GrantTokens            []string
+	KeyId                  *string `wire:",req"`
+}
+
+type EncapsulateResponse struct {
+	EncapsulationAlgorithm     *string
+	KeyId                      *string
+	SharedSecret               []byte
+	SharedSecretCiphertextBlob []byte
+}
+
 type EncryptRequest struct {
 	DryRun              *bool
 	EncryptionAlgorithm *string
@@ -219,6 +258,7 @@ type GenerateDataKeyPairRequest struct {
 type GenerateDataKeyPairResponse struct {
 	CiphertextForRecipient   []byte
 	KeyId                    *string
+	KeyMaterialId            *string
 	KeyPairSpec              *string
 	PrivateKeyCiphertextBlob []byte
 	PrivateKeyPlaintext      []byte
@@ -235,6 +275,7 @@ type GenerateDataKeyPairWithoutPlaintextRequest struct {
 
 type GenerateDataKeyPairWithoutPlaintextResponse struct {
 	KeyId                    *string
+	KeyMaterialId            *string
 	KeyPairSpec              *string
 	PrivateKeyCiphertextBlob []byte
 	PublicKey                []byte
@@ -254,6 +295,7 @@ type GenerateDataKeyResponse struct {
 	CiphertextBlob         []byte
 	CiphertextForRecipient []byte
 	KeyId                  *string
+	KeyMaterialId          *string
 	Plaintext              []byte
 }
 
@@ -269,6 +311,7 @@ type GenerateDataKeyWithoutPlaintextRequest struct {
 type GenerateDataKeyWithoutPlaintextResponse struct {
 	CiphertextBlob []byte
 	KeyId          *string
+	KeyMaterialId  *string
 }
 
 type GenerateMacRequest struct {
@@ -294,6 +337,17 @@ type GenerateRandomRequest struct {
 type GenerateRandomResponse struct {
 	CiphertextForRecipient []byte
 	Plaintext              []byte
+}
+
+type GetKeyLastUsageRequest struct {
+	KeyId *string `wire:",req"`
+}
+
+type GetKeyLastUsageResponse struct {
+	KeyCreationDate   *time.Time
+	KeyId             *string
+	KeyLastUsage      *KeyLastUsageData
+	TrackingStartDate *time.Time
 }
 
 type GetKeyPolicyRequest struct {
@@ -337,42 +391,58 @@ type GetPublicKeyRequest struct {
 }
 
 type GetPublicKeyResponse struct {
-	CustomerMasterKeySpec  *string
-	EncryptionAlgorithms   []string
-	KeyAgreementAlgorithms []string
-	KeyId                  *string
-	KeySpec                *string
-	KeyUsage               *string
-	PublicKey              []byte
-	SigningAlgorithms      []string
+	CustomerMasterKeySpec   *string
+	EncapsulationAlgorithms []string
+	EncryptionAlgorithms    []string
+	KeyAgreementAlgorithms  []string
+	KeyId                   *string
+	KeySpec                 *string
+	KeyUsage                *string
+	PublicKey               []byte
+	SigningAlgorithms       []string
 }
 
 type GrantConstraints struct {
 	EncryptionContextEquals map[string]string
 	EncryptionContextSubset map[string]string
+	SourceArn               *string
 }
 
 type GrantListEntry struct {
-	Constraints       *GrantConstraints
-	CreationDate      *time.Time
-	GrantId           *string
-	GranteePrincipal  *string
-	IssuingAccount    *string
-	KeyId             *string
-	Name              *string
-	Operations        []string
-	RetiringPrincipal *string
+	Constraints              *GrantConstraints
+	CreationDate             *time.Time
+	GrantId                  *string
+	GranteePrincipal         *string
+	GranteeServicePrincipal  *string
+	IssuingAccount           *string
+	KeyId                    *string
+	Name                     *string
+	Operations               []string
+	RetiringPrincipal        *string
+	RetiringServicePrincipal *string
 }
 
 type ImportKeyMaterialRequest struct {
-	EncryptedKeyMaterial []byte `wire:",req"`
-	ExpirationModel      *string
-	ImportToken          []byte  `wire:",req"`
-	KeyId                *string `wire:",req"`
-	ValidTo              *time.Time
+	EncryptedKeyMaterial   []byte `wire:",req"`
+	ExpirationModel        *string
+	ImportToken            []byte `wire:",req"`
+	ImportType             *string
+	KeyId                  *string `wire:",req"`
+	KeyMaterialDescription *string
+	KeyMaterialId          *string
+	ValidTo                *time.Time
 }
 
 type ImportKeyMaterialResponse struct {
+	KeyId         *string
+	KeyMaterialId *string
+}
+
+type KeyLastUsageData struct {
+	CloudTrailEventId *string
+	KmsRequestId      *string
+	Operation         *string
+	Timestamp         *time.Time
 }
 
 type KeyListEntry struct {
@@ -385,11 +455,13 @@ type KeyMetadata struct {
 	Arn                         *string
 	CloudHsmClusterId           *string
 	CreationDate                *time.Time
+	CurrentKeyMaterialId        *string
 	CustomKeyStoreId            *string
 	CustomerMasterKeySpec       *string
 	DeletionDate                *time.Time
 	Description                 *string
 	Enabled                     *bool
+	EncapsulationAlgorithms     []string
 	EncryptionAlgorithms        []string
 	ExpirationModel             *string
 	KeyAgreementAlgorithms      []string
@@ -421,11 +493,12 @@ type ListAliasesResponse struct {
 }
 
 type ListGrantsRequest struct {
-	GrantId          *string
-	GranteePrincipal *string
-	KeyId            *string `wire:",req"`
-	Limit            *int32
-	Marker           *string
+	GrantId                 *string
+	GranteePrincipal        *string
+	GranteeServicePrincipal *string
+	KeyId                   *string `wire:",req"`
+	Limit                   *int32
+	Marker                  *string
 }
 
 type ListGrantsResponse struct {
@@ -447,9 +520,10 @@ type ListKeyPoliciesResponse struct {
 }
 
 type ListKeyRotationsRequest struct {
-	KeyId  *string `wire:",req"`
-	Limit  *int32
-	Marker *string
+	IncludeKeyMaterial *string
+	KeyId              *string `wire:",req"`
+	Limit              *int32
+	Marker             *string
 }
 
 type ListKeyRotationsResponse struct {
@@ -482,9 +556,10 @@ type ListResourceTagsResponse struct {
 }
 
 type ListRetirableGrantsRequest struct {
-	Limit             *int32
-	Marker            *string
-	RetiringPrincipal *string `wire:",req"`
+	Limit                    *int32
+	Marker                   *string
+	RetiringPrincipal        *string
+	RetiringServicePrincipal *string
 }
 
 type MultiRegionConfiguration struct {
@@ -506,11 +581,12 @@ type PutKeyPolicyRequest struct {
 }
 
 type ReEncryptRequest struct {
-	CiphertextBlob                 []byte `wire:",req"`
+	CiphertextBlob                 []byte
 	DestinationEncryptionAlgorithm *string
 	DestinationEncryptionContext   map[string]string
 	DestinationKeyId               *string `wire:",req"`
 	DryRun                         *bool
+	DryRunModifiers                []string
 	GrantTokens                    []string
 	SourceEncryptionAlgorithm      *string
 	SourceEncryptionContext        map[string]string
@@ -520,9 +596,11 @@ type ReEncryptRequest struct {
 type ReEncryptResponse struct {
 	CiphertextBlob                 []byte
 	DestinationEncryptionAlgorithm *string
+	DestinationKeyMaterialId       *string
 	KeyId                          *string
 	SourceEncryptionAlgorithm      *string
 	SourceKeyId                    *string
+	SourceKeyMaterialId            *string
 }
 
 type RecipientInfo struct {
@@ -567,9 +645,15 @@ type RotateKeyOnDemandResponse struct {
 }
 
 type RotationsListEntry struct {
-	KeyId        *string
-	RotationDate *time.Time
-	RotationType *string
+	ExpirationModel        *string
+	ImportState            *string
+	KeyId                  *string
+	KeyMaterialDescription *string
+	KeyMaterialId          *string
+	KeyMaterialState       *string
+	RotationDate           *time.Time
+	RotationType           *string
+	ValidTo                *time.Time
 }
 
 type ScheduleKeyDeletionRequest struct {
@@ -629,6 +713,7 @@ type UpdateCustomKeyStoreRequest struct {
 	XksProxyUriEndpoint              *string
 	XksProxyUriPath                  *string
 	XksProxyVpcEndpointServiceName   *string
+	XksProxyVpcEndpointServiceOwner  *string
 }
 
 type UpdateCustomKeyStoreResponse struct {
@@ -685,9 +770,10 @@ type XksProxyAuthenticationCredentialType struct {
 }
 
 type XksProxyConfigurationType struct {
-	AccessKeyId            *string
-	Connectivity           *string
-	UriEndpoint            *string
-	UriPath                *string
-	VpcEndpointServiceName *string
+	AccessKeyId             *string
+	Connectivity            *string
+	UriEndpoint             *string
+	UriPath                 *string
+	VpcEndpointServiceName  *string
+	VpcEndpointServiceOwner *string
 }

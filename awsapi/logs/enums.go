@@ -2,45 +2,103 @@
 
 package logs
 
+// Values of ActionStatus.
+const (
+	ActionStatusCLIENTERROR = "CLIENT_ERROR"
+	ActionStatusCOMPLETE    = "COMPLETE"
+	ActionStatusFAILED      = "FAILED"
+	ActionStatusINPROGRESS  = "IN_PROGRESS"
+)
+
 // Values of AnomalyDetectorStatus.
 const (
-	AnomalyDetectorStatusINITIALIZING = "INITIALIZING"
-	AnomalyDetectorStatusTRAINING     = "TRAINING"
 	AnomalyDetectorStatusANALYZING    = "ANALYZING"
-	AnomalyDetectorStatusFAILED       = "FAILED"
 	AnomalyDetectorStatusDELETED      = "DELETED"
+	AnomalyDetectorStatusFAILED       = "FAILED"
+	AnomalyDetectorStatusINITIALIZING = "INITIALIZING"
 	AnomalyDetectorStatusPAUSED       = "PAUSED"
+	AnomalyDetectorStatusTRAINING     = "TRAINING"
 )
 
 // Values of DataProtectionStatus.
 const (
 	DataProtectionStatusACTIVATED = "ACTIVATED"
-	DataProtectionStatusDELETED   = "DELETED"
 	DataProtectionStatusARCHIVED  = "ARCHIVED"
+	DataProtectionStatusDELETED   = "DELETED"
 	DataProtectionStatusDISABLED  = "DISABLED"
 )
 
 // Values of DeliveryDestinationType.
 const (
-	DeliveryDestinationTypeS3  = "S3"
-	DeliveryDestinationTypeCWL = "CWL"
-	DeliveryDestinationTypeFH  = "FH"
+	DeliveryDestinationTypeCWL  = "CWL"
+	DeliveryDestinationTypeFH   = "FH"
+	DeliveryDestinationTypeS3   = "S3"
+	DeliveryDestinationTypeXRAY = "XRAY"
+)
+
+// Values of DeliverySourceConfigurationSchemaValueType.
+const (
+	DeliverySourceConfigurationSchemaValueTypeBoolean = "boolean"
+	DeliverySourceConfigurationSchemaValueTypeDouble  = "double"
+	DeliverySourceConfigurationSchemaValueTypeInt     = "int"
+	DeliverySourceConfigurationSchemaValueTypeLong    = "long"
+	DeliverySourceConfigurationSchemaValueTypeString  = "string"
+)
+
+// Values of DeliverySourceStatus.
+const (
+	DeliverySourceStatusACTIVE   = "ACTIVE"
+	DeliverySourceStatusINACTIVE = "INACTIVE"
+)
+
+// Values of DeliverySourceStatusReason.
+const (
+	DeliverySourceStatusReasonRESOURCEDELETED = "RESOURCE_DELETED"
 )
 
 // Values of Distribution.
 const (
-	DistributionRandom      = "Random"
 	DistributionByLogStream = "ByLogStream"
+	DistributionRandom      = "Random"
+)
+
+// Values of EntityRejectionErrorType.
+const (
+	EntityRejectionErrorTypeEntitySizeTooLarge      = "EntitySizeTooLarge"
+	EntityRejectionErrorTypeInvalidAttributes       = "InvalidAttributes"
+	EntityRejectionErrorTypeInvalidEntity           = "InvalidEntity"
+	EntityRejectionErrorTypeInvalidKeyAttributes    = "InvalidKeyAttributes"
+	EntityRejectionErrorTypeInvalidTypeValue        = "InvalidTypeValue"
+	EntityRejectionErrorTypeMissingRequiredFields   = "MissingRequiredFields"
+	EntityRejectionErrorTypeUnsupportedLogGroupType = "UnsupportedLogGroupType"
 )
 
 // Values of EvaluationFrequency.
 const (
-	EvaluationFrequencyONEMIN     = "ONE_MIN"
-	EvaluationFrequencyFIVEMIN    = "FIVE_MIN"
-	EvaluationFrequencyTENMIN     = "TEN_MIN"
 	EvaluationFrequencyFIFTEENMIN = "FIFTEEN_MIN"
-	EvaluationFrequencyTHIRTYMIN  = "THIRTY_MIN"
+	EvaluationFrequencyFIVEMIN    = "FIVE_MIN"
 	EvaluationFrequencyONEHOUR    = "ONE_HOUR"
+	EvaluationFrequencyONEMIN     = "ONE_MIN"
+	EvaluationFrequencyTENMIN     = "TEN_MIN"
+	EvaluationFrequencyTHIRTYMIN  = "THIRTY_MIN"
+)
+
+// Values of EventSource.
+const (
+	EventSourceAWSWAF          = "AWSWAF"
+	EventSourceCloudTrail      = "CloudTrail"
+	EventSourceEKSAudit        = "EKSAudit"
+	EventSourceRoute53Resolver = "Route53Resolver"
+	EventSourceVPCFlow         = "VPCFlow"
+)
+
+// Values of ExecutionStatus.
+const (
+	ExecutionStatusComplete     = "Complete"
+	ExecutionStatusFailed       = "Failed"
+	ExecutionStatusInvalidQuery = "InvalidQuery"
+	ExecutionStatusRunning      = "Running"
+	ExecutionStatusTimeout      = "Timeout"
 )
 
 // Values of ExportTaskStatusCode.
@@ -53,47 +111,157 @@ const (
 	ExportTaskStatusCodeRUNNING       = "RUNNING"
 )
 
+// Values of FlattenedElement.
+const (
+	FlattenedElementFirst = "first"
+	FlattenedElementLast  = "last"
+)
+
+// Values of ImportStatus.
+const (
+	ImportStatusCANCELLED  = "CANCELLED"
+	ImportStatusCOMPLETED  = "COMPLETED"
+	ImportStatusFAILED     = "FAILED"
+	ImportStatusINPROGRESS = "IN_PROGRESS"
+)
+
+// Values of IndexCategory.
+const (
+	IndexCategoryAUTO     = "AUTO"
+	IndexCategoryCUSTOM   = "CUSTOM"
+	IndexCategoryDEFAULT  = "DEFAULT"
+	IndexCategoryINACTIVE = "INACTIVE"
+)
+
+// Values of IndexSource.
+const (
+	IndexSourceACCOUNT  = "ACCOUNT"
+	IndexSourceLOGGROUP = "LOG_GROUP"
+)
+
+// Values of IndexType.
+const (
+	IndexTypeFACET      = "FACET"
+	IndexTypeFIELDINDEX = "FIELD_INDEX"
+)
+
 // Values of InheritedProperty.
 const (
 	InheritedPropertyACCOUNTDATAPROTECTION = "ACCOUNT_DATA_PROTECTION"
 )
 
+// Values of IntegrationStatus.
+const (
+	IntegrationStatusACTIVE       = "ACTIVE"
+	IntegrationStatusFAILED       = "FAILED"
+	IntegrationStatusPROVISIONING = "PROVISIONING"
+)
+
+// Values of IntegrationType.
+const (
+	IntegrationTypeOPENSEARCH = "OPENSEARCH"
+)
+
+// Values of ListAggregateLogGroupSummariesGroupBy.
+const (
+	ListAggregateLogGroupSummariesGroupByDATASOURCENAMEANDTYPE       = "DATA_SOURCE_NAME_AND_TYPE"
+	ListAggregateLogGroupSummariesGroupByDATASOURCENAMETYPEANDFORMAT = "DATA_SOURCE_NAME_TYPE_AND_FORMAT"
+)
+
 // Values of LogGroupClass.
 const (
-	LogGroupClassSTANDARD         = "STANDARD"
+	LogGroupClassDELIVERY         = "DELIVERY"
+	LogGroupClassESSENTIALS       = "ESSENTIALS"
 	LogGroupClassINFREQUENTACCESS = "INFREQUENT_ACCESS"
+	LogGroupClassSTANDARD         = "STANDARD"
+)
+
+// Values of OCSFVersion.
+const (
+	OCSFVersionV11 = "V1.1"
+	OCSFVersionV15 = "V1.5"
+)
+
+// Values of OpenSearchResourceStatusType.
+const (
+	OpenSearchResourceStatusTypeACTIVE   = "ACTIVE"
+	OpenSearchResourceStatusTypeERROR    = "ERROR"
+	OpenSearchResourceStatusTypeNOTFOUND = "NOT_FOUND"
 )
 
 // Values of OrderBy.
 const (
-	OrderByLogStreamName = "LogStreamName"
 	OrderByLastEventTime = "LastEventTime"
+	OrderByLogStreamName = "LogStreamName"
 )
 
 // Values of OutputFormat.
 const (
 	OutputFormatJson    = "json"
-	OutputFormatPlain   = "plain"
-	OutputFormatW3c     = "w3c"
-	OutputFormatRaw     = "raw"
 	OutputFormatParquet = "parquet"
+	OutputFormatPlain   = "plain"
+	OutputFormatRaw     = "raw"
+	OutputFormatW3c     = "w3c"
+)
+
+// Values of PolicyScope.
+const (
+	PolicyScopeACCOUNT  = "ACCOUNT"
+	PolicyScopeRESOURCE = "RESOURCE"
 )
 
 // Values of PolicyType.
 const (
 	PolicyTypeDATAPROTECTIONPOLICY     = "DATA_PROTECTION_POLICY"
+	PolicyTypeFIELDINDEXPOLICY         = "FIELD_INDEX_POLICY"
+	PolicyTypeMETRICEXTRACTIONPOLICY   = "METRIC_EXTRACTION_POLICY"
+	PolicyTypeRETENTIONPOLICY          = "RETENTION_POLICY"
 	PolicyTypeSUBSCRIPTIONFILTERPOLICY = "SUBSCRIPTION_FILTER_POLICY"
+	PolicyTypeTRANSFORMERPOLICY        = "TRANSFORMER_POLICY"
+)
+
+// Values of QueryLanguage.
+const (
+	QueryLanguageCWLI = "CWLI"
+	QueryLanguagePPL  = "PPL"
+	QueryLanguageSQL  = "SQL"
 )
 
 // Values of QueryStatus.
 const (
-	QueryStatusScheduled = "Scheduled"
-	QueryStatusRunning   = "Running"
+	QueryStatusCancelled = "Cancelled"
 	QueryStatusComplete  = "Complete"
 	QueryStatusFailed    = "Failed"
-	QueryStatusCancelled = "Cancelled"
+	QueryStatusRunning   = "Running"
+	QueryStatusScheduled = "Scheduled"
 	QueryStatusTimeout   = "Timeout"
 	QueryStatusUnknown   = "Unknown"
+)
+
+// Values of S3TableIntegrationSourceStatus.
+const (
+	S3TableIntegrationSourceStatusACTIVE                     = "ACTIVE"
+	S3TableIntegrationSourceStatusDATASOURCEDELETEINPROGRESS = "DATA_SOURCE_DELETE_IN_PROGRESS"
+	S3TableIntegrationSourceStatusFAILED                     = "FAILED"
+	S3TableIntegrationSourceStatusUNHEALTHY                  = "UNHEALTHY"
+)
+
+// Values of ScheduleType.
+const (
+	ScheduleTypeAWSMANAGED      = "AWS_MANAGED"
+	ScheduleTypeCUSTOMERMANAGED = "CUSTOMER_MANAGED"
+)
+
+// Values of ScheduledQueryDestinationType.
+const (
+	ScheduledQueryDestinationTypeLOOKUPTABLE = "LOOKUP_TABLE"
+	ScheduledQueryDestinationTypeS3          = "S3"
+)
+
+// Values of ScheduledQueryState.
+const (
+	ScheduledQueryStateDISABLED = "DISABLED"
+	ScheduledQueryStateENABLED  = "ENABLED"
 )
 
 // Values of Scope.
@@ -103,40 +271,46 @@ const (
 
 // Values of StandardUnit.
 const (
-	StandardUnitSeconds         = "Seconds"
+	StandardUnitBits            = "Bits"
+	StandardUnitBitsSecond      = "Bits/Second"
+	StandardUnitBytes           = "Bytes"
+	StandardUnitBytesSecond     = "Bytes/Second"
+	StandardUnitCount           = "Count"
+	StandardUnitCountSecond     = "Count/Second"
+	StandardUnitGigabits        = "Gigabits"
+	StandardUnitGigabitsSecond  = "Gigabits/Second"
+	StandardUnitGigabytes       = "Gigabytes"
+	StandardUnitGigabytesSecond = "Gigabytes/Second"
+	StandardUnitKilobits        = "Kilobits"
+	StandardUnitKilobitsSecond  = "Kilobits/Second"
+	StandardUnitKilobytes       = "Kilobytes"
+	StandardUnitKilobytesSecond = "Kilobytes/Second"
+	StandardUnitMegabits        = "Megabits"
+	StandardUnitMegabitsSecond  = "Megabits/Second"
+	StandardUnitMegabytes       = "Megabytes"
+	StandardUnitMegabytesSecond = "Megabytes/Second"
 	StandardUnitMicroseconds    = "Microseconds"
 	StandardUnitMilliseconds    = "Milliseconds"
-	StandardUnitBytes           = "Bytes"
-	StandardUnitKilobytes       = "Kilobytes"
-	StandardUnitMegabytes       = "Megabytes"
-	StandardUnitGigabytes       = "Gigabytes"
-	StandardUnitTerabytes       = "Terabytes"
-	StandardUnitBits            = "Bits"
-	StandardUnitKilobits        = "Kilobits"
-	StandardUnitMegabits        = "Megabits"
-	StandardUnitGigabits        = "Gigabits"
-	StandardUnitTerabits        = "Terabits"
-	StandardUnitPercent         = "Percent"
-	StandardUnitCount           = "Count"
-	StandardUnitBytesSecond     = "Bytes/Second"
-	StandardUnitKilobytesSecond = "Kilobytes/Second"
-	StandardUnitMegabytesSecond = "Megabytes/Second"
-	StandardUnitGigabytesSecond = "Gigabytes/Second"
-	StandardUnitTerabytesSecond = "Terabytes/Second"
-	StandardUnitBitsSecond      = "Bits/Second"
-	StandardUnitKilobitsSecond  = "Kilobits/Second"
-	StandardUnitMegabitsSecond  = "Megabits/Second"
-	StandardUnitGigabitsSecond  = "Gigabits/Second"
-	StandardUnitTerabitsSecond  = "Terabits/Second"
-	StandardUnitCountSecond     = "Count/Second"
 	StandardUnitNone            = "None"
+	StandardUnitPercent         = "Percent"
+	StandardUnitSeconds         = "Seconds"
+	StandardUnitTerabits        = "Terabits"
+	StandardUnitTerabitsSecond  = "Terabits/Second"
+	StandardUnitTerabytes       = "Terabytes"
+	StandardUnitTerabytesSecond = "Terabytes/Second"
 )
 
 // Values of State.
 const (
 	StateActive     = "Active"
-	StateSuppressed = "Suppressed"
 	StateBaseline   = "Baseline"
+	StateSuppressed = "Suppressed"
+)
+
+// Values of StorageTier.
+const (
+	StorageTierINTELLIGENTTIERING = "INTELLIGENT_TIERING"
+	StorageTierSTANDARD           = "STANDARD"
 )
 
 // Values of SuppressionState.
@@ -147,13 +321,26 @@ const (
 
 // Values of SuppressionType.
 const (
-	SuppressionTypeLIMITED  = "LIMITED"
 	SuppressionTypeINFINITE = "INFINITE"
+	SuppressionTypeLIMITED  = "LIMITED"
 )
 
 // Values of SuppressionUnit.
 const (
-	SuppressionUnitSECONDS = "SECONDS"
-	SuppressionUnitMINUTES = "MINUTES"
 	SuppressionUnitHOURS   = "HOURS"
+	SuppressionUnitMINUTES = "MINUTES"
+	SuppressionUnitSECONDS = "SECONDS"
+)
+
+// Values of SyslogSourceType.
+const (
+	SyslogSourceTypeVPCE = "VPCE"
+)
+
+// Values of Type.
+const (
+	TypeBoolean = "boolean"
+	TypeDouble  = "double"
+	TypeInteger = "integer"
+	TypeString  = "string"
 )

@@ -15,11 +15,13 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "logs", Version: "2014-03-28", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "", TargetPrefix: "Logs_20140328", Global: false, QueryErrors: false,
+		Name: "logs", Version: "2014-03-28", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "http://monitoring.amazonaws.com/doc/2014-03-28/", TargetPrefix: "Logs_20140328",
 		Errors: []wire.ErrorShape{
 			{Code: "AccessDeniedException", Status: 400},
 			{Code: "ConflictException", Status: 400},
 			{Code: "DataAlreadyAcceptedException", Status: 400},
+			{Code: "InternalServerException", Status: 500},
+			{Code: "InternalStreamingException", Status: 400},
 			{Code: "InvalidOperationException", Status: 400},
 			{Code: "InvalidParameterException", Status: 400},
 			{Code: "InvalidSequenceTokenException", Status: 400},
@@ -46,11 +48,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "AssociateSourceToS3TableIntegration", In: (*AssociateSourceToS3TableIntegrationRequest)(nil), Out: (*AssociateSourceToS3TableIntegrationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssociateSourceToS3TableIntegration(context.Context, *AssociateSourceToS3TableIntegrationRequest) (*AssociateSourceToS3TableIntegrationResponse, error)
+				}); ok {
+					return wire.Handle(i.AssociateSourceToS3TableIntegration)
+				}
+				return nil
+			}},
 			{Name: "CancelExportTask", In: (*CancelExportTaskRequest)(nil), Out: (*CancelExportTaskOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CancelExportTask(context.Context, *CancelExportTaskRequest) (*CancelExportTaskOutput, error)
 				}); ok {
 					return wire.Handle(i.CancelExportTask)
+				}
+				return nil
+			}},
+			{Name: "CancelImportTask", In: (*CancelImportTaskRequest)(nil), Out: (*CancelImportTaskResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CancelImportTask(context.Context, *CancelImportTaskRequest) (*CancelImportTaskResponse, error)
+				}); ok {
+					return wire.Handle(i.CancelImportTask)
 				}
 				return nil
 			}},
@@ -67,6 +85,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					CreateExportTask(context.Context, *CreateExportTaskRequest) (*CreateExportTaskResponse, error)
 				}); ok {
 					return wire.Handle(i.CreateExportTask)
+				}
+				return nil
+			}},
+			{Name: "CreateImportTask", In: (*CreateImportTaskRequest)(nil), Out: (*CreateImportTaskResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateImportTask(context.Context, *CreateImportTaskRequest) (*CreateImportTaskResponse, error)
+				}); ok {
+					return wire.Handle(i.CreateImportTask)
 				}
 				return nil
 			}},
@@ -94,9 +120,25 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "DeleteAccountPolicy", In: (*DeleteAccountPolicyRequest)(nil), Out: (*DeleteAccountPolicyOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "CreateLookupTable", In: (*CreateLookupTableRequest)(nil), Out: (*CreateLookupTableResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
-					DeleteAccountPolicy(context.Context, *DeleteAccountPolicyRequest) (*DeleteAccountPolicyOutput, error)
+					CreateLookupTable(context.Context, *CreateLookupTableRequest) (*CreateLookupTableResponse, error)
+				}); ok {
+					return wire.Handle(i.CreateLookupTable)
+				}
+				return nil
+			}},
+			{Name: "CreateScheduledQuery", In: (*CreateScheduledQueryRequest)(nil), Out: (*CreateScheduledQueryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateScheduledQuery(context.Context, *CreateScheduledQueryRequest) (*CreateScheduledQueryResponse, error)
+				}); ok {
+					return wire.Handle(i.CreateScheduledQuery)
+				}
+				return nil
+			}},
+			{Name: "DeleteAccountPolicy", In: (*DeleteAccountPolicyRequest)(nil), Out: (*DeleteAccountPolicyResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteAccountPolicy(context.Context, *DeleteAccountPolicyRequest) (*DeleteAccountPolicyResponse, error)
 				}); ok {
 					return wire.Handle(i.DeleteAccountPolicy)
 				}
@@ -150,6 +192,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteIndexPolicy", In: (*DeleteIndexPolicyRequest)(nil), Out: (*DeleteIndexPolicyResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteIndexPolicy(context.Context, *DeleteIndexPolicyRequest) (*DeleteIndexPolicyResponse, error)
+				}); ok {
+					return wire.Handle(i.DeleteIndexPolicy)
+				}
+				return nil
+			}},
+			{Name: "DeleteIntegration", In: (*DeleteIntegrationRequest)(nil), Out: (*DeleteIntegrationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteIntegration(context.Context, *DeleteIntegrationRequest) (*DeleteIntegrationResponse, error)
+				}); ok {
+					return wire.Handle(i.DeleteIntegration)
+				}
+				return nil
+			}},
 			{Name: "DeleteLogAnomalyDetector", In: (*DeleteLogAnomalyDetectorRequest)(nil), Out: (*DeleteLogAnomalyDetectorOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteLogAnomalyDetector(context.Context, *DeleteLogAnomalyDetectorRequest) (*DeleteLogAnomalyDetectorOutput, error)
@@ -171,6 +229,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DeleteLogStream(context.Context, *DeleteLogStreamRequest) (*DeleteLogStreamOutput, error)
 				}); ok {
 					return wire.Handle(i.DeleteLogStream)
+				}
+				return nil
+			}},
+			{Name: "DeleteLookupTable", In: (*DeleteLookupTableRequest)(nil), Out: (*DeleteLookupTableOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteLookupTable(context.Context, *DeleteLookupTableRequest) (*DeleteLookupTableOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteLookupTable)
 				}
 				return nil
 			}},
@@ -206,6 +272,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteScheduledQuery", In: (*DeleteScheduledQueryRequest)(nil), Out: (*DeleteScheduledQueryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteScheduledQuery(context.Context, *DeleteScheduledQueryRequest) (*DeleteScheduledQueryResponse, error)
+				}); ok {
+					return wire.Handle(i.DeleteScheduledQuery)
+				}
+				return nil
+			}},
 			{Name: "DeleteSubscriptionFilter", In: (*DeleteSubscriptionFilterRequest)(nil), Out: (*DeleteSubscriptionFilterOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteSubscriptionFilter(context.Context, *DeleteSubscriptionFilterRequest) (*DeleteSubscriptionFilterOutput, error)
@@ -214,11 +288,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteSyslogConfiguration", In: (*DeleteSyslogConfigurationRequest)(nil), Out: (*DeleteSyslogConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteSyslogConfiguration(context.Context, *DeleteSyslogConfigurationRequest) (*DeleteSyslogConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteSyslogConfiguration)
+				}
+				return nil
+			}},
+			{Name: "DeleteTransformer", In: (*DeleteTransformerRequest)(nil), Out: (*DeleteTransformerOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteTransformer(context.Context, *DeleteTransformerRequest) (*DeleteTransformerOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteTransformer)
+				}
+				return nil
+			}},
 			{Name: "DescribeAccountPolicies", In: (*DescribeAccountPoliciesRequest)(nil), Out: (*DescribeAccountPoliciesResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeAccountPolicies(context.Context, *DescribeAccountPoliciesRequest) (*DescribeAccountPoliciesResponse, error)
 				}); ok {
 					return wire.Handle(i.DescribeAccountPolicies)
+				}
+				return nil
+			}},
+			{Name: "DescribeConfigurationTemplates", In: (*DescribeConfigurationTemplatesRequest)(nil), Out: (*DescribeConfigurationTemplatesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeConfigurationTemplates(context.Context, *DescribeConfigurationTemplatesRequest) (*DescribeConfigurationTemplatesResponse, error)
+				}); ok {
+					return wire.Handle(i.DescribeConfigurationTemplates)
 				}
 				return nil
 			}},
@@ -262,6 +360,38 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeFieldIndexes", In: (*DescribeFieldIndexesRequest)(nil), Out: (*DescribeFieldIndexesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeFieldIndexes(context.Context, *DescribeFieldIndexesRequest) (*DescribeFieldIndexesResponse, error)
+				}); ok {
+					return wire.Handle(i.DescribeFieldIndexes)
+				}
+				return nil
+			}},
+			{Name: "DescribeImportTaskBatches", In: (*DescribeImportTaskBatchesRequest)(nil), Out: (*DescribeImportTaskBatchesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeImportTaskBatches(context.Context, *DescribeImportTaskBatchesRequest) (*DescribeImportTaskBatchesResponse, error)
+				}); ok {
+					return wire.Handle(i.DescribeImportTaskBatches)
+				}
+				return nil
+			}},
+			{Name: "DescribeImportTasks", In: (*DescribeImportTasksRequest)(nil), Out: (*DescribeImportTasksResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeImportTasks(context.Context, *DescribeImportTasksRequest) (*DescribeImportTasksResponse, error)
+				}); ok {
+					return wire.Handle(i.DescribeImportTasks)
+				}
+				return nil
+			}},
+			{Name: "DescribeIndexPolicies", In: (*DescribeIndexPoliciesRequest)(nil), Out: (*DescribeIndexPoliciesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeIndexPolicies(context.Context, *DescribeIndexPoliciesRequest) (*DescribeIndexPoliciesResponse, error)
+				}); ok {
+					return wire.Handle(i.DescribeIndexPolicies)
+				}
+				return nil
+			}},
 			{Name: "DescribeLogGroups", In: (*DescribeLogGroupsRequest)(nil), Out: (*DescribeLogGroupsResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DescribeLogGroups(context.Context, *DescribeLogGroupsRequest) (*DescribeLogGroupsResponse, error)
@@ -275,6 +405,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					DescribeLogStreams(context.Context, *DescribeLogStreamsRequest) (*DescribeLogStreamsResponse, error)
 				}); ok {
 					return wire.Handle(i.DescribeLogStreams)
+				}
+				return nil
+			}},
+			{Name: "DescribeLookupTables", In: (*DescribeLookupTablesRequest)(nil), Out: (*DescribeLookupTablesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeLookupTables(context.Context, *DescribeLookupTablesRequest) (*DescribeLookupTablesResponse, error)
+				}); ok {
+					return wire.Handle(i.DescribeLookupTables)
 				}
 				return nil
 			}},
@@ -326,6 +464,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DisassociateSourceFromS3TableIntegration", In: (*DisassociateSourceFromS3TableIntegrationRequest)(nil), Out: (*DisassociateSourceFromS3TableIntegrationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DisassociateSourceFromS3TableIntegration(context.Context, *DisassociateSourceFromS3TableIntegrationRequest) (*DisassociateSourceFromS3TableIntegrationResponse, error)
+				}); ok {
+					return wire.Handle(i.DisassociateSourceFromS3TableIntegration)
+				}
+				return nil
+			}},
 			{Name: "FilterLogEvents", In: (*FilterLogEventsRequest)(nil), Out: (*FilterLogEventsResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					FilterLogEvents(context.Context, *FilterLogEventsRequest) (*FilterLogEventsResponse, error)
@@ -374,6 +520,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetIntegration", In: (*GetIntegrationRequest)(nil), Out: (*GetIntegrationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetIntegration(context.Context, *GetIntegrationRequest) (*GetIntegrationResponse, error)
+				}); ok {
+					return wire.Handle(i.GetIntegration)
+				}
+				return nil
+			}},
 			{Name: "GetLogAnomalyDetector", In: (*GetLogAnomalyDetectorRequest)(nil), Out: (*GetLogAnomalyDetectorResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetLogAnomalyDetector(context.Context, *GetLogAnomalyDetectorRequest) (*GetLogAnomalyDetectorResponse, error)
@@ -390,11 +544,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetLogFields", In: (*GetLogFieldsRequest)(nil), Out: (*GetLogFieldsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetLogFields(context.Context, *GetLogFieldsRequest) (*GetLogFieldsResponse, error)
+				}); ok {
+					return wire.Handle(i.GetLogFields)
+				}
+				return nil
+			}},
 			{Name: "GetLogGroupFields", In: (*GetLogGroupFieldsRequest)(nil), Out: (*GetLogGroupFieldsResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetLogGroupFields(context.Context, *GetLogGroupFieldsRequest) (*GetLogGroupFieldsResponse, error)
 				}); ok {
 					return wire.Handle(i.GetLogGroupFields)
+				}
+				return nil
+			}},
+			{Name: "GetLogObject", In: (*GetLogObjectRequest)(nil), Out: (*GetLogObjectResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetLogObject(context.Context, *GetLogObjectRequest) (*GetLogObjectResponse, error)
+				}); ok {
+					return wire.Handle(i.GetLogObject)
 				}
 				return nil
 			}},
@@ -406,11 +576,59 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetLookupTable", In: (*GetLookupTableRequest)(nil), Out: (*GetLookupTableResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetLookupTable(context.Context, *GetLookupTableRequest) (*GetLookupTableResponse, error)
+				}); ok {
+					return wire.Handle(i.GetLookupTable)
+				}
+				return nil
+			}},
 			{Name: "GetQueryResults", In: (*GetQueryResultsRequest)(nil), Out: (*GetQueryResultsResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetQueryResults(context.Context, *GetQueryResultsRequest) (*GetQueryResultsResponse, error)
 				}); ok {
 					return wire.Handle(i.GetQueryResults)
+				}
+				return nil
+			}},
+			{Name: "GetScheduledQuery", In: (*GetScheduledQueryRequest)(nil), Out: (*GetScheduledQueryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetScheduledQuery(context.Context, *GetScheduledQueryRequest) (*GetScheduledQueryResponse, error)
+				}); ok {
+					return wire.Handle(i.GetScheduledQuery)
+				}
+				return nil
+			}},
+			{Name: "GetScheduledQueryHistory", In: (*GetScheduledQueryHistoryRequest)(nil), Out: (*GetScheduledQueryHistoryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetScheduledQueryHistory(context.Context, *GetScheduledQueryHistoryRequest) (*GetScheduledQueryHistoryResponse, error)
+				}); ok {
+					return wire.Handle(i.GetScheduledQueryHistory)
+				}
+				return nil
+			}},
+			{Name: "GetStorageTierPolicy", In: (*GetStorageTierPolicyRequest)(nil), Out: (*GetStorageTierPolicyResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetStorageTierPolicy(context.Context, *GetStorageTierPolicyRequest) (*GetStorageTierPolicyResponse, error)
+				}); ok {
+					return wire.Handle(i.GetStorageTierPolicy)
+				}
+				return nil
+			}},
+			{Name: "GetTransformer", In: (*GetTransformerRequest)(nil), Out: (*GetTransformerResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetTransformer(context.Context, *GetTransformerRequest) (*GetTransformerResponse, error)
+				}); ok {
+					return wire.Handle(i.GetTransformer)
+				}
+				return nil
+			}},
+			{Name: "ListAggregateLogGroupSummaries", In: (*ListAggregateLogGroupSummariesRequest)(nil), Out: (*ListAggregateLogGroupSummariesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListAggregateLogGroupSummaries(context.Context, *ListAggregateLogGroupSummariesRequest) (*ListAggregateLogGroupSummariesResponse, error)
+				}); ok {
+					return wire.Handle(i.ListAggregateLogGroupSummaries)
 				}
 				return nil
 			}},
@@ -422,11 +640,59 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ListIntegrations", In: (*ListIntegrationsRequest)(nil), Out: (*ListIntegrationsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListIntegrations(context.Context, *ListIntegrationsRequest) (*ListIntegrationsResponse, error)
+				}); ok {
+					return wire.Handle(i.ListIntegrations)
+				}
+				return nil
+			}},
 			{Name: "ListLogAnomalyDetectors", In: (*ListLogAnomalyDetectorsRequest)(nil), Out: (*ListLogAnomalyDetectorsResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListLogAnomalyDetectors(context.Context, *ListLogAnomalyDetectorsRequest) (*ListLogAnomalyDetectorsResponse, error)
 				}); ok {
 					return wire.Handle(i.ListLogAnomalyDetectors)
+				}
+				return nil
+			}},
+			{Name: "ListLogGroups", In: (*ListLogGroupsRequest)(nil), Out: (*ListLogGroupsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListLogGroups(context.Context, *ListLogGroupsRequest) (*ListLogGroupsResponse, error)
+				}); ok {
+					return wire.Handle(i.ListLogGroups)
+				}
+				return nil
+			}},
+			{Name: "ListLogGroupsForQuery", In: (*ListLogGroupsForQueryRequest)(nil), Out: (*ListLogGroupsForQueryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListLogGroupsForQuery(context.Context, *ListLogGroupsForQueryRequest) (*ListLogGroupsForQueryResponse, error)
+				}); ok {
+					return wire.Handle(i.ListLogGroupsForQuery)
+				}
+				return nil
+			}},
+			{Name: "ListScheduledQueries", In: (*ListScheduledQueriesRequest)(nil), Out: (*ListScheduledQueriesResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListScheduledQueries(context.Context, *ListScheduledQueriesRequest) (*ListScheduledQueriesResponse, error)
+				}); ok {
+					return wire.Handle(i.ListScheduledQueries)
+				}
+				return nil
+			}},
+			{Name: "ListSourcesForS3TableIntegration", In: (*ListSourcesForS3TableIntegrationRequest)(nil), Out: (*ListSourcesForS3TableIntegrationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListSourcesForS3TableIntegration(context.Context, *ListSourcesForS3TableIntegrationRequest) (*ListSourcesForS3TableIntegrationResponse, error)
+				}); ok {
+					return wire.Handle(i.ListSourcesForS3TableIntegration)
+				}
+				return nil
+			}},
+			{Name: "ListSyslogConfigurations", In: (*ListSyslogConfigurationsRequest)(nil), Out: (*ListSyslogConfigurationsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListSyslogConfigurations(context.Context, *ListSyslogConfigurationsRequest) (*ListSyslogConfigurationsResponse, error)
+				}); ok {
+					return wire.Handle(i.ListSyslogConfigurations)
 				}
 				return nil
 			}},
@@ -451,6 +717,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					PutAccountPolicy(context.Context, *PutAccountPolicyRequest) (*PutAccountPolicyResponse, error)
 				}); ok {
 					return wire.Handle(i.PutAccountPolicy)
+				}
+				return nil
+			}},
+			{Name: "PutBearerTokenAuthentication", In: (*PutBearerTokenAuthenticationRequest)(nil), Out: (*PutBearerTokenAuthenticationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutBearerTokenAuthentication(context.Context, *PutBearerTokenAuthenticationRequest) (*PutBearerTokenAuthenticationOutput, error)
+				}); ok {
+					return wire.Handle(i.PutBearerTokenAuthentication)
 				}
 				return nil
 			}},
@@ -502,11 +776,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "PutIndexPolicy", In: (*PutIndexPolicyRequest)(nil), Out: (*PutIndexPolicyResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutIndexPolicy(context.Context, *PutIndexPolicyRequest) (*PutIndexPolicyResponse, error)
+				}); ok {
+					return wire.Handle(i.PutIndexPolicy)
+				}
+				return nil
+			}},
+			{Name: "PutIntegration", In: (*PutIntegrationRequest)(nil), Out: (*PutIntegrationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutIntegration(context.Context, *PutIntegrationRequest) (*PutIntegrationResponse, error)
+				}); ok {
+					return wire.Handle(i.PutIntegration)
+				}
+				return nil
+			}},
 			{Name: "PutLogEvents", In: (*PutLogEventsRequest)(nil), Out: (*PutLogEventsResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutLogEvents(context.Context, *PutLogEventsRequest) (*PutLogEventsResponse, error)
 				}); ok {
 					return wire.Handle(i.PutLogEvents)
+				}
+				return nil
+			}},
+			{Name: "PutLogGroupDeletionProtection", In: (*PutLogGroupDeletionProtectionRequest)(nil), Out: (*PutLogGroupDeletionProtectionOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutLogGroupDeletionProtection(context.Context, *PutLogGroupDeletionProtectionRequest) (*PutLogGroupDeletionProtectionOutput, error)
+				}); ok {
+					return wire.Handle(i.PutLogGroupDeletionProtection)
 				}
 				return nil
 			}},
@@ -542,11 +840,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "PutStorageTierPolicy", In: (*PutStorageTierPolicyRequest)(nil), Out: (*PutStorageTierPolicyResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutStorageTierPolicy(context.Context, *PutStorageTierPolicyRequest) (*PutStorageTierPolicyResponse, error)
+				}); ok {
+					return wire.Handle(i.PutStorageTierPolicy)
+				}
+				return nil
+			}},
 			{Name: "PutSubscriptionFilter", In: (*PutSubscriptionFilterRequest)(nil), Out: (*PutSubscriptionFilterOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutSubscriptionFilter(context.Context, *PutSubscriptionFilterRequest) (*PutSubscriptionFilterOutput, error)
 				}); ok {
 					return wire.Handle(i.PutSubscriptionFilter)
+				}
+				return nil
+			}},
+			{Name: "PutSyslogConfiguration", In: (*PutSyslogConfigurationRequest)(nil), Out: (*PutSyslogConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutSyslogConfiguration(context.Context, *PutSyslogConfigurationRequest) (*PutSyslogConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.PutSyslogConfiguration)
+				}
+				return nil
+			}},
+			{Name: "PutTransformer", In: (*PutTransformerRequest)(nil), Out: (*PutTransformerOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutTransformer(context.Context, *PutTransformerRequest) (*PutTransformerOutput, error)
+				}); ok {
+					return wire.Handle(i.PutTransformer)
 				}
 				return nil
 			}},
@@ -598,6 +920,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "TestTransformer", In: (*TestTransformerRequest)(nil), Out: (*TestTransformerResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					TestTransformer(context.Context, *TestTransformerRequest) (*TestTransformerResponse, error)
+				}); ok {
+					return wire.Handle(i.TestTransformer)
+				}
+				return nil
+			}},
 			{Name: "UntagLogGroup", In: (*UntagLogGroupRequest)(nil), Out: (*UntagLogGroupOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					UntagLogGroup(context.Context, *UntagLogGroupRequest) (*UntagLogGroupOutput, error)
@@ -622,11 +952,35 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "UpdateDeliveryConfiguration", In: (*UpdateDeliveryConfigurationRequest)(nil), Out: (*UpdateDeliveryConfigurationResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateDeliveryConfiguration(context.Context, *UpdateDeliveryConfigurationRequest) (*UpdateDeliveryConfigurationResponse, error)
+				}); ok {
+					return wire.Handle(i.UpdateDeliveryConfiguration)
+				}
+				return nil
+			}},
 			{Name: "UpdateLogAnomalyDetector", In: (*UpdateLogAnomalyDetectorRequest)(nil), Out: (*UpdateLogAnomalyDetectorOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					UpdateLogAnomalyDetector(context.Context, *UpdateLogAnomalyDetectorRequest) (*UpdateLogAnomalyDetectorOutput, error)
 				}); ok {
 					return wire.Handle(i.UpdateLogAnomalyDetector)
+				}
+				return nil
+			}},
+			{Name: "UpdateLookupTable", In: (*UpdateLookupTableRequest)(nil), Out: (*UpdateLookupTableResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateLookupTable(context.Context, *UpdateLookupTableRequest) (*UpdateLookupTableResponse, error)
+				}); ok {
+					return wire.Handle(i.UpdateLookupTable)
+				}
+				return nil
+			}},
+			{Name: "UpdateScheduledQuery", In: (*UpdateScheduledQueryRequest)(nil), Out: (*UpdateScheduledQueryResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateScheduledQuery(context.Context, *UpdateScheduledQueryRequest) (*UpdateScheduledQueryResponse, error)
+				}); ok {
+					return wire.Handle(i.UpdateScheduledQuery)
 				}
 				return nil
 			}},
@@ -641,8 +995,6 @@ type CancelExportTaskOutput struct{}
 type CreateLogGroupOutput struct{}
 
 type CreateLogStreamOutput struct{}
-
-type DeleteAccountPolicyOutput struct{}
 
 type DeleteDataProtectionPolicyOutput struct{}
 
@@ -662,6 +1014,8 @@ type DeleteLogGroupOutput struct{}
 
 type DeleteLogStreamOutput struct{}
 
+type DeleteLookupTableOutput struct{}
+
 type DeleteMetricFilterOutput struct{}
 
 type DeleteResourcePolicyOutput struct{}
@@ -670,15 +1024,27 @@ type DeleteRetentionPolicyOutput struct{}
 
 type DeleteSubscriptionFilterOutput struct{}
 
+type DeleteSyslogConfigurationOutput struct{}
+
+type DeleteTransformerOutput struct{}
+
 type DisassociateKmsKeyOutput struct{}
 
+type PutBearerTokenAuthenticationOutput struct{}
+
 type PutDestinationPolicyOutput struct{}
+
+type PutLogGroupDeletionProtectionOutput struct{}
 
 type PutMetricFilterOutput struct{}
 
 type PutRetentionPolicyOutput struct{}
 
 type PutSubscriptionFilterOutput struct{}
+
+type PutSyslogConfigurationOutput struct{}
+
+type PutTransformerOutput struct{}
 
 type TagLogGroupOutput struct{}
 

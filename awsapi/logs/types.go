@@ -14,6 +14,21 @@ type AccountPolicy struct {
 	SelectionCriteria *string `wire:"selectionCriteria"`
 }
 
+type AddKeyEntry struct {
+	Key               *string `wire:"key,req"`
+	OverwriteIfExists *bool   `wire:"overwriteIfExists"`
+	Value             *string `wire:"value,req"`
+}
+
+type AddKeys struct {
+	Entries []AddKeyEntry `wire:"entries,req"`
+}
+
+type AggregateLogGroupSummary struct {
+	GroupingIdentifiers []GroupingIdentifier `wire:"groupingIdentifiers"`
+	LogGroupCount       *int32               `wire:"logGroupCount"`
+}
+
 type Anomaly struct {
 	Active                    *bool            `wire:"active,req"`
 	AnomalyDetectorArn        *string          `wire:"anomalyDetectorArn,req"`
@@ -55,14 +70,77 @@ type AssociateKmsKeyRequest struct {
 	ResourceIdentifier *string `wire:"resourceIdentifier"`
 }
 
+type AssociateSourceToS3TableIntegrationRequest struct {
+	DataSource     *DataSource `wire:"dataSource,req"`
+	IntegrationArn *string     `wire:"integrationArn,req"`
+}
+
+type AssociateSourceToS3TableIntegrationResponse struct {
+	Identifier *string `wire:"identifier"`
+}
+
+type CSV struct {
+	Columns        []string `wire:"columns"`
+	Delimiter      *string  `wire:"delimiter"`
+	Destination    *string  `wire:"destination"`
+	QuoteCharacter *string  `wire:"quoteCharacter"`
+	Source         *string  `wire:"source"`
+}
+
 type CancelExportTaskRequest struct {
 	TaskId *string `wire:"taskId,req"`
 }
 
+type CancelImportTaskRequest struct {
+	ImportId *string `wire:"importId,req"`
+}
+
+type CancelImportTaskResponse struct {
+	CreationTime     *int64            `wire:"creationTime"`
+	ImportId         *string           `wire:"importId"`
+	ImportStatistics *ImportStatistics `wire:"importStatistics"`
+	ImportStatus     *string           `wire:"importStatus"`
+	LastUpdatedTime  *int64            `wire:"lastUpdatedTime"`
+}
+
+type ConfigurationTemplate struct {
+	AllowedActionForAllowVendedLogsDeliveryForResource *string                                    `wire:"allowedActionForAllowVendedLogsDeliveryForResource"`
+	AllowedFieldDelimiters                             []string                                   `wire:"allowedFieldDelimiters"`
+	AllowedFields                                      []RecordField                              `wire:"allowedFields"`
+	AllowedOutputFormats                               []string                                   `wire:"allowedOutputFormats"`
+	AllowedSuffixPathFields                            []string                                   `wire:"allowedSuffixPathFields"`
+	DefaultDeliveryConfigValues                        *ConfigurationTemplateDeliveryConfigValues `wire:"defaultDeliveryConfigValues"`
+	DeliveryDestinationType                            *string                                    `wire:"deliveryDestinationType"`
+	DeliverySourceConfiguration                        []DeliverySourceConfigurationSchema        `wire:"deliverySourceConfiguration"`
+	LogType                                            *string                                    `wire:"logType"`
+	ResourceType                                       *string                                    `wire:"resourceType"`
+	S3TablesIntegration                                *S3TablesIntegration                       `wire:"s3TablesIntegration"`
+	Service                                            *string                                    `wire:"service"`
+}
+
+type ConfigurationTemplateDeliveryConfigValues struct {
+	FieldDelimiter          *string                  `wire:"fieldDelimiter"`
+	RecordFields            []string                 `wire:"recordFields"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration `wire:"s3DeliveryConfiguration"`
+}
+
+type CopyValue struct {
+	Entries []CopyValueEntry `wire:"entries,req"`
+}
+
+type CopyValueEntry struct {
+	OverwriteIfExists *bool   `wire:"overwriteIfExists"`
+	Source            *string `wire:"source,req"`
+	Target            *string `wire:"target,req"`
+}
+
 type CreateDeliveryRequest struct {
-	DeliveryDestinationArn *string           `wire:"deliveryDestinationArn,req"`
-	DeliverySourceName     *string           `wire:"deliverySourceName,req"`
-	Tags                   map[string]string `wire:"tags"`
+	DeliveryDestinationArn  *string                  `wire:"deliveryDestinationArn,req"`
+	DeliverySourceName      *string                  `wire:"deliverySourceName,req"`
+	FieldDelimiter          *string                  `wire:"fieldDelimiter"`
+	RecordFields            []string                 `wire:"recordFields"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration `wire:"s3DeliveryConfiguration"`
+	Tags                    map[string]string        `wire:"tags"`
 }
 
 type CreateDeliveryResponse struct {
@@ -83,6 +161,18 @@ type CreateExportTaskResponse struct {
 	TaskId *string `wire:"taskId"`
 }
 
+type CreateImportTaskRequest struct {
+	ImportFilter    *ImportFilter `wire:"importFilter"`
+	ImportRoleArn   *string       `wire:"importRoleArn,req"`
+	ImportSourceArn *string       `wire:"importSourceArn,req"`
+}
+
+type CreateImportTaskResponse struct {
+	CreationTime         *int64  `wire:"creationTime"`
+	ImportDestinationArn *string `wire:"importDestinationArn"`
+	ImportId             *string `wire:"importId"`
+}
+
 type CreateLogAnomalyDetectorRequest struct {
 	AnomalyVisibilityTime *int64            `wire:"anomalyVisibilityTime"`
 	DetectorName          *string           `wire:"detectorName"`
@@ -98,10 +188,11 @@ type CreateLogAnomalyDetectorResponse struct {
 }
 
 type CreateLogGroupRequest struct {
-	KmsKeyId      *string           `wire:"kmsKeyId"`
-	LogGroupClass *string           `wire:"logGroupClass"`
-	LogGroupName  *string           `wire:"logGroupName,req"`
-	Tags          map[string]string `wire:"tags"`
+	DeletionProtectionEnabled *bool             `wire:"deletionProtectionEnabled"`
+	KmsKeyId                  *string           `wire:"kmsKeyId"`
+	LogGroupClass             *string           `wire:"logGroupClass"`
+	LogGroupName              *string           `wire:"logGroupName,req"`
+	Tags                      map[string]string `wire:"tags"`
 }
 
 type CreateLogStreamRequest struct {
@@ -109,9 +200,71 @@ type CreateLogStreamRequest struct {
 	LogStreamName *string `wire:"logStreamName,req"`
 }
 
+type CreateLookupTableRequest struct {
+	Description     *string           `wire:"description"`
+	KmsKeyId        *string           `wire:"kmsKeyId"`
+	LookupTableName *string           `wire:"lookupTableName,req"`
+	QueryId         *string           `wire:"queryId"`
+	TableBody       *string           `wire:"tableBody"`
+	Tags            map[string]string `wire:"tags"`
+}
+
+type CreateLookupTableResponse struct {
+	CreatedAt      *int64  `wire:"createdAt"`
+	LookupTableArn *string `wire:"lookupTableArn"`
+}
+
+type CreateScheduledQueryRequest struct {
+	Description              *string                   `wire:"description"`
+	DestinationConfiguration *DestinationConfiguration `wire:"destinationConfiguration"`
+	EndTimeOffset            *int64                    `wire:"endTimeOffset"`
+	ExecutionRoleArn         *string                   `wire:"executionRoleArn,req"`
+	LogGroupIdentifiers      []string                  `wire:"logGroupIdentifiers"`
+	Name                     *string                   `wire:"name,req"`
+	QueryLanguage            *string                   `wire:"queryLanguage,req"`
+	QueryString              *string                   `wire:"queryString,req"`
+	ScheduleEndTime          *int64                    `wire:"scheduleEndTime"`
+	ScheduleExpression       *string                   `wire:"scheduleExpression,req"`
+	ScheduleStartTime        *int64                    `wire:"scheduleStartTime"`
+	StartTimeOffset          *int64                    `wire:"startTimeOffset"`
+	State                    *string                   `wire:"state"`
+	Tags                     map[string]string         `wire:"tags"`
+	Timezone                 *string                   `wire:"timezone"`
+}
+
+type CreateScheduledQueryResponse struct {
+	ScheduledQueryArn *string `wire:"scheduledQueryArn"`
+	State             *string `wire:"state"`
+}
+
+type DataSource struct {
+	Name *string `wire:"name,req"`
+	Type *string `wire:"type"`
+}
+
+type DataSourceFilter struct {
+	Name *string `wire:"name,req"`
+	Type *string `wire:"type"`
+}
+
+type DateTimeConverter struct {
+	Locale         *string  `wire:"locale"`
+	MatchPatterns  []string `wire:"matchPatterns,req"`
+	Source         *string  `wire:"source,req"`
+	SourceTimezone *string  `wire:"sourceTimezone"`
+	Target         *string  `wire:"target,req"`
+	TargetFormat   *string  `wire:"targetFormat"`
+	TargetTimezone *string  `wire:"targetTimezone"`
+}
+
 type DeleteAccountPolicyRequest struct {
+	DryRun     *bool   `wire:"dryRun"`
 	PolicyName *string `wire:"policyName,req"`
 	PolicyType *string `wire:"policyType,req"`
+}
+
+type DeleteAccountPolicyResponse struct {
+	DryRunResult *DryRunResult `wire:"dryRunResult"`
 }
 
 type DeleteDataProtectionPolicyRequest struct {
@@ -138,6 +291,25 @@ type DeleteDestinationRequest struct {
 	DestinationName *string `wire:"destinationName,req"`
 }
 
+type DeleteIndexPolicyRequest struct {
+	LogGroupIdentifier *string `wire:"logGroupIdentifier,req"`
+}
+
+type DeleteIndexPolicyResponse struct {
+}
+
+type DeleteIntegrationRequest struct {
+	Force           *bool   `wire:"force"`
+	IntegrationName *string `wire:"integrationName,req"`
+}
+
+type DeleteIntegrationResponse struct {
+}
+
+type DeleteKeys struct {
+	WithKeys []string `wire:"withKeys,req"`
+}
+
 type DeleteLogAnomalyDetectorRequest struct {
 	AnomalyDetectorArn *string `wire:"anomalyDetectorArn,req"`
 }
@@ -149,6 +321,10 @@ type DeleteLogGroupRequest struct {
 type DeleteLogStreamRequest struct {
 	LogGroupName  *string `wire:"logGroupName,req"`
 	LogStreamName *string `wire:"logStreamName,req"`
+}
+
+type DeleteLookupTableRequest struct {
+	LookupTableArn *string `wire:"lookupTableArn,req"`
 }
 
 type DeleteMetricFilterRequest struct {
@@ -165,11 +341,20 @@ type DeleteQueryDefinitionResponse struct {
 }
 
 type DeleteResourcePolicyRequest struct {
-	PolicyName *string `wire:"policyName"`
+	ExpectedRevisionId *string `wire:"expectedRevisionId"`
+	PolicyName         *string `wire:"policyName"`
+	ResourceArn        *string `wire:"resourceArn"`
 }
 
 type DeleteRetentionPolicyRequest struct {
 	LogGroupName *string `wire:"logGroupName,req"`
+}
+
+type DeleteScheduledQueryRequest struct {
+	Identifier *string `wire:"identifier,req"`
+}
+
+type DeleteScheduledQueryResponse struct {
 }
 
 type DeleteSubscriptionFilterRequest struct {
@@ -177,13 +362,25 @@ type DeleteSubscriptionFilterRequest struct {
 	LogGroupName *string `wire:"logGroupName,req"`
 }
 
+type DeleteSyslogConfigurationRequest struct {
+	LogGroupIdentifier *string `wire:"logGroupIdentifier,req"`
+	VpcEndpointId      *string `wire:"vpcEndpointId"`
+}
+
+type DeleteTransformerRequest struct {
+	LogGroupIdentifier *string `wire:"logGroupIdentifier,req"`
+}
+
 type Delivery struct {
-	Arn                     *string           `wire:"arn"`
-	DeliveryDestinationArn  *string           `wire:"deliveryDestinationArn"`
-	DeliveryDestinationType *string           `wire:"deliveryDestinationType"`
-	DeliverySourceName      *string           `wire:"deliverySourceName"`
-	Id                      *string           `wire:"id"`
-	Tags                    map[string]string `wire:"tags"`
+	Arn                     *string                  `wire:"arn"`
+	DeliveryDestinationArn  *string                  `wire:"deliveryDestinationArn"`
+	DeliveryDestinationType *string                  `wire:"deliveryDestinationType"`
+	DeliverySourceName      *string                  `wire:"deliverySourceName"`
+	FieldDelimiter          *string                  `wire:"fieldDelimiter"`
+	Id                      *string                  `wire:"id"`
+	RecordFields            []string                 `wire:"recordFields"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration `wire:"s3DeliveryConfiguration"`
+	Tags                    map[string]string        `wire:"tags"`
 }
 
 type DeliveryDestination struct {
@@ -192,6 +389,7 @@ type DeliveryDestination struct {
 	DeliveryDestinationType          *string                           `wire:"deliveryDestinationType"`
 	Name                             *string                           `wire:"name"`
 	OutputFormat                     *string                           `wire:"outputFormat"`
+	RoleArn                          *string                           `wire:"roleArn"`
 	Tags                             map[string]string                 `wire:"tags"`
 }
 
@@ -200,27 +398,56 @@ type DeliveryDestinationConfiguration struct {
 }
 
 type DeliverySource struct {
-	Arn          *string           `wire:"arn"`
-	LogType      *string           `wire:"logType"`
-	Name         *string           `wire:"name"`
-	ResourceArns []string          `wire:"resourceArns"`
-	Service      *string           `wire:"service"`
-	Tags         map[string]string `wire:"tags"`
+	Arn                         *string           `wire:"arn"`
+	DeliverySourceConfiguration map[string]string `wire:"deliverySourceConfiguration"`
+	LogType                     *string           `wire:"logType"`
+	Name                        *string           `wire:"name"`
+	ResourceArns                []string          `wire:"resourceArns"`
+	Service                     *string           `wire:"service"`
+	Status                      *string           `wire:"status"`
+	StatusReason                *string           `wire:"statusReason"`
+	Tags                        map[string]string `wire:"tags"`
+}
+
+type DeliverySourceConfigurationSchema struct {
+	DefaultValue    *string  `wire:"defaultValue,req"`
+	KeyName         *string  `wire:"keyName,req"`
+	MaxValue        *float64 `wire:"maxValue"`
+	MinValue        *float64 `wire:"minValue"`
+	SupportedValues []string `wire:"supportedValues"`
+	ValueType       *string  `wire:"valueType,req"`
 }
 
 type DescribeAccountPoliciesRequest struct {
 	AccountIdentifiers []string `wire:"accountIdentifiers"`
+	NextToken          *string  `wire:"nextToken"`
 	PolicyName         *string  `wire:"policyName"`
 	PolicyType         *string  `wire:"policyType,req"`
 }
 
 type DescribeAccountPoliciesResponse struct {
 	AccountPolicies []AccountPolicy `wire:"accountPolicies"`
+	NextToken       *string         `wire:"nextToken"`
+}
+
+type DescribeConfigurationTemplatesRequest struct {
+	DeliveryDestinationTypes []string `wire:"deliveryDestinationTypes"`
+	Limit                    *int32   `wire:"limit"`
+	LogTypes                 []string `wire:"logTypes"`
+	NextToken                *string  `wire:"nextToken"`
+	ResourceTypes            []string `wire:"resourceTypes"`
+	Service                  *string  `wire:"service"`
+}
+
+type DescribeConfigurationTemplatesResponse struct {
+	ConfigurationTemplates []ConfigurationTemplate `wire:"configurationTemplates"`
+	NextToken              *string                 `wire:"nextToken"`
 }
 
 type DescribeDeliveriesRequest struct {
-	Limit     *int32  `wire:"limit"`
-	NextToken *string `wire:"nextToken"`
+	DeliverySourceNames []string `wire:"deliverySourceNames"`
+	Limit               *int32   `wire:"limit"`
+	NextToken           *string  `wire:"nextToken"`
 }
 
 type DescribeDeliveriesResponse struct {
@@ -229,8 +456,9 @@ type DescribeDeliveriesResponse struct {
 }
 
 type DescribeDeliveryDestinationsRequest struct {
-	Limit     *int32  `wire:"limit"`
-	NextToken *string `wire:"nextToken"`
+	Limit     *int32   `wire:"limit"`
+	Names     []string `wire:"names"`
+	NextToken *string  `wire:"nextToken"`
 }
 
 type DescribeDeliveryDestinationsResponse struct {
@@ -239,8 +467,9 @@ type DescribeDeliveryDestinationsResponse struct {
 }
 
 type DescribeDeliverySourcesRequest struct {
-	Limit     *int32  `wire:"limit"`
-	NextToken *string `wire:"nextToken"`
+	Limit        *int32   `wire:"limit"`
+	NextToken    *string  `wire:"nextToken"`
+	ResourceArns []string `wire:"resourceArns"`
 }
 
 type DescribeDeliverySourcesResponse struct {
@@ -271,11 +500,60 @@ type DescribeExportTasksResponse struct {
 	NextToken   *string      `wire:"nextToken"`
 }
 
+type DescribeFieldIndexesRequest struct {
+	IndexCategories     []string `wire:"indexCategories"`
+	LogGroupIdentifiers []string `wire:"logGroupIdentifiers,req"`
+	NextToken           *string  `wire:"nextToken"`
+}
+
+type DescribeFieldIndexesResponse struct {
+	FieldIndexes []FieldIndex `wire:"fieldIndexes"`
+	NextToken    *string      `wire:"nextToken"`
+}
+
+type DescribeImportTaskBatchesRequest struct {
+	BatchImportStatus []string `wire:"batchImportStatus"`
+	ImportId          *string  `wire:"importId,req"`
+	Limit             *int32   `wire:"limit"`
+	NextToken         *string  `wire:"nextToken"`
+}
+
+type DescribeImportTaskBatchesResponse struct {
+	ImportBatches   []ImportBatch `wire:"importBatches"`
+	ImportId        *string       `wire:"importId"`
+	ImportSourceArn *string       `wire:"importSourceArn"`
+	NextToken       *string       `wire:"nextToken"`
+}
+
+type DescribeImportTasksRequest struct {
+	ImportId        *string `wire:"importId"`
+	ImportSourceArn *string `wire:"importSourceArn"`
+	ImportStatus    *string `wire:"importStatus"`
+	Limit           *int32  `wire:"limit"`
+	NextToken       *string `wire:"nextToken"`
+}
+
+type DescribeImportTasksResponse struct {
+	Imports   []Import `wire:"imports"`
+	NextToken *string  `wire:"nextToken"`
+}
+
+type DescribeIndexPoliciesRequest struct {
+	LogGroupIdentifiers []string `wire:"logGroupIdentifiers,req"`
+	NextToken           *string  `wire:"nextToken"`
+}
+
+type DescribeIndexPoliciesResponse struct {
+	IndexPolicies []IndexPolicy `wire:"indexPolicies"`
+	NextToken     *string       `wire:"nextToken"`
+}
+
 type DescribeLogGroupsRequest struct {
 	AccountIdentifiers    []string `wire:"accountIdentifiers"`
 	IncludeLinkedAccounts *bool    `wire:"includeLinkedAccounts"`
 	Limit                 *int32   `wire:"limit"`
 	LogGroupClass         *string  `wire:"logGroupClass"`
+	LogGroupIdentifiers   []string `wire:"logGroupIdentifiers"`
 	LogGroupNamePattern   *string  `wire:"logGroupNamePattern"`
 	LogGroupNamePrefix    *string  `wire:"logGroupNamePrefix"`
 	NextToken             *string  `wire:"nextToken"`
@@ -301,6 +579,17 @@ type DescribeLogStreamsResponse struct {
 	NextToken  *string     `wire:"nextToken"`
 }
 
+type DescribeLookupTablesRequest struct {
+	LookupTableNamePrefix *string `wire:"lookupTableNamePrefix"`
+	MaxResults            *int32  `wire:"maxResults"`
+	NextToken             *string `wire:"nextToken"`
+}
+
+type DescribeLookupTablesResponse struct {
+	LookupTables []LookupTable `wire:"lookupTables"`
+	NextToken    *string       `wire:"nextToken"`
+}
+
 type DescribeMetricFiltersRequest struct {
 	FilterNamePrefix *string `wire:"filterNamePrefix"`
 	Limit            *int32  `wire:"limit"`
@@ -316,10 +605,11 @@ type DescribeMetricFiltersResponse struct {
 }
 
 type DescribeQueriesRequest struct {
-	LogGroupName *string `wire:"logGroupName"`
-	MaxResults   *int32  `wire:"maxResults"`
-	NextToken    *string `wire:"nextToken"`
-	Status       *string `wire:"status"`
+	LogGroupName  *string `wire:"logGroupName"`
+	MaxResults    *int32  `wire:"maxResults"`
+	NextToken     *string `wire:"nextToken"`
+	QueryLanguage *string `wire:"queryLanguage"`
+	Status        *string `wire:"status"`
 }
 
 type DescribeQueriesResponse struct {
@@ -331,6 +621,7 @@ type DescribeQueryDefinitionsRequest struct {
 	MaxResults                *int32  `wire:"maxResults"`
 	NextToken                 *string `wire:"nextToken"`
 	QueryDefinitionNamePrefix *string `wire:"queryDefinitionNamePrefix"`
+	QueryLanguage             *string `wire:"queryLanguage"`
 }
 
 type DescribeQueryDefinitionsResponse struct {
@@ -339,8 +630,10 @@ type DescribeQueryDefinitionsResponse struct {
 }
 
 type DescribeResourcePoliciesRequest struct {
-	Limit     *int32  `wire:"limit"`
-	NextToken *string `wire:"nextToken"`
+	Limit       *int32  `wire:"limit"`
+	NextToken   *string `wire:"nextToken"`
+	PolicyScope *string `wire:"policyScope"`
+	ResourceArn *string `wire:"resourceArn"`
 }
 
 type DescribeResourcePoliciesResponse struct {
@@ -369,9 +662,36 @@ type Destination struct {
 	TargetArn       *string `wire:"targetArn"`
 }
 
+type DestinationConfiguration struct {
+	LookupTableConfiguration *LookupTableConfiguration `wire:"lookupTableConfiguration"`
+	S3Configuration          *S3Configuration          `wire:"s3Configuration"`
+}
+
 type DisassociateKmsKeyRequest struct {
 	LogGroupName       *string `wire:"logGroupName"`
 	ResourceIdentifier *string `wire:"resourceIdentifier"`
+}
+
+type DisassociateSourceFromS3TableIntegrationRequest struct {
+	Identifier *string `wire:"identifier,req"`
+}
+
+type DisassociateSourceFromS3TableIntegrationResponse struct {
+	Identifier *string `wire:"identifier"`
+}
+
+type DryRunResult struct {
+	DecreasedRetentionLogGroupCount *int32           `wire:"decreasedRetentionLogGroupCount"`
+	FailedAnalysisCount             *int32           `wire:"failedAnalysisCount"`
+	IncreasedRetentionLogGroupCount *int32           `wire:"increasedRetentionLogGroupCount"`
+	TopLogGroupsImpacted            []LogGroupImpact `wire:"topLogGroupsImpacted"`
+	TotalMatchedLogGroups           *int32           `wire:"totalMatchedLogGroups"`
+	UnchangedRetentionLogGroupCount *int32           `wire:"unchangedRetentionLogGroupCount"`
+}
+
+type Entity struct {
+	Attributes    map[string]string `wire:"attributes"`
+	KeyAttributes map[string]string `wire:"keyAttributes"`
 }
 
 type ExportTask struct {
@@ -396,6 +716,20 @@ type ExportTaskStatus struct {
 	Message *string `wire:"message"`
 }
 
+type FieldIndex struct {
+	FieldIndexName     *string `wire:"fieldIndexName"`
+	FirstEventTime     *int64  `wire:"firstEventTime"`
+	IndexCategory      *string `wire:"indexCategory"`
+	LastEventTime      *int64  `wire:"lastEventTime"`
+	LastScanTime       *int64  `wire:"lastScanTime"`
+	LogGroupIdentifier *string `wire:"logGroupIdentifier"`
+	Type               *string `wire:"type"`
+}
+
+type FieldsData struct {
+	Data []byte `wire:"data"`
+}
+
 type FilterLogEventsRequest struct {
 	EndTime             *int64   `wire:"endTime"`
 	FilterPattern       *string  `wire:"filterPattern"`
@@ -406,6 +740,7 @@ type FilterLogEventsRequest struct {
 	LogStreamNamePrefix *string  `wire:"logStreamNamePrefix"`
 	LogStreamNames      []string `wire:"logStreamNames"`
 	NextToken           *string  `wire:"nextToken"`
+	StartFromHead       *bool    `wire:"startFromHead"`
 	StartTime           *int64   `wire:"startTime"`
 	Unmask              *bool    `wire:"unmask"`
 }
@@ -466,6 +801,17 @@ type GetDeliverySourceResponse struct {
 	DeliverySource *DeliverySource `wire:"deliverySource"`
 }
 
+type GetIntegrationRequest struct {
+	IntegrationName *string `wire:"integrationName,req"`
+}
+
+type GetIntegrationResponse struct {
+	IntegrationDetails *IntegrationDetails `wire:"integrationDetails"`
+	IntegrationName    *string             `wire:"integrationName"`
+	IntegrationStatus  *string             `wire:"integrationStatus"`
+	IntegrationType    *string             `wire:"integrationType"`
+}
+
 type GetLogAnomalyDetectorRequest struct {
 	AnomalyDetectorArn *string `wire:"anomalyDetectorArn,req"`
 }
@@ -500,6 +846,15 @@ type GetLogEventsResponse struct {
 	NextForwardToken  *string          `wire:"nextForwardToken"`
 }
 
+type GetLogFieldsRequest struct {
+	DataSourceName *string `wire:"dataSourceName,req"`
+	DataSourceType *string `wire:"dataSourceType,req"`
+}
+
+type GetLogFieldsResponse struct {
+	LogFields []LogFieldsListItem `wire:"logFields"`
+}
+
 type GetLogGroupFieldsRequest struct {
 	LogGroupIdentifier *string `wire:"logGroupIdentifier"`
 	LogGroupName       *string `wire:"logGroupName"`
@@ -508,6 +863,20 @@ type GetLogGroupFieldsRequest struct {
 
 type GetLogGroupFieldsResponse struct {
 	LogGroupFields []LogGroupField `wire:"logGroupFields"`
+}
+
+type GetLogObjectRequest struct {
+	LogObjectPointer *string `wire:"logObjectPointer,req"`
+	Unmask           *bool   `wire:"unmask"`
+}
+
+type GetLogObjectResponse struct {
+	FieldStream *GetLogObjectResponseStream `wire:"fieldStream"`
+}
+
+type GetLogObjectResponseStream struct {
+	InternalStreamingException *InternalStreamingException
+	Fields                     *FieldsData `wire:"fields"`
 }
 
 type GetLogRecordRequest struct {
@@ -519,20 +888,175 @@ type GetLogRecordResponse struct {
 	LogRecord map[string]string `wire:"logRecord"`
 }
 
+type GetLookupTableRequest struct {
+	LookupTableArn *string `wire:"lookupTableArn,req"`
+}
+
+type GetLookupTableResponse struct {
+	Description     *string `wire:"description"`
+	KmsKeyId        *string `wire:"kmsKeyId"`
+	LastUpdatedTime *int64  `wire:"lastUpdatedTime"`
+	LookupTableArn  *string `wire:"lookupTableArn"`
+	LookupTableName *string `wire:"lookupTableName"`
+	SizeBytes       *int64  `wire:"sizeBytes"`
+	TableBody       *string `wire:"tableBody"`
+}
+
 type GetQueryResultsRequest struct {
-	QueryId *string `wire:"queryId,req"`
+	MaxItems  *int32  `wire:"maxItems"`
+	NextToken *string `wire:"nextToken"`
+	QueryId   *string `wire:"queryId,req"`
 }
 
 type GetQueryResultsResponse struct {
 	EncryptionKey *string          `wire:"encryptionKey"`
+	NextToken     *string          `wire:"nextToken"`
+	QueryLanguage *string          `wire:"queryLanguage"`
 	Results       [][]ResultField  `wire:"results"`
 	Statistics    *QueryStatistics `wire:"statistics"`
 	Status        *string          `wire:"status"`
 }
 
+type GetScheduledQueryHistoryRequest struct {
+	EndTime           *int64   `wire:"endTime,req"`
+	ExecutionStatuses []string `wire:"executionStatuses"`
+	Identifier        *string  `wire:"identifier,req"`
+	MaxResults        *int32   `wire:"maxResults"`
+	NextToken         *string  `wire:"nextToken"`
+	StartTime         *int64   `wire:"startTime,req"`
+}
+
+type GetScheduledQueryHistoryResponse struct {
+	Name              *string                `wire:"name"`
+	NextToken         *string                `wire:"nextToken"`
+	ScheduledQueryArn *string                `wire:"scheduledQueryArn"`
+	TriggerHistory    []TriggerHistoryRecord `wire:"triggerHistory"`
+}
+
+type GetScheduledQueryRequest struct {
+	Identifier *string `wire:"identifier,req"`
+}
+
+type GetScheduledQueryResponse struct {
+	CreationTime             *int64                    `wire:"creationTime"`
+	Description              *string                   `wire:"description"`
+	DestinationConfiguration *DestinationConfiguration `wire:"destinationConfiguration"`
+	EndTimeOffset            *int64                    `wire:"endTimeOffset"`
+	ExecutionRoleArn         *string                   `wire:"executionRoleArn"`
+	LastExecutionStatus      *string                   `wire:"lastExecutionStatus"`
+	LastTriggeredTime        *int64                    `wire:"lastTriggeredTime"`
+	LastUpdatedTime          *int64                    `wire:"lastUpdatedTime"`
+	LogGroupIdentifiers      []string                  `wire:"logGroupIdentifiers"`
+	Name                     *string                   `wire:"name"`
+	QueryLanguage            *string                   `wire:"queryLanguage"`
+	QueryString              *string                   `wire:"queryString"`
+	ScheduleEndTime          *int64                    `wire:"scheduleEndTime"`
+	ScheduleExpression       *string                   `wire:"scheduleExpression"`
+	ScheduleStartTime        *int64                    `wire:"scheduleStartTime"`
+	ScheduleType             *string                   `wire:"scheduleType"`
+	ScheduledQueryArn        *string                   `wire:"scheduledQueryArn"`
+	StartTimeOffset          *int64                    `wire:"startTimeOffset"`
+	State                    *string                   `wire:"state"`
+	Timezone                 *string                   `wire:"timezone"`
+}
+
+type GetStorageTierPolicyRequest struct {
+}
+
+type GetStorageTierPolicyResponse struct {
+	LastUpdatedTime *int64  `wire:"lastUpdatedTime"`
+	StorageTier     *string `wire:"storageTier"`
+}
+
+type GetTransformerRequest struct {
+	LogGroupIdentifier *string `wire:"logGroupIdentifier,req"`
+}
+
+type GetTransformerResponse struct {
+	CreationTime       *int64      `wire:"creationTime"`
+	LastModifiedTime   *int64      `wire:"lastModifiedTime"`
+	LogGroupIdentifier *string     `wire:"logGroupIdentifier"`
+	TransformerConfig  []Processor `wire:"transformerConfig"`
+}
+
+type Grok struct {
+	Match  *string `wire:"match,req"`
+	Source *string `wire:"source"`
+}
+
+type GroupingIdentifier struct {
+	Key   *string `wire:"key"`
+	Value *string `wire:"value"`
+}
+
+type Import struct {
+	CreationTime         *int64            `wire:"creationTime"`
+	ErrorMessage         *string           `wire:"errorMessage"`
+	ImportDestinationArn *string           `wire:"importDestinationArn"`
+	ImportFilter         *ImportFilter     `wire:"importFilter"`
+	ImportId             *string           `wire:"importId"`
+	ImportSourceArn      *string           `wire:"importSourceArn"`
+	ImportStatistics     *ImportStatistics `wire:"importStatistics"`
+	ImportStatus         *string           `wire:"importStatus"`
+	LastUpdatedTime      *int64            `wire:"lastUpdatedTime"`
+}
+
+type ImportBatch struct {
+	BatchId      *string `wire:"batchId,req"`
+	ErrorMessage *string `wire:"errorMessage"`
+	Status       *string `wire:"status,req"`
+}
+
+type ImportFilter struct {
+	EndEventTime   *int64 `wire:"endEventTime"`
+	StartEventTime *int64 `wire:"startEventTime"`
+}
+
+type ImportStatistics struct {
+	BytesImported *int64 `wire:"bytesImported"`
+}
+
+type IndexPolicy struct {
+	LastUpdateTime     *int64  `wire:"lastUpdateTime"`
+	LogGroupIdentifier *string `wire:"logGroupIdentifier"`
+	PolicyDocument     *string `wire:"policyDocument"`
+	PolicyName         *string `wire:"policyName"`
+	Source             *string `wire:"source"`
+}
+
 type InputLogEvent struct {
 	Message   *string `wire:"message,req"`
 	Timestamp *int64  `wire:"timestamp,req"`
+}
+
+type IntegrationDetails struct {
+	OpenSearchIntegrationDetails *OpenSearchIntegrationDetails `wire:"openSearchIntegrationDetails"`
+}
+
+type IntegrationSummary struct {
+	IntegrationName   *string `wire:"integrationName"`
+	IntegrationStatus *string `wire:"integrationStatus"`
+	IntegrationType   *string `wire:"integrationType"`
+}
+
+type InternalStreamingException struct {
+	Message *string `wire:"message"`
+}
+
+type ListAggregateLogGroupSummariesRequest struct {
+	AccountIdentifiers    []string           `wire:"accountIdentifiers"`
+	DataSources           []DataSourceFilter `wire:"dataSources"`
+	GroupBy               *string            `wire:"groupBy,req"`
+	IncludeLinkedAccounts *bool              `wire:"includeLinkedAccounts"`
+	Limit                 *int32             `wire:"limit"`
+	LogGroupClass         *string            `wire:"logGroupClass"`
+	LogGroupNamePattern   *string            `wire:"logGroupNamePattern"`
+	NextToken             *string            `wire:"nextToken"`
+}
+
+type ListAggregateLogGroupSummariesResponse struct {
+	AggregateLogGroupSummaries []AggregateLogGroupSummary `wire:"aggregateLogGroupSummaries"`
+	NextToken                  *string                    `wire:"nextToken"`
 }
 
 type ListAnomaliesRequest struct {
@@ -547,6 +1071,16 @@ type ListAnomaliesResponse struct {
 	NextToken *string   `wire:"nextToken"`
 }
 
+type ListIntegrationsRequest struct {
+	IntegrationNamePrefix *string `wire:"integrationNamePrefix"`
+	IntegrationStatus     *string `wire:"integrationStatus"`
+	IntegrationType       *string `wire:"integrationType"`
+}
+
+type ListIntegrationsResponse struct {
+	IntegrationSummaries []IntegrationSummary `wire:"integrationSummaries"`
+}
+
 type ListLogAnomalyDetectorsRequest struct {
 	FilterLogGroupArn *string `wire:"filterLogGroupArn"`
 	Limit             *int32  `wire:"limit"`
@@ -556,6 +1090,69 @@ type ListLogAnomalyDetectorsRequest struct {
 type ListLogAnomalyDetectorsResponse struct {
 	AnomalyDetectors []AnomalyDetector `wire:"anomalyDetectors"`
 	NextToken        *string           `wire:"nextToken"`
+}
+
+type ListLogGroupsForQueryRequest struct {
+	MaxResults *int32  `wire:"maxResults"`
+	NextToken  *string `wire:"nextToken"`
+	QueryId    *string `wire:"queryId,req"`
+}
+
+type ListLogGroupsForQueryResponse struct {
+	LogGroupIdentifiers []string `wire:"logGroupIdentifiers"`
+	NextToken           *string  `wire:"nextToken"`
+}
+
+type ListLogGroupsRequest struct {
+	AccountIdentifiers    []string           `wire:"accountIdentifiers"`
+	DataSources           []DataSourceFilter `wire:"dataSources"`
+	FieldIndexNames       []string           `wire:"fieldIndexNames"`
+	IncludeLinkedAccounts *bool              `wire:"includeLinkedAccounts"`
+	Limit                 *int32             `wire:"limit"`
+	LogGroupClass         *string            `wire:"logGroupClass"`
+	LogGroupNamePattern   *string            `wire:"logGroupNamePattern"`
+	LogGroupTags          []TagFilter        `wire:"logGroupTags"`
+	NextToken             *string            `wire:"nextToken"`
+}
+
+type ListLogGroupsResponse struct {
+	LogGroups []LogGroupSummary `wire:"logGroups"`
+	NextToken *string           `wire:"nextToken"`
+}
+
+type ListScheduledQueriesRequest struct {
+	MaxResults   *int32  `wire:"maxResults"`
+	NextToken    *string `wire:"nextToken"`
+	ScheduleType *string `wire:"scheduleType"`
+	State        *string `wire:"state"`
+}
+
+type ListScheduledQueriesResponse struct {
+	NextToken        *string                 `wire:"nextToken"`
+	ScheduledQueries []ScheduledQuerySummary `wire:"scheduledQueries"`
+}
+
+type ListSourcesForS3TableIntegrationRequest struct {
+	IntegrationArn *string `wire:"integrationArn,req"`
+	MaxResults     *int32  `wire:"maxResults"`
+	NextToken      *string `wire:"nextToken"`
+}
+
+type ListSourcesForS3TableIntegrationResponse struct {
+	NextToken *string                    `wire:"nextToken"`
+	Sources   []S3TableIntegrationSource `wire:"sources"`
+}
+
+type ListSyslogConfigurationsRequest struct {
+	LogGroupIdentifier *string `wire:"logGroupIdentifier"`
+	MaxResults         *int32  `wire:"maxResults"`
+	NextToken          *string `wire:"nextToken"`
+	VpcEndpointId      *string `wire:"vpcEndpointId"`
+}
+
+type ListSyslogConfigurationsResponse struct {
+	NextToken            *string               `wire:"nextToken"`
+	SyslogConfigurations []SyslogConfiguration `wire:"syslogConfigurations"`
 }
 
 type ListTagsForResourceRequest struct {
@@ -572,6 +1169,15 @@ type ListTagsLogGroupRequest struct {
 
 type ListTagsLogGroupResponse struct {
 	Tags map[string]string `wire:"tags"`
+}
+
+type ListToMap struct {
+	Flatten          *bool   `wire:"flatten"`
+	FlattenedElement *string `wire:"flattenedElement"`
+	Key              *string `wire:"key,req"`
+	Source           *string `wire:"source,req"`
+	Target           *string `wire:"target"`
+	ValueKey         *string `wire:"valueKey"`
 }
 
 type LiveTailSessionLogEvent struct {
@@ -605,23 +1211,50 @@ type LogEvent struct {
 	Timestamp *int64  `wire:"timestamp"`
 }
 
+type LogFieldType struct {
+	Element *LogFieldType       `wire:"element"`
+	Fields  []LogFieldsListItem `wire:"fields"`
+	Type    *string             `wire:"type"`
+}
+
+type LogFieldsListItem struct {
+	LogFieldName *string       `wire:"logFieldName"`
+	LogFieldType *LogFieldType `wire:"logFieldType"`
+}
+
 type LogGroup struct {
-	Arn                  *string  `wire:"arn"`
-	CreationTime         *int64   `wire:"creationTime"`
-	DataProtectionStatus *string  `wire:"dataProtectionStatus"`
-	InheritedProperties  []string `wire:"inheritedProperties"`
-	KmsKeyId             *string  `wire:"kmsKeyId"`
-	LogGroupArn          *string  `wire:"logGroupArn"`
-	LogGroupClass        *string  `wire:"logGroupClass"`
-	LogGroupName         *string  `wire:"logGroupName"`
-	MetricFilterCount    *int32   `wire:"metricFilterCount"`
-	RetentionInDays      *int32   `wire:"retentionInDays"`
-	StoredBytes          *int64   `wire:"storedBytes"`
+	Arn                              *string  `wire:"arn"`
+	BearerTokenAuthenticationEnabled *bool    `wire:"bearerTokenAuthenticationEnabled"`
+	CreationTime                     *int64   `wire:"creationTime"`
+	DataProtectionStatus             *string  `wire:"dataProtectionStatus"`
+	DeletionProtectionEnabled        *bool    `wire:"deletionProtectionEnabled"`
+	InheritedProperties              []string `wire:"inheritedProperties"`
+	KmsKeyId                         *string  `wire:"kmsKeyId"`
+	LogGroupArn                      *string  `wire:"logGroupArn"`
+	LogGroupClass                    *string  `wire:"logGroupClass"`
+	LogGroupName                     *string  `wire:"logGroupName"`
+	MetricFilterCount                *int32   `wire:"metricFilterCount"`
+	RetentionInDays                  *int32   `wire:"retentionInDays"`
+	RetentionPolicyName              *string  `wire:"retentionPolicyName"`
+	StoredBytes                      *int64   `wire:"storedBytes"`
 }
 
 type LogGroupField struct {
 	Name    *string `wire:"name"`
 	Percent *int32  `wire:"percent"`
+}
+
+type LogGroupImpact struct {
+	CurrentRetention  *string `wire:"currentRetention"`
+	LogGroupName      *string `wire:"logGroupName"`
+	ProposedRetention *string `wire:"proposedRetention"`
+	StoredBytes       *int64  `wire:"storedBytes"`
+}
+
+type LogGroupSummary struct {
+	LogGroupArn   *string `wire:"logGroupArn"`
+	LogGroupClass *string `wire:"logGroupClass"`
+	LogGroupName  *string `wire:"logGroupName"`
 }
 
 type LogStream struct {
@@ -635,12 +1268,38 @@ type LogStream struct {
 	UploadSequenceToken *string `wire:"uploadSequenceToken"`
 }
 
+type LookupTable struct {
+	Description     *string  `wire:"description"`
+	KmsKeyId        *string  `wire:"kmsKeyId"`
+	LastUpdatedTime *int64   `wire:"lastUpdatedTime"`
+	LookupTableArn  *string  `wire:"lookupTableArn"`
+	LookupTableName *string  `wire:"lookupTableName"`
+	RecordsCount    *int64   `wire:"recordsCount"`
+	SizeBytes       *int64   `wire:"sizeBytes"`
+	TableFields     []string `wire:"tableFields"`
+}
+
+type LookupTableConfiguration struct {
+	Description *string           `wire:"description"`
+	KmsKeyId    *string           `wire:"kmsKeyId"`
+	RoleArn     *string           `wire:"roleArn,req"`
+	TableName   *string           `wire:"tableName,req"`
+	Tags        map[string]string `wire:"tags"`
+}
+
+type LowerCaseString struct {
+	WithKeys []string `wire:"withKeys,req"`
+}
+
 type MetricFilter struct {
-	CreationTime          *int64                 `wire:"creationTime"`
-	FilterName            *string                `wire:"filterName"`
-	FilterPattern         *string                `wire:"filterPattern"`
-	LogGroupName          *string                `wire:"logGroupName"`
-	MetricTransformations []MetricTransformation `wire:"metricTransformations"`
+	ApplyOnTransformedLogs    *bool                  `wire:"applyOnTransformedLogs"`
+	CreationTime              *int64                 `wire:"creationTime"`
+	EmitSystemFieldDimensions []string               `wire:"emitSystemFieldDimensions"`
+	FieldSelectionCriteria    *string                `wire:"fieldSelectionCriteria"`
+	FilterName                *string                `wire:"filterName"`
+	FilterPattern             *string                `wire:"filterPattern"`
+	LogGroupName              *string                `wire:"logGroupName"`
+	MetricTransformations     []MetricTransformation `wire:"metricTransformations"`
 }
 
 type MetricFilterMatchRecord struct {
@@ -658,15 +1317,135 @@ type MetricTransformation struct {
 	Unit            *string           `wire:"unit"`
 }
 
+type MoveKeyEntry struct {
+	OverwriteIfExists *bool   `wire:"overwriteIfExists"`
+	Source            *string `wire:"source,req"`
+	Target            *string `wire:"target,req"`
+}
+
+type MoveKeys struct {
+	Entries []MoveKeyEntry `wire:"entries,req"`
+}
+
+type OpenSearchApplication struct {
+	ApplicationArn      *string                   `wire:"applicationArn"`
+	ApplicationEndpoint *string                   `wire:"applicationEndpoint"`
+	ApplicationId       *string                   `wire:"applicationId"`
+	Status              *OpenSearchResourceStatus `wire:"status"`
+}
+
+type OpenSearchCollection struct {
+	CollectionArn      *string                   `wire:"collectionArn"`
+	CollectionEndpoint *string                   `wire:"collectionEndpoint"`
+	Status             *OpenSearchResourceStatus `wire:"status"`
+}
+
+type OpenSearchDataAccessPolicy struct {
+	PolicyName *string                   `wire:"policyName"`
+	Status     *OpenSearchResourceStatus `wire:"status"`
+}
+
+type OpenSearchDataSource struct {
+	DataSourceName *string                   `wire:"dataSourceName"`
+	Status         *OpenSearchResourceStatus `wire:"status"`
+}
+
+type OpenSearchEncryptionPolicy struct {
+	PolicyName *string                   `wire:"policyName"`
+	Status     *OpenSearchResourceStatus `wire:"status"`
+}
+
+type OpenSearchIntegrationDetails struct {
+	AccessPolicy     *OpenSearchDataAccessPolicy `wire:"accessPolicy"`
+	Application      *OpenSearchApplication      `wire:"application"`
+	Collection       *OpenSearchCollection       `wire:"collection"`
+	DataSource       *OpenSearchDataSource       `wire:"dataSource"`
+	EncryptionPolicy *OpenSearchEncryptionPolicy `wire:"encryptionPolicy"`
+	LifecyclePolicy  *OpenSearchLifecyclePolicy  `wire:"lifecyclePolicy"`
+	NetworkPolicy    *OpenSearchNetworkPolicy    `wire:"networkPolicy"`
+	Workspace        *OpenSearchWorkspace        `wire:"workspace"`
+}
+
+type OpenSearchLifecyclePolicy struct {
+	PolicyName *string                   `wire:"policyName"`
+	Status     *OpenSearchResourceStatus `wire:"status"`
+}
+
+type OpenSearchNetworkPolicy struct {
+	PolicyName *string                   `wire:"policyName"`
+	Status     *OpenSearchResourceStatus `wire:"status"`
+}
+
+type OpenSearchResourceConfig struct {
+	ApplicationArn            *string  `wire:"applicationArn"`
+	DashboardViewerPrincipals []string `wire:"dashboardViewerPrincipals,req"`
+	DataSourceRoleArn         *string  `wire:"dataSourceRoleArn,req"`
+	KmsKeyArn                 *string  `wire:"kmsKeyArn"`
+	RetentionDays             *int32   `wire:"retentionDays,req"`
+}
+
+type OpenSearchResourceStatus struct {
+	Status        *string `wire:"status"`
+	StatusMessage *string `wire:"statusMessage"`
+}
+
+type OpenSearchWorkspace struct {
+	Status      *OpenSearchResourceStatus `wire:"status"`
+	WorkspaceId *string                   `wire:"workspaceId"`
+}
+
 type OutputLogEvent struct {
 	IngestionTime *int64  `wire:"ingestionTime"`
 	Message       *string `wire:"message"`
 	Timestamp     *int64  `wire:"timestamp"`
 }
 
+type ParseCloudfront struct {
+	Source *string `wire:"source"`
+}
+
+type ParseJSON struct {
+	Destination *string `wire:"destination"`
+	Source      *string `wire:"source"`
+}
+
+type ParseKeyValue struct {
+	Destination       *string `wire:"destination"`
+	FieldDelimiter    *string `wire:"fieldDelimiter"`
+	KeyPrefix         *string `wire:"keyPrefix"`
+	KeyValueDelimiter *string `wire:"keyValueDelimiter"`
+	NonMatchValue     *string `wire:"nonMatchValue"`
+	OverwriteIfExists *bool   `wire:"overwriteIfExists"`
+	Source            *string `wire:"source"`
+}
+
+type ParsePostgres struct {
+	Source *string `wire:"source"`
+}
+
+type ParseRoute53 struct {
+	Source *string `wire:"source"`
+}
+
+type ParseToOCSF struct {
+	EventSource    *string `wire:"eventSource,req"`
+	MappingVersion *string `wire:"mappingVersion"`
+	OcsfVersion    *string `wire:"ocsfVersion,req"`
+	Source         *string `wire:"source"`
+}
+
+type ParseVPC struct {
+	Source *string `wire:"source"`
+}
+
+type ParseWAF struct {
+	Source *string `wire:"source"`
+}
+
 type PatternToken struct {
 	DynamicTokenPosition *int32           `wire:"dynamicTokenPosition"`
 	Enumerations         map[string]int64 `wire:"enumerations"`
+	InferredTokenName    *string          `wire:"inferredTokenName"`
 	IsDynamic            *bool            `wire:"isDynamic"`
 	TokenString          *string          `wire:"tokenString"`
 }
@@ -675,7 +1454,34 @@ type Policy struct {
 	DeliveryDestinationPolicy *string `wire:"deliveryDestinationPolicy"`
 }
 
+type Processor struct {
+	AddKeys           *AddKeys           `wire:"addKeys"`
+	CopyValue         *CopyValue         `wire:"copyValue"`
+	Csv               *CSV               `wire:"csv"`
+	DateTimeConverter *DateTimeConverter `wire:"dateTimeConverter"`
+	DeleteKeys        *DeleteKeys        `wire:"deleteKeys"`
+	Grok              *Grok              `wire:"grok"`
+	ListToMap         *ListToMap         `wire:"listToMap"`
+	LowerCaseString   *LowerCaseString   `wire:"lowerCaseString"`
+	MoveKeys          *MoveKeys          `wire:"moveKeys"`
+	ParseCloudfront   *ParseCloudfront   `wire:"parseCloudfront"`
+	ParseJSON         *ParseJSON         `wire:"parseJSON"`
+	ParseKeyValue     *ParseKeyValue     `wire:"parseKeyValue"`
+	ParsePostgres     *ParsePostgres     `wire:"parsePostgres"`
+	ParseRoute53      *ParseRoute53      `wire:"parseRoute53"`
+	ParseToOCSF       *ParseToOCSF       `wire:"parseToOCSF"`
+	ParseVPC          *ParseVPC          `wire:"parseVPC"`
+	ParseWAF          *ParseWAF          `wire:"parseWAF"`
+	RenameKeys        *RenameKeys        `wire:"renameKeys"`
+	SplitString       *SplitString       `wire:"splitString"`
+	SubstituteString  *SubstituteString  `wire:"substituteString"`
+	TrimString        *TrimString        `wire:"trimString"`
+	TypeConverter     *TypeConverter     `wire:"typeConverter"`
+	UpperCaseString   *UpperCaseString   `wire:"upperCaseString"`
+}
+
 type PutAccountPolicyRequest struct {
+	DryRun            *bool   `wire:"dryRun"`
 	PolicyDocument    *string `wire:"policyDocument,req"`
 	PolicyName        *string `wire:"policyName,req"`
 	PolicyType        *string `wire:"policyType,req"`
@@ -685,6 +1491,12 @@ type PutAccountPolicyRequest struct {
 
 type PutAccountPolicyResponse struct {
 	AccountPolicy *AccountPolicy `wire:"accountPolicy"`
+	DryRunResult  *DryRunResult  `wire:"dryRunResult"`
+}
+
+type PutBearerTokenAuthenticationRequest struct {
+	BearerTokenAuthenticationEnabled *bool   `wire:"bearerTokenAuthenticationEnabled,req"`
+	LogGroupIdentifier               *string `wire:"logGroupIdentifier,req"`
 }
 
 type PutDataProtectionPolicyRequest struct {
@@ -708,9 +1520,11 @@ type PutDeliveryDestinationPolicyResponse struct {
 }
 
 type PutDeliveryDestinationRequest struct {
-	DeliveryDestinationConfiguration *DeliveryDestinationConfiguration `wire:"deliveryDestinationConfiguration,req"`
+	DeliveryDestinationConfiguration *DeliveryDestinationConfiguration `wire:"deliveryDestinationConfiguration"`
+	DeliveryDestinationType          *string                           `wire:"deliveryDestinationType"`
 	Name                             *string                           `wire:"name,req"`
 	OutputFormat                     *string                           `wire:"outputFormat"`
+	RoleArn                          *string                           `wire:"roleArn"`
 	Tags                             map[string]string                 `wire:"tags"`
 }
 
@@ -719,10 +1533,11 @@ type PutDeliveryDestinationResponse struct {
 }
 
 type PutDeliverySourceRequest struct {
-	LogType     *string           `wire:"logType,req"`
-	Name        *string           `wire:"name,req"`
-	ResourceArn *string           `wire:"resourceArn,req"`
-	Tags        map[string]string `wire:"tags"`
+	DeliverySourceConfiguration map[string]string `wire:"deliverySourceConfiguration"`
+	LogType                     *string           `wire:"logType,req"`
+	Name                        *string           `wire:"name,req"`
+	ResourceArn                 *string           `wire:"resourceArn,req"`
+	Tags                        map[string]string `wire:"tags"`
 }
 
 type PutDeliverySourceResponse struct {
@@ -746,7 +1561,28 @@ type PutDestinationResponse struct {
 	Destination *Destination `wire:"destination"`
 }
 
+type PutIndexPolicyRequest struct {
+	LogGroupIdentifier *string `wire:"logGroupIdentifier,req"`
+	PolicyDocument     *string `wire:"policyDocument,req"`
+}
+
+type PutIndexPolicyResponse struct {
+	IndexPolicy *IndexPolicy `wire:"indexPolicy"`
+}
+
+type PutIntegrationRequest struct {
+	IntegrationName *string         `wire:"integrationName,req"`
+	IntegrationType *string         `wire:"integrationType,req"`
+	ResourceConfig  *ResourceConfig `wire:"resourceConfig,req"`
+}
+
+type PutIntegrationResponse struct {
+	IntegrationName   *string `wire:"integrationName"`
+	IntegrationStatus *string `wire:"integrationStatus"`
+}
+
 type PutLogEventsRequest struct {
+	Entity        *Entity         `wire:"entity"`
 	LogEvents     []InputLogEvent `wire:"logEvents,req"`
 	LogGroupName  *string         `wire:"logGroupName,req"`
 	LogStreamName *string         `wire:"logStreamName,req"`
@@ -755,22 +1591,33 @@ type PutLogEventsRequest struct {
 
 type PutLogEventsResponse struct {
 	NextSequenceToken     *string                `wire:"nextSequenceToken"`
+	RejectedEntityInfo    *RejectedEntityInfo    `wire:"rejectedEntityInfo"`
 	RejectedLogEventsInfo *RejectedLogEventsInfo `wire:"rejectedLogEventsInfo"`
 }
 
+type PutLogGroupDeletionProtectionRequest struct {
+	DeletionProtectionEnabled *bool   `wire:"deletionProtectionEnabled,req"`
+	LogGroupIdentifier        *string `wire:"logGroupIdentifier,req"`
+}
+
 type PutMetricFilterRequest struct {
-	FilterName            *string                `wire:"filterName,req"`
-	FilterPattern         *string                `wire:"filterPattern,req"`
-	LogGroupName          *string                `wire:"logGroupName,req"`
-	MetricTransformations []MetricTransformation `wire:"metricTransformations,req"`
+	ApplyOnTransformedLogs    *bool                  `wire:"applyOnTransformedLogs"`
+	EmitSystemFieldDimensions []string               `wire:"emitSystemFieldDimensions"`
+	FieldSelectionCriteria    *string                `wire:"fieldSelectionCriteria"`
+	FilterName                *string                `wire:"filterName,req"`
+	FilterPattern             *string                `wire:"filterPattern,req"`
+	LogGroupName              *string                `wire:"logGroupName,req"`
+	MetricTransformations     []MetricTransformation `wire:"metricTransformations,req"`
 }
 
 type PutQueryDefinitionRequest struct {
-	ClientToken       *string  `wire:"clientToken"`
-	LogGroupNames     []string `wire:"logGroupNames"`
-	Name              *string  `wire:"name,req"`
-	QueryDefinitionId *string  `wire:"queryDefinitionId"`
-	QueryString       *string  `wire:"queryString,req"`
+	ClientToken       *string          `wire:"clientToken"`
+	LogGroupNames     []string         `wire:"logGroupNames"`
+	Name              *string          `wire:"name,req"`
+	Parameters        []QueryParameter `wire:"parameters"`
+	QueryDefinitionId *string          `wire:"queryDefinitionId"`
+	QueryLanguage     *string          `wire:"queryLanguage"`
+	QueryString       *string          `wire:"queryString,req"`
 }
 
 type PutQueryDefinitionResponse struct {
@@ -778,12 +1625,15 @@ type PutQueryDefinitionResponse struct {
 }
 
 type PutResourcePolicyRequest struct {
-	PolicyDocument *string `wire:"policyDocument"`
-	PolicyName     *string `wire:"policyName"`
+	ExpectedRevisionId *string `wire:"expectedRevisionId"`
+	PolicyDocument     *string `wire:"policyDocument"`
+	PolicyName         *string `wire:"policyName"`
+	ResourceArn        *string `wire:"resourceArn"`
 }
 
 type PutResourcePolicyResponse struct {
 	ResourcePolicy *ResourcePolicy `wire:"resourcePolicy"`
+	RevisionId     *string         `wire:"revisionId"`
 }
 
 type PutRetentionPolicyRequest struct {
@@ -791,35 +1641,82 @@ type PutRetentionPolicyRequest struct {
 	RetentionInDays *int32  `wire:"retentionInDays,req"`
 }
 
+type PutStorageTierPolicyRequest struct {
+	StorageTier *string `wire:"storageTier,req"`
+}
+
+type PutStorageTierPolicyResponse struct {
+	LastUpdatedTime *int64  `wire:"lastUpdatedTime"`
+	StorageTier     *string `wire:"storageTier"`
+}
+
 type PutSubscriptionFilterRequest struct {
-	DestinationArn *string `wire:"destinationArn,req"`
-	Distribution   *string `wire:"distribution"`
-	FilterName     *string `wire:"filterName,req"`
-	FilterPattern  *string `wire:"filterPattern,req"`
-	LogGroupName   *string `wire:"logGroupName,req"`
-	RoleArn        *string `wire:"roleArn"`
+	ApplyOnTransformedLogs *bool    `wire:"applyOnTransformedLogs"`
+	DestinationArn         *string  `wire:"destinationArn,req"`
+	Distribution           *string  `wire:"distribution"`
+	EmitSystemFields       []string `wire:"emitSystemFields"`
+	FieldSelectionCriteria *string  `wire:"fieldSelectionCriteria"`
+	FilterName             *string  `wire:"filterName,req"`
+	FilterPattern          *string  `wire:"filterPattern,req"`
+	LogGroupName           *string  `wire:"logGroupName,req"`
+	RoleArn                *string  `wire:"roleArn"`
+}
+
+type PutSyslogConfigurationRequest struct {
+	LogGroupIdentifier *string `wire:"logGroupIdentifier,req"`
+	VpcEndpointId      *string `wire:"vpcEndpointId"`
+}
+
+type PutTransformerRequest struct {
+	LogGroupIdentifier *string     `wire:"logGroupIdentifier,req"`
+	TransformerConfig  []Processor `wire:"transformerConfig,req"`
 }
 
 type QueryDefinition struct {
-	LastModified      *int64   `wire:"lastModified"`
-	LogGroupNames     []string `wire:"logGroupNames"`
-	Name              *string  `wire:"name"`
-	QueryDefinitionId *string  `wire:"queryDefinitionId"`
-	QueryString       *string  `wire:"queryString"`
+	LastModified      *int64           `wire:"lastModified"`
+	LogGroupNames     []string         `wire:"logGroupNames"`
+	Name              *string          `wire:"name"`
+	Parameters        []QueryParameter `wire:"parameters"`
+	QueryDefinitionId *string          `wire:"queryDefinitionId"`
+	QueryLanguage     *string          `wire:"queryLanguage"`
+	QueryString       *string          `wire:"queryString"`
 }
 
 type QueryInfo struct {
-	CreateTime   *int64  `wire:"createTime"`
-	LogGroupName *string `wire:"logGroupName"`
-	QueryId      *string `wire:"queryId"`
-	QueryString  *string `wire:"queryString"`
-	Status       *string `wire:"status"`
+	BytesScanned  *float64 `wire:"bytesScanned"`
+	CreateTime    *int64   `wire:"createTime"`
+	LogGroupName  *string  `wire:"logGroupName"`
+	QueryDuration *int64   `wire:"queryDuration"`
+	QueryId       *string  `wire:"queryId"`
+	QueryLanguage *string  `wire:"queryLanguage"`
+	QueryString   *string  `wire:"queryString"`
+	Status        *string  `wire:"status"`
+	UserIdentity  *string  `wire:"userIdentity"`
+}
+
+type QueryParameter struct {
+	DefaultValue *string `wire:"defaultValue"`
+	Description  *string `wire:"description"`
+	Name         *string `wire:"name,req"`
 }
 
 type QueryStatistics struct {
-	BytesScanned   *float64 `wire:"bytesScanned"`
-	RecordsMatched *float64 `wire:"recordsMatched"`
-	RecordsScanned *float64 `wire:"recordsScanned"`
+	BytesScanned            *float64 `wire:"bytesScanned"`
+	EstimatedBytesSkipped   *float64 `wire:"estimatedBytesSkipped"`
+	EstimatedRecordsSkipped *float64 `wire:"estimatedRecordsSkipped"`
+	LogGroupsScanned        *float64 `wire:"logGroupsScanned"`
+	RecordsMatched          *float64 `wire:"recordsMatched"`
+	RecordsScanned          *float64 `wire:"recordsScanned"`
+	ResultCount             *float64 `wire:"resultCount"`
+}
+
+type RecordField struct {
+	Mandatory *bool   `wire:"mandatory"`
+	Name      *string `wire:"name"`
+}
+
+type RejectedEntityInfo struct {
+	ErrorType *string `wire:"errorType,req"`
 }
 
 type RejectedLogEventsInfo struct {
@@ -828,15 +1725,80 @@ type RejectedLogEventsInfo struct {
 	TooOldLogEventEndIndex   *int32 `wire:"tooOldLogEventEndIndex"`
 }
 
+type RenameKeyEntry struct {
+	Key               *string `wire:"key,req"`
+	OverwriteIfExists *bool   `wire:"overwriteIfExists"`
+	RenameTo          *string `wire:"renameTo,req"`
+}
+
+type RenameKeys struct {
+	Entries []RenameKeyEntry `wire:"entries,req"`
+}
+
+type ResourceConfig struct {
+	OpenSearchResourceConfig *OpenSearchResourceConfig `wire:"openSearchResourceConfig"`
+}
+
 type ResourcePolicy struct {
 	LastUpdatedTime *int64  `wire:"lastUpdatedTime"`
 	PolicyDocument  *string `wire:"policyDocument"`
 	PolicyName      *string `wire:"policyName"`
+	PolicyScope     *string `wire:"policyScope"`
+	ResourceArn     *string `wire:"resourceArn"`
+	RevisionId      *string `wire:"revisionId"`
 }
 
 type ResultField struct {
 	Field *string `wire:"field"`
 	Value *string `wire:"value"`
+}
+
+type S3Configuration struct {
+	DestinationIdentifier *string `wire:"destinationIdentifier,req"`
+	KmsKeyId              *string `wire:"kmsKeyId"`
+	OwnerAccountId        *string `wire:"ownerAccountId"`
+	RoleArn               *string `wire:"roleArn,req"`
+}
+
+type S3DeliveryConfiguration struct {
+	EnableHiveCompatiblePath *bool   `wire:"enableHiveCompatiblePath"`
+	SuffixPath               *string `wire:"suffixPath"`
+}
+
+type S3TableIntegrationSource struct {
+	CreatedTimeStamp       *int64      `wire:"createdTimeStamp"`
+	DataSource             *DataSource `wire:"dataSource"`
+	Identifier             *string     `wire:"identifier"`
+	ParentSourceIdentifier *string     `wire:"parentSourceIdentifier"`
+	Status                 *string     `wire:"status"`
+	StatusReason           *string     `wire:"statusReason"`
+}
+
+type S3TablesIntegration struct {
+	DatasourceName *string `wire:"datasourceName"`
+	DatasourceType *string `wire:"datasourceType"`
+}
+
+type ScheduledQueryDestination struct {
+	DestinationIdentifier *string `wire:"destinationIdentifier"`
+	DestinationType       *string `wire:"destinationType"`
+	ErrorMessage          *string `wire:"errorMessage"`
+	ProcessedIdentifier   *string `wire:"processedIdentifier"`
+	Status                *string `wire:"status"`
+}
+
+type ScheduledQuerySummary struct {
+	CreationTime             *int64                    `wire:"creationTime"`
+	DestinationConfiguration *DestinationConfiguration `wire:"destinationConfiguration"`
+	LastExecutionStatus      *string                   `wire:"lastExecutionStatus"`
+	LastTriggeredTime        *int64                    `wire:"lastTriggeredTime"`
+	LastUpdatedTime          *int64                    `wire:"lastUpdatedTime"`
+	Name                     *string                   `wire:"name"`
+	ScheduleExpression       *string                   `wire:"scheduleExpression"`
+	ScheduleType             *string                   `wire:"scheduleType"`
+	ScheduledQueryArn        *string                   `wire:"scheduledQueryArn"`
+	State                    *string                   `wire:"state"`
+	Timezone                 *string                   `wire:"timezone"`
 }
 
 type SearchedLogStream struct {
@@ -850,6 +1812,15 @@ type SessionStreamingException struct {
 
 type SessionTimeoutException struct {
 	Message *string `wire:"message"`
+}
+
+type SplitString struct {
+	Entries []SplitStringEntry `wire:"entries,req"`
+}
+
+type SplitStringEntry struct {
+	Delimiter *string `wire:"delimiter,req"`
+	Source    *string `wire:"source,req"`
 }
 
 type StartLiveTailRequest struct {
@@ -876,6 +1847,7 @@ type StartQueryRequest struct {
 	LogGroupIdentifiers []string `wire:"logGroupIdentifiers"`
 	LogGroupName        *string  `wire:"logGroupName"`
 	LogGroupNames       []string `wire:"logGroupNames"`
+	QueryLanguage       *string  `wire:"queryLanguage"`
 	QueryString         *string  `wire:"queryString,req"`
 	StartTime           *int64   `wire:"startTime,req"`
 }
@@ -893,18 +1865,43 @@ type StopQueryResponse struct {
 }
 
 type SubscriptionFilter struct {
-	CreationTime   *int64  `wire:"creationTime"`
-	DestinationArn *string `wire:"destinationArn"`
-	Distribution   *string `wire:"distribution"`
-	FilterName     *string `wire:"filterName"`
-	FilterPattern  *string `wire:"filterPattern"`
-	LogGroupName   *string `wire:"logGroupName"`
-	RoleArn        *string `wire:"roleArn"`
+	ApplyOnTransformedLogs *bool    `wire:"applyOnTransformedLogs"`
+	CreationTime           *int64   `wire:"creationTime"`
+	DestinationArn         *string  `wire:"destinationArn"`
+	Distribution           *string  `wire:"distribution"`
+	EmitSystemFields       []string `wire:"emitSystemFields"`
+	FieldSelectionCriteria *string  `wire:"fieldSelectionCriteria"`
+	FilterName             *string  `wire:"filterName"`
+	FilterPattern          *string  `wire:"filterPattern"`
+	LogGroupName           *string  `wire:"logGroupName"`
+	RoleArn                *string  `wire:"roleArn"`
+}
+
+type SubstituteString struct {
+	Entries []SubstituteStringEntry `wire:"entries,req"`
+}
+
+type SubstituteStringEntry struct {
+	From   *string `wire:"from,req"`
+	Source *string `wire:"source,req"`
+	To     *string `wire:"to,req"`
 }
 
 type SuppressionPeriod struct {
 	SuppressionUnit *string `wire:"suppressionUnit"`
 	Value           *int32  `wire:"value"`
+}
+
+type SyslogConfiguration struct {
+	CreatedAt     *int64  `wire:"createdAt"`
+	LogGroupArn   *string `wire:"logGroupArn"`
+	SourceType    *string `wire:"sourceType"`
+	VpcEndpointId *string `wire:"vpcEndpointId"`
+}
+
+type TagFilter struct {
+	Key    *string  `wire:"key,req"`
+	Values []string `wire:"values"`
 }
 
 type TagLogGroupRequest struct {
@@ -926,6 +1923,42 @@ type TestMetricFilterResponse struct {
 	Matches []MetricFilterMatchRecord `wire:"matches"`
 }
 
+type TestTransformerRequest struct {
+	LogEventMessages  []string    `wire:"logEventMessages,req"`
+	TransformerConfig []Processor `wire:"transformerConfig,req"`
+}
+
+type TestTransformerResponse struct {
+	TransformedLogs []TransformedLogRecord `wire:"transformedLogs"`
+}
+
+type TransformedLogRecord struct {
+	EventMessage            *string `wire:"eventMessage"`
+	EventNumber             *int64  `wire:"eventNumber"`
+	TransformedEventMessage *string `wire:"transformedEventMessage"`
+}
+
+type TriggerHistoryRecord struct {
+	Destinations       []ScheduledQueryDestination `wire:"destinations"`
+	ErrorMessage       *string                     `wire:"errorMessage"`
+	ExecutionStatus    *string                     `wire:"executionStatus"`
+	QueryId            *string                     `wire:"queryId"`
+	TriggeredTimestamp *int64                      `wire:"triggeredTimestamp"`
+}
+
+type TrimString struct {
+	WithKeys []string `wire:"withKeys,req"`
+}
+
+type TypeConverter struct {
+	Entries []TypeConverterEntry `wire:"entries,req"`
+}
+
+type TypeConverterEntry struct {
+	Key  *string `wire:"key,req"`
+	Type *string `wire:"type,req"`
+}
+
 type UntagLogGroupRequest struct {
 	LogGroupName *string  `wire:"logGroupName,req"`
 	Tags         []string `wire:"tags,req"`
@@ -939,9 +1972,20 @@ type UntagResourceRequest struct {
 type UpdateAnomalyRequest struct {
 	AnomalyDetectorArn *string            `wire:"anomalyDetectorArn,req"`
 	AnomalyId          *string            `wire:"anomalyId"`
+	Baseline           *bool              `wire:"baseline"`
 	PatternId          *string            `wire:"patternId"`
 	SuppressionPeriod  *SuppressionPeriod `wire:"suppressionPeriod"`
 	SuppressionType    *string            `wire:"suppressionType"`
+}
+
+type UpdateDeliveryConfigurationRequest struct {
+	FieldDelimiter          *string                  `wire:"fieldDelimiter"`
+	Id                      *string                  `wire:"id,req"`
+	RecordFields            []string                 `wire:"recordFields"`
+	S3DeliveryConfiguration *S3DeliveryConfiguration `wire:"s3DeliveryConfiguration"`
+}
+
+type UpdateDeliveryConfigurationResponse struct {
 }
 
 type UpdateLogAnomalyDetectorRequest struct {
@@ -950,4 +1994,61 @@ type UpdateLogAnomalyDetectorRequest struct {
 	Enabled               *bool   `wire:"enabled,req"`
 	EvaluationFrequency   *string `wire:"evaluationFrequency"`
 	FilterPattern         *string `wire:"filterPattern"`
+}
+
+type UpdateLookupTableRequest struct {
+	Description    *string `wire:"description"`
+	KmsKeyId       *string `wire:"kmsKeyId"`
+	LookupTableArn *string `wire:"lookupTableArn,req"`
+	QueryId        *string `wire:"queryId"`
+	TableBody      *string `wire:"tableBody"`
+}
+
+type UpdateLookupTableResponse struct {
+	LastUpdatedTime *int64  `wire:"lastUpdatedTime"`
+	LookupTableArn  *string `wire:"lookupTableArn"`
+}
+
+type UpdateScheduledQueryRequest struct {
+	Description              *string                   `wire:"description"`
+	DestinationConfiguration *DestinationConfiguration `wire:"destinationConfiguration"`
+	EndTimeOffset            *int64                    `wire:"endTimeOffset"`
+	ExecutionRoleArn         *string                   `wire:"executionRoleArn,req"`
+	Identifier               *string                   `wire:"identifier,req"`
+	LogGroupIdentifiers      []string                  `wire:"logGroupIdentifiers"`
+	QueryLanguage            *string                   `wire:"queryLanguage,req"`
+	QueryString              *string                   `wire:"queryString,req"`
+	ScheduleEndTime          *int64                    `wire:"scheduleEndTime"`
+	ScheduleExpression       *string                   `wire:"scheduleExpression,req"`
+	ScheduleStartTime        *int64                    `wire:"scheduleStartTime"`
+	StartTimeOffset          *int64                    `wire:"startTimeOffset"`
+	State                    *string                   `wire:"state"`
+	Timezone                 *string                   `wire:"timezone"`
+}
+
+type UpdateScheduledQueryResponse struct {
+	CreationTime             *int64                    `wire:"creationTime"`
+	Description              *string                   `wire:"description"`
+	DestinationConfiguration *DestinationConfiguration `wire:"destinationConfiguration"`
+	EndTimeOffset            *int64                    `wire:"endTimeOffset"`
+	ExecutionRoleArn         *string                   `wire:"executionRoleArn"`
+	LastExecutionStatus      *string                   `wire:"lastExecutionStatus"`
+	LastTriggeredTime        *int64                    `wire:"lastTriggeredTime"`
+	LastUpdatedTime          *int64                    `wire:"lastUpdatedTime"`
+	LogGroupIdentifiers      []string                  `wire:"logGroupIdentifiers"`
+	Name                     *string                   `wire:"name"`
+	QueryLanguage            *string                   `wire:"queryLanguage"`
+	QueryString              *string                   `wire:"queryString"`
+	ScheduleEndTime          *int64                    `wire:"scheduleEndTime"`
+	ScheduleExpression       *string                   `wire:"scheduleExpression"`
+	ScheduleStartTime        *int64                    `wire:"scheduleStartTime"`
+	ScheduleType             *string                   `wire:"scheduleType"`
+	ScheduledQueryArn        *string                   `wire:"scheduledQueryArn"`
+	StartTimeOffset          *int64                    `wire:"startTimeOffset"`
+	State                    *string                   `wire:"state"`
+	Timezone                 *string                   `wire:"timezone"`
+}
+
+type UpperCaseString struct {
+	WithKeys []string `wire:"withKeys,req"`
 }

@@ -9,23 +9,33 @@ const (
 
 // Values of AccountJoinedMethod.
 const (
-	AccountJoinedMethodINVITED = "INVITED"
 	AccountJoinedMethodCREATED = "CREATED"
+	AccountJoinedMethodINVITED = "INVITED"
+)
+
+// Values of AccountState.
+const (
+	AccountStateACTIVE            = "ACTIVE"
+	AccountStateCLOSED            = "CLOSED"
+	AccountStatePENDINGACTIVATION = "PENDING_ACTIVATION"
+	AccountStatePENDINGCLOSURE    = "PENDING_CLOSURE"
+	AccountStateSUSPENDED         = "SUSPENDED"
 )
 
 // Values of AccountStatus.
 const (
 	AccountStatusACTIVE         = "ACTIVE"
-	AccountStatusSUSPENDED      = "SUSPENDED"
 	AccountStatusPENDINGCLOSURE = "PENDING_CLOSURE"
+	AccountStatusSUSPENDED      = "SUSPENDED"
 )
 
 // Values of ActionType.
 const (
-	ActionTypeINVITE                            = "INVITE"
-	ActionTypeENABLEALLFEATURES                 = "ENABLE_ALL_FEATURES"
-	ActionTypeAPPROVEALLFEATURES                = "APPROVE_ALL_FEATURES"
 	ActionTypeADDORGANIZATIONSSERVICELINKEDROLE = "ADD_ORGANIZATIONS_SERVICE_LINKED_ROLE"
+	ActionTypeAPPROVEALLFEATURES                = "APPROVE_ALL_FEATURES"
+	ActionTypeENABLEALLFEATURES                 = "ENABLE_ALL_FEATURES"
+	ActionTypeINVITE                            = "INVITE"
+	ActionTypeTRANSFERRESPONSIBILITY            = "TRANSFER_RESPONSIBILITY"
 )
 
 // Values of ChildType.
@@ -36,117 +46,151 @@ const (
 
 // Values of ConstraintViolationExceptionReason.
 const (
-	ConstraintViolationExceptionReasonACCOUNTNUMBERLIMITEXCEEDED                             = "ACCOUNT_NUMBER_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonHANDSHAKERATELIMITEXCEEDED                             = "HANDSHAKE_RATE_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonOUNUMBERLIMITEXCEEDED                                  = "OU_NUMBER_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonOUDEPTHLIMITEXCEEDED                                   = "OU_DEPTH_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonPOLICYNUMBERLIMITEXCEEDED                              = "POLICY_NUMBER_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonPOLICYCONTENTLIMITEXCEEDED                             = "POLICY_CONTENT_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonMAXPOLICYTYPEATTACHMENTLIMITEXCEEDED                   = "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonMINPOLICYTYPEATTACHMENTLIMITEXCEEDED                   = "MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
 	ConstraintViolationExceptionReasonACCOUNTCANNOTLEAVEORGANIZATION                         = "ACCOUNT_CANNOT_LEAVE_ORGANIZATION"
 	ConstraintViolationExceptionReasonACCOUNTCANNOTLEAVEWITHOUTEULA                          = "ACCOUNT_CANNOT_LEAVE_WITHOUT_EULA"
 	ConstraintViolationExceptionReasonACCOUNTCANNOTLEAVEWITHOUTPHONEVERIFICATION             = "ACCOUNT_CANNOT_LEAVE_WITHOUT_PHONE_VERIFICATION"
-	ConstraintViolationExceptionReasonMASTERACCOUNTPAYMENTINSTRUMENTREQUIRED                 = "MASTER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED"
-	ConstraintViolationExceptionReasonMEMBERACCOUNTPAYMENTINSTRUMENTREQUIRED                 = "MEMBER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED"
+	ConstraintViolationExceptionReasonACCOUNTCREATIONNOTCOMPLETE                             = "ACCOUNT_CREATION_NOT_COMPLETE"
 	ConstraintViolationExceptionReasonACCOUNTCREATIONRATELIMITEXCEEDED                       = "ACCOUNT_CREATION_RATE_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonMASTERACCOUNTADDRESSDOESNOTMATCHMARKETPLACE            = "MASTER_ACCOUNT_ADDRESS_DOES_NOT_MATCH_MARKETPLACE"
-	ConstraintViolationExceptionReasonMASTERACCOUNTMISSINGCONTACTINFO                        = "MASTER_ACCOUNT_MISSING_CONTACT_INFO"
-	ConstraintViolationExceptionReasonMASTERACCOUNTNOTGOVCLOUDENABLED                        = "MASTER_ACCOUNT_NOT_GOVCLOUD_ENABLED"
-	ConstraintViolationExceptionReasonORGANIZATIONNOTINALLFEATURESMODE                       = "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
-	ConstraintViolationExceptionReasonCREATEORGANIZATIONINBILLINGMODEUNSUPPORTEDREGION       = "CREATE_ORGANIZATION_IN_BILLING_MODE_UNSUPPORTED_REGION"
-	ConstraintViolationExceptionReasonEMAILVERIFICATIONCODEEXPIRED                           = "EMAIL_VERIFICATION_CODE_EXPIRED"
-	ConstraintViolationExceptionReasonWAITPERIODACTIVE                                       = "WAIT_PERIOD_ACTIVE"
-	ConstraintViolationExceptionReasonMAXTAGLIMITEXCEEDED                                    = "MAX_TAG_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonTAGPOLICYVIOLATION                                     = "TAG_POLICY_VIOLATION"
-	ConstraintViolationExceptionReasonMAXDELEGATEDADMINISTRATORSFORSERVICELIMITEXCEEDED      = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonCANNOTREGISTERMASTERASDELEGATEDADMINISTRATOR           = "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"
-	ConstraintViolationExceptionReasonCANNOTREMOVEDELEGATEDADMINISTRATORFROMORG              = "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG"
-	ConstraintViolationExceptionReasonDELEGATEDADMINISTRATOREXISTSFORTHISSERVICE             = "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE"
-	ConstraintViolationExceptionReasonMASTERACCOUNTMISSINGBUSINESSLICENSE                    = "MASTER_ACCOUNT_MISSING_BUSINESS_LICENSE"
+	ConstraintViolationExceptionReasonACCOUNTNOTACTIVEFORTRANSFERRESPONSIBILITY              = "ACCOUNT_NOT_ACTIVE_FOR_TRANSFER_RESPONSIBILITY"
+	ConstraintViolationExceptionReasonACCOUNTNUMBERLIMITEXCEEDED                             = "ACCOUNT_NUMBER_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonACTIVERESPONSIBILITYTRANSFERPROCESS                    = "ACTIVE_RESPONSIBILITY_TRANSFER_PROCESS"
+	ConstraintViolationExceptionReasonALLFEATURESMIGRATIONORGANIZATIONSIZELIMITEXCEEDED      = "ALL_FEATURES_MIGRATION_ORGANIZATION_SIZE_LIMIT_EXCEEDED"
 	ConstraintViolationExceptionReasonCANNOTCLOSEMANAGEMENTACCOUNT                           = "CANNOT_CLOSE_MANAGEMENT_ACCOUNT"
+	ConstraintViolationExceptionReasonCANNOTREGISTERMASTERASDELEGATEDADMINISTRATOR           = "CANNOT_REGISTER_MASTER_AS_DELEGATED_ADMINISTRATOR"
+	ConstraintViolationExceptionReasonCANNOTREGISTERSUSPENDEDACCOUNTASDELEGATEDADMINISTRATOR = "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
+	ConstraintViolationExceptionReasonCANNOTREMOVEDELEGATEDADMINISTRATORFROMORG              = "CANNOT_REMOVE_DELEGATED_ADMINISTRATOR_FROM_ORG"
 	ConstraintViolationExceptionReasonCLOSEACCOUNTQUOTAEXCEEDED                              = "CLOSE_ACCOUNT_QUOTA_EXCEEDED"
 	ConstraintViolationExceptionReasonCLOSEACCOUNTREQUESTSLIMITEXCEEDED                      = "CLOSE_ACCOUNT_REQUESTS_LIMIT_EXCEEDED"
-	ConstraintViolationExceptionReasonSERVICEACCESSNOTENABLED                                = "SERVICE_ACCESS_NOT_ENABLED"
+	ConstraintViolationExceptionReasonCREATEORGANIZATIONINBILLINGMODEUNSUPPORTEDREGION       = "CREATE_ORGANIZATION_IN_BILLING_MODE_UNSUPPORTED_REGION"
+	ConstraintViolationExceptionReasonDELEGATEDADMINISTRATOREXISTSFORTHISSERVICE             = "DELEGATED_ADMINISTRATOR_EXISTS_FOR_THIS_SERVICE"
+	ConstraintViolationExceptionReasonEMAILVERIFICATIONCODEEXPIRED                           = "EMAIL_VERIFICATION_CODE_EXPIRED"
+	ConstraintViolationExceptionReasonHANDSHAKERATELIMITEXCEEDED                             = "HANDSHAKE_RATE_LIMIT_EXCEEDED"
 	ConstraintViolationExceptionReasonINVALIDPAYMENTINSTRUMENT                               = "INVALID_PAYMENT_INSTRUMENT"
-	ConstraintViolationExceptionReasonACCOUNTCREATIONNOTCOMPLETE                             = "ACCOUNT_CREATION_NOT_COMPLETE"
-	ConstraintViolationExceptionReasonCANNOTREGISTERSUSPENDEDACCOUNTASDELEGATEDADMINISTRATOR = "CANNOT_REGISTER_SUSPENDED_ACCOUNT_AS_DELEGATED_ADMINISTRATOR"
+	ConstraintViolationExceptionReasonMASTERACCOUNTADDRESSDOESNOTMATCHMARKETPLACE            = "MASTER_ACCOUNT_ADDRESS_DOES_NOT_MATCH_MARKETPLACE"
+	ConstraintViolationExceptionReasonMASTERACCOUNTMISSINGBUSINESSLICENSE                    = "MASTER_ACCOUNT_MISSING_BUSINESS_LICENSE"
+	ConstraintViolationExceptionReasonMASTERACCOUNTMISSINGCONTACTINFO                        = "MASTER_ACCOUNT_MISSING_CONTACT_INFO"
+	ConstraintViolationExceptionReasonMASTERACCOUNTNOTGOVCLOUDENABLED                        = "MASTER_ACCOUNT_NOT_GOVCLOUD_ENABLED"
+	ConstraintViolationExceptionReasonMASTERACCOUNTPAYMENTINSTRUMENTREQUIRED                 = "MASTER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED"
+	ConstraintViolationExceptionReasonMAXDELEGATEDADMINISTRATORSFORSERVICELIMITEXCEEDED      = "MAX_DELEGATED_ADMINISTRATORS_FOR_SERVICE_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonMAXPOLICYTYPEATTACHMENTLIMITEXCEEDED                   = "MAX_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonMAXTAGLIMITEXCEEDED                                    = "MAX_TAG_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonMEMBERACCOUNTPAYMENTINSTRUMENTREQUIRED                 = "MEMBER_ACCOUNT_PAYMENT_INSTRUMENT_REQUIRED"
+	ConstraintViolationExceptionReasonMINPOLICYTYPEATTACHMENTLIMITEXCEEDED                   = "MIN_POLICY_TYPE_ATTACHMENT_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonORGANIZATIONNOTINALLFEATURESMODE                       = "ORGANIZATION_NOT_IN_ALL_FEATURES_MODE"
+	ConstraintViolationExceptionReasonOUDEPTHLIMITEXCEEDED                                   = "OU_DEPTH_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonOUNUMBERLIMITEXCEEDED                                  = "OU_NUMBER_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonPOLICYCONTENTLIMITEXCEEDED                             = "POLICY_CONTENT_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonPOLICYNUMBERLIMITEXCEEDED                              = "POLICY_NUMBER_LIMIT_EXCEEDED"
+	ConstraintViolationExceptionReasonPOLICYTYPEENABLEDFORTHISSERVICE                        = "POLICY_TYPE_ENABLED_FOR_THIS_SERVICE"
+	ConstraintViolationExceptionReasonRESPONSIBILITYTRANSFERMAXINBOUNDQUOTAVIOLATION         = "RESPONSIBILITY_TRANSFER_MAX_INBOUND_QUOTA_VIOLATION"
+	ConstraintViolationExceptionReasonRESPONSIBILITYTRANSFERMAXLEVELVIOLATION                = "RESPONSIBILITY_TRANSFER_MAX_LEVEL_VIOLATION"
+	ConstraintViolationExceptionReasonRESPONSIBILITYTRANSFERMAXOUTBOUNDQUOTAVIOLATION        = "RESPONSIBILITY_TRANSFER_MAX_OUTBOUND_QUOTA_VIOLATION"
+	ConstraintViolationExceptionReasonRESPONSIBILITYTRANSFERMAXTRANSFERSQUOTAVIOLATION       = "RESPONSIBILITY_TRANSFER_MAX_TRANSFERS_QUOTA_VIOLATION"
+	ConstraintViolationExceptionReasonSERVICEACCESSNOTENABLED                                = "SERVICE_ACCESS_NOT_ENABLED"
+	ConstraintViolationExceptionReasonTAGPOLICYVIOLATION                                     = "TAG_POLICY_VIOLATION"
+	ConstraintViolationExceptionReasonTRANSFERRESPONSIBILITYSOURCEDELETIONINPROGRESS         = "TRANSFER_RESPONSIBILITY_SOURCE_DELETION_IN_PROGRESS"
+	ConstraintViolationExceptionReasonTRANSFERRESPONSIBILITYTARGETDELETIONINPROGRESS         = "TRANSFER_RESPONSIBILITY_TARGET_DELETION_IN_PROGRESS"
+	ConstraintViolationExceptionReasonTRANSFERRESPONSIBILITYUPDATENOTALLOWED                 = "TRANSFER_RESPONSIBILITY_UPDATE_NOT_ALLOWED"
+	ConstraintViolationExceptionReasonUNMETBILLINGPREREQUISITE                               = "UNMET_BILLING_PREREQUISITE"
+	ConstraintViolationExceptionReasonUNSUPPORTEDPRICING                                     = "UNSUPPORTED_PRICING"
+	ConstraintViolationExceptionReasonWAITPERIODACTIVE                                       = "WAIT_PERIOD_ACTIVE"
 )
 
 // Values of CreateAccountFailureReason.
 const (
 	CreateAccountFailureReasonACCOUNTLIMITEXCEEDED                             = "ACCOUNT_LIMIT_EXCEEDED"
+	CreateAccountFailureReasonCONCURRENTACCOUNTMODIFICATION                    = "CONCURRENT_ACCOUNT_MODIFICATION"
 	CreateAccountFailureReasonEMAILALREADYEXISTS                               = "EMAIL_ALREADY_EXISTS"
+	CreateAccountFailureReasonFAILEDBUSINESSVALIDATION                         = "FAILED_BUSINESS_VALIDATION"
+	CreateAccountFailureReasonGOVCLOUDACCOUNTALREADYEXISTS                     = "GOVCLOUD_ACCOUNT_ALREADY_EXISTS"
+	CreateAccountFailureReasonINTERNALFAILURE                                  = "INTERNAL_FAILURE"
 	CreateAccountFailureReasonINVALIDADDRESS                                   = "INVALID_ADDRESS"
 	CreateAccountFailureReasonINVALIDEMAIL                                     = "INVALID_EMAIL"
-	CreateAccountFailureReasonCONCURRENTACCOUNTMODIFICATION                    = "CONCURRENT_ACCOUNT_MODIFICATION"
-	CreateAccountFailureReasonINTERNALFAILURE                                  = "INTERNAL_FAILURE"
-	CreateAccountFailureReasonGOVCLOUDACCOUNTALREADYEXISTS                     = "GOVCLOUD_ACCOUNT_ALREADY_EXISTS"
-	CreateAccountFailureReasonMISSINGBUSINESSVALIDATION                        = "MISSING_BUSINESS_VALIDATION"
-	CreateAccountFailureReasonFAILEDBUSINESSVALIDATION                         = "FAILED_BUSINESS_VALIDATION"
-	CreateAccountFailureReasonPENDINGBUSINESSVALIDATION                        = "PENDING_BUSINESS_VALIDATION"
 	CreateAccountFailureReasonINVALIDIDENTITYFORBUSINESSVALIDATION             = "INVALID_IDENTITY_FOR_BUSINESS_VALIDATION"
-	CreateAccountFailureReasonUNKNOWNBUSINESSVALIDATION                        = "UNKNOWN_BUSINESS_VALIDATION"
-	CreateAccountFailureReasonMISSINGPAYMENTINSTRUMENT                         = "MISSING_PAYMENT_INSTRUMENT"
 	CreateAccountFailureReasonINVALIDPAYMENTINSTRUMENT                         = "INVALID_PAYMENT_INSTRUMENT"
+	CreateAccountFailureReasonMISSINGBUSINESSVALIDATION                        = "MISSING_BUSINESS_VALIDATION"
+	CreateAccountFailureReasonMISSINGPAYMENTINSTRUMENT                         = "MISSING_PAYMENT_INSTRUMENT"
+	CreateAccountFailureReasonPENDINGBUSINESSVALIDATION                        = "PENDING_BUSINESS_VALIDATION"
+	CreateAccountFailureReasonUNKNOWNBUSINESSVALIDATION                        = "UNKNOWN_BUSINESS_VALIDATION"
 	CreateAccountFailureReasonUPDATEEXISTINGRESOURCEPOLICYWITHTAGSNOTSUPPORTED = "UPDATE_EXISTING_RESOURCE_POLICY_WITH_TAGS_NOT_SUPPORTED"
 )
 
 // Values of CreateAccountState.
 const (
+	CreateAccountStateFAILED     = "FAILED"
 	CreateAccountStateINPROGRESS = "IN_PROGRESS"
 	CreateAccountStateSUCCEEDED  = "SUCCEEDED"
-	CreateAccountStateFAILED     = "FAILED"
 )
 
 // Values of EffectivePolicyType.
 const (
-	EffectivePolicyTypeTAGPOLICY              = "TAG_POLICY"
-	EffectivePolicyTypeBACKUPPOLICY           = "BACKUP_POLICY"
-	EffectivePolicyTypeAISERVICESOPTOUTPOLICY = "AISERVICES_OPT_OUT_POLICY"
+	EffectivePolicyTypeAISERVICESOPTOUTPOLICY        = "AISERVICES_OPT_OUT_POLICY"
+	EffectivePolicyTypeBACKUPPOLICY                  = "BACKUP_POLICY"
+	EffectivePolicyTypeBEDROCKPOLICY                 = "BEDROCK_POLICY"
+	EffectivePolicyTypeCHATBOTPOLICY                 = "CHATBOT_POLICY"
+	EffectivePolicyTypeDECLARATIVEPOLICYEC2          = "DECLARATIVE_POLICY_EC2"
+	EffectivePolicyTypeGUARDDUTYPOLICY               = "GUARDDUTY_POLICY"
+	EffectivePolicyTypeINSPECTORPOLICY               = "INSPECTOR_POLICY"
+	EffectivePolicyTypeNETWORKSECURITYDIRECTORPOLICY = "NETWORK_SECURITY_DIRECTOR_POLICY"
+	EffectivePolicyTypeS3POLICY                      = "S3_POLICY"
+	EffectivePolicyTypeSECURITYHUBPOLICY             = "SECURITYHUB_POLICY"
+	EffectivePolicyTypeTAGPOLICY                     = "TAG_POLICY"
+	EffectivePolicyTypeUPGRADEROLLOUTPOLICY          = "UPGRADE_ROLLOUT_POLICY"
 )
 
 // Values of HandshakeConstraintViolationExceptionReason.
 const (
 	HandshakeConstraintViolationExceptionReasonACCOUNTNUMBERLIMITEXCEEDED                       = "ACCOUNT_NUMBER_LIMIT_EXCEEDED"
-	HandshakeConstraintViolationExceptionReasonHANDSHAKERATELIMITEXCEEDED                       = "HANDSHAKE_RATE_LIMIT_EXCEEDED"
 	HandshakeConstraintViolationExceptionReasonALREADYINANORGANIZATION                          = "ALREADY_IN_AN_ORGANIZATION"
-	HandshakeConstraintViolationExceptionReasonORGANIZATIONALREADYHASALLFEATURES                = "ORGANIZATION_ALREADY_HAS_ALL_FEATURES"
-	HandshakeConstraintViolationExceptionReasonORGANIZATIONISALREADYPENDINGALLFEATURESMIGRATION = "ORGANIZATION_IS_ALREADY_PENDING_ALL_FEATURES_MIGRATION"
+	HandshakeConstraintViolationExceptionReasonHANDSHAKERATELIMITEXCEEDED                       = "HANDSHAKE_RATE_LIMIT_EXCEEDED"
 	HandshakeConstraintViolationExceptionReasonINVITEDISABLEDDURINGENABLEALLFEATURES            = "INVITE_DISABLED_DURING_ENABLE_ALL_FEATURES"
-	HandshakeConstraintViolationExceptionReasonPAYMENTINSTRUMENTREQUIRED                        = "PAYMENT_INSTRUMENT_REQUIRED"
-	HandshakeConstraintViolationExceptionReasonORGANIZATIONFROMDIFFERENTSELLEROFRECORD          = "ORGANIZATION_FROM_DIFFERENT_SELLER_OF_RECORD"
-	HandshakeConstraintViolationExceptionReasonORGANIZATIONMEMBERSHIPCHANGERATELIMITEXCEEDED    = "ORGANIZATION_MEMBERSHIP_CHANGE_RATE_LIMIT_EXCEEDED"
+	HandshakeConstraintViolationExceptionReasonLEGACYPERMISSIONSSTILLINUSE                      = "LEGACY_PERMISSIONS_STILL_IN_USE"
 	HandshakeConstraintViolationExceptionReasonMANAGEMENTACCOUNTEMAILNOTVERIFIED                = "MANAGEMENT_ACCOUNT_EMAIL_NOT_VERIFIED"
+	HandshakeConstraintViolationExceptionReasonORGANIZATIONALREADYHASALLFEATURES                = "ORGANIZATION_ALREADY_HAS_ALL_FEATURES"
+	HandshakeConstraintViolationExceptionReasonORGANIZATIONFROMDIFFERENTSELLEROFRECORD          = "ORGANIZATION_FROM_DIFFERENT_SELLER_OF_RECORD"
+	HandshakeConstraintViolationExceptionReasonORGANIZATIONISALREADYPENDINGALLFEATURESMIGRATION = "ORGANIZATION_IS_ALREADY_PENDING_ALL_FEATURES_MIGRATION"
+	HandshakeConstraintViolationExceptionReasonORGANIZATIONMEMBERSHIPCHANGERATELIMITEXCEEDED    = "ORGANIZATION_MEMBERSHIP_CHANGE_RATE_LIMIT_EXCEEDED"
+	HandshakeConstraintViolationExceptionReasonPASTDUEINVOICE                                   = "PAST_DUE_INVOICE"
+	HandshakeConstraintViolationExceptionReasonPAYMENTINSTRUMENTREQUIRED                        = "PAYMENT_INSTRUMENT_REQUIRED"
+	HandshakeConstraintViolationExceptionReasonRESPONSIBILITYTRANSFERALREADYEXISTS              = "RESPONSIBILITY_TRANSFER_ALREADY_EXISTS"
+	HandshakeConstraintViolationExceptionReasonSOURCEANDTARGETCANNOTMATCH                       = "SOURCE_AND_TARGET_CANNOT_MATCH"
+	HandshakeConstraintViolationExceptionReasonTARGETACCOUNTVALIDATIONFAILURE                   = "TARGET_ACCOUNT_VALIDATION_FAILURE"
+	HandshakeConstraintViolationExceptionReasonUNUSEDPREPAYMENTBALANCE                          = "UNUSED_PREPAYMENT_BALANCE"
 )
 
 // Values of HandshakePartyType.
 const (
 	HandshakePartyTypeACCOUNT      = "ACCOUNT"
-	HandshakePartyTypeORGANIZATION = "ORGANIZATION"
 	HandshakePartyTypeEMAIL        = "EMAIL"
+	HandshakePartyTypeORGANIZATION = "ORGANIZATION"
 )
 
 // Values of HandshakeResourceType.
 const (
 	HandshakeResourceTypeACCOUNT                = "ACCOUNT"
-	HandshakeResourceTypeORGANIZATION           = "ORGANIZATION"
-	HandshakeResourceTypeORGANIZATIONFEATURESET = "ORGANIZATION_FEATURE_SET"
 	HandshakeResourceTypeEMAIL                  = "EMAIL"
+	HandshakeResourceTypeMANAGEMENTACCOUNT      = "MANAGEMENT_ACCOUNT"
+	HandshakeResourceTypeMANAGEMENTEMAIL        = "MANAGEMENT_EMAIL"
+	HandshakeResourceTypeMANAGEMENTNAME         = "MANAGEMENT_NAME"
 	HandshakeResourceTypeMASTEREMAIL            = "MASTER_EMAIL"
 	HandshakeResourceTypeMASTERNAME             = "MASTER_NAME"
 	HandshakeResourceTypeNOTES                  = "NOTES"
+	HandshakeResourceTypeORGANIZATION           = "ORGANIZATION"
+	HandshakeResourceTypeORGANIZATIONFEATURESET = "ORGANIZATION_FEATURE_SET"
 	HandshakeResourceTypePARENTHANDSHAKE        = "PARENT_HANDSHAKE"
+	HandshakeResourceTypeRESPONSIBILITYTRANSFER = "RESPONSIBILITY_TRANSFER"
+	HandshakeResourceTypeTRANSFERSTARTTIMESTAMP = "TRANSFER_START_TIMESTAMP"
+	HandshakeResourceTypeTRANSFERTYPE           = "TRANSFER_TYPE"
 )
 
 // Values of HandshakeState.
 const (
-	HandshakeStateREQUESTED = "REQUESTED"
-	HandshakeStateOPEN      = "OPEN"
-	HandshakeStateCANCELED  = "CANCELED"
 	HandshakeStateACCEPTED  = "ACCEPTED"
+	HandshakeStateCANCELED  = "CANCELED"
 	HandshakeStateDECLINED  = "DECLINED"
 	HandshakeStateEXPIRED   = "EXPIRED"
+	HandshakeStateOPEN      = "OPEN"
+	HandshakeStateREQUESTED = "REQUESTED"
 )
 
 // Values of IAMUserAccessToBilling.
@@ -157,34 +201,47 @@ const (
 
 // Values of InvalidInputExceptionReason.
 const (
-	InvalidInputExceptionReasonINVALIDPARTYTYPETARGET                = "INVALID_PARTY_TYPE_TARGET"
-	InvalidInputExceptionReasonINVALIDSYNTAXORGANIZATIONARN          = "INVALID_SYNTAX_ORGANIZATION_ARN"
-	InvalidInputExceptionReasonINVALIDSYNTAXPOLICYID                 = "INVALID_SYNTAX_POLICY_ID"
-	InvalidInputExceptionReasonINVALIDENUM                           = "INVALID_ENUM"
-	InvalidInputExceptionReasonINVALIDENUMPOLICYTYPE                 = "INVALID_ENUM_POLICY_TYPE"
-	InvalidInputExceptionReasonINVALIDLISTMEMBER                     = "INVALID_LIST_MEMBER"
-	InvalidInputExceptionReasonMAXLENGTHEXCEEDED                     = "MAX_LENGTH_EXCEEDED"
-	InvalidInputExceptionReasonMAXVALUEEXCEEDED                      = "MAX_VALUE_EXCEEDED"
-	InvalidInputExceptionReasonMINLENGTHEXCEEDED                     = "MIN_LENGTH_EXCEEDED"
-	InvalidInputExceptionReasonMINVALUEEXCEEDED                      = "MIN_VALUE_EXCEEDED"
-	InvalidInputExceptionReasonIMMUTABLEPOLICY                       = "IMMUTABLE_POLICY"
-	InvalidInputExceptionReasonINVALIDPATTERN                        = "INVALID_PATTERN"
-	InvalidInputExceptionReasonINVALIDPATTERNTARGETID                = "INVALID_PATTERN_TARGET_ID"
-	InvalidInputExceptionReasonINPUTREQUIRED                         = "INPUT_REQUIRED"
-	InvalidInputExceptionReasonINVALIDNEXTTOKEN                      = "INVALID_NEXT_TOKEN"
-	InvalidInputExceptionReasonMAXLIMITEXCEEDEDFILTER                = "MAX_LIMIT_EXCEEDED_FILTER"
-	InvalidInputExceptionReasonMOVINGACCOUNTBETWEENDIFFERENTROOTS    = "MOVING_ACCOUNT_BETWEEN_DIFFERENT_ROOTS"
-	InvalidInputExceptionReasonINVALIDFULLNAMETARGET                 = "INVALID_FULL_NAME_TARGET"
-	InvalidInputExceptionReasonUNRECOGNIZEDSERVICEPRINCIPAL          = "UNRECOGNIZED_SERVICE_PRINCIPAL"
-	InvalidInputExceptionReasonINVALIDROLENAME                       = "INVALID_ROLE_NAME"
-	InvalidInputExceptionReasonINVALIDSYSTEMTAGSPARAMETER            = "INVALID_SYSTEM_TAGS_PARAMETER"
-	InvalidInputExceptionReasonDUPLICATETAGKEY                       = "DUPLICATE_TAG_KEY"
-	InvalidInputExceptionReasonTARGETNOTSUPPORTED                    = "TARGET_NOT_SUPPORTED"
-	InvalidInputExceptionReasonINVALIDEMAILADDRESSTARGET             = "INVALID_EMAIL_ADDRESS_TARGET"
-	InvalidInputExceptionReasonINVALIDRESOURCEPOLICYJSON             = "INVALID_RESOURCE_POLICY_JSON"
-	InvalidInputExceptionReasonUNSUPPORTEDACTIONINRESOURCEPOLICY     = "UNSUPPORTED_ACTION_IN_RESOURCE_POLICY"
-	InvalidInputExceptionReasonUNSUPPORTEDPOLICYTYPEINRESOURCEPOLICY = "UNSUPPORTED_POLICY_TYPE_IN_RESOURCE_POLICY"
-	InvalidInputExceptionReasonUNSUPPORTEDRESOURCEINRESOURCEPOLICY   = "UNSUPPORTED_RESOURCE_IN_RESOURCE_POLICY"
+	InvalidInputExceptionReasonCALLERREQUIREDFIELDMISSING                = "CALLER_REQUIRED_FIELD_MISSING"
+	InvalidInputExceptionReasonDUPLICATETAGKEY                           = "DUPLICATE_TAG_KEY"
+	InvalidInputExceptionReasonENDDATENOTENDOFMONTH                      = "END_DATE_NOT_END_OF_MONTH"
+	InvalidInputExceptionReasonENDDATETOOEARLY                           = "END_DATE_TOO_EARLY"
+	InvalidInputExceptionReasonENDDATETOOLATE                            = "END_DATE_TOO_LATE"
+	InvalidInputExceptionReasonIMMUTABLEPOLICY                           = "IMMUTABLE_POLICY"
+	InvalidInputExceptionReasonINPUTREQUIRED                             = "INPUT_REQUIRED"
+	InvalidInputExceptionReasonINVALIDEMAILADDRESSTARGET                 = "INVALID_EMAIL_ADDRESS_TARGET"
+	InvalidInputExceptionReasonINVALIDENDDATE                            = "INVALID_END_DATE"
+	InvalidInputExceptionReasonINVALIDENUM                               = "INVALID_ENUM"
+	InvalidInputExceptionReasonINVALIDENUMPOLICYTYPE                     = "INVALID_ENUM_POLICY_TYPE"
+	InvalidInputExceptionReasonINVALIDFULLNAMETARGET                     = "INVALID_FULL_NAME_TARGET"
+	InvalidInputExceptionReasonINVALIDLISTMEMBER                         = "INVALID_LIST_MEMBER"
+	InvalidInputExceptionReasonINVALIDNEXTTOKEN                          = "INVALID_NEXT_TOKEN"
+	InvalidInputExceptionReasonINVALIDPARTYTYPETARGET                    = "INVALID_PARTY_TYPE_TARGET"
+	InvalidInputExceptionReasonINVALIDPATTERN                            = "INVALID_PATTERN"
+	InvalidInputExceptionReasonINVALIDPATTERNTARGETID                    = "INVALID_PATTERN_TARGET_ID"
+	InvalidInputExceptionReasonINVALIDPRINCIPAL                          = "INVALID_PRINCIPAL"
+	InvalidInputExceptionReasonINVALIDRESOURCEPOLICYJSON                 = "INVALID_RESOURCE_POLICY_JSON"
+	InvalidInputExceptionReasonINVALIDROLENAME                           = "INVALID_ROLE_NAME"
+	InvalidInputExceptionReasonINVALIDSTARTDATE                          = "INVALID_START_DATE"
+	InvalidInputExceptionReasonINVALIDSYNTAXORGANIZATIONARN              = "INVALID_SYNTAX_ORGANIZATION_ARN"
+	InvalidInputExceptionReasonINVALIDSYNTAXPOLICYID                     = "INVALID_SYNTAX_POLICY_ID"
+	InvalidInputExceptionReasonINVALIDSYSTEMTAGSPARAMETER                = "INVALID_SYSTEM_TAGS_PARAMETER"
+	InvalidInputExceptionReasonMAXLIMITEXCEEDEDFILTER                    = "MAX_LIMIT_EXCEEDED_FILTER"
+	InvalidInputExceptionReasonMAXLENGTHEXCEEDED                         = "MAX_LENGTH_EXCEEDED"
+	InvalidInputExceptionReasonMAXVALUEEXCEEDED                          = "MAX_VALUE_EXCEEDED"
+	InvalidInputExceptionReasonMINLENGTHEXCEEDED                         = "MIN_LENGTH_EXCEEDED"
+	InvalidInputExceptionReasonMINVALUEEXCEEDED                          = "MIN_VALUE_EXCEEDED"
+	InvalidInputExceptionReasonMOVINGACCOUNTBETWEENDIFFERENTROOTS        = "MOVING_ACCOUNT_BETWEEN_DIFFERENT_ROOTS"
+	InvalidInputExceptionReasonNONDETACHABLEPOLICY                       = "NON_DETACHABLE_POLICY"
+	InvalidInputExceptionReasonSTARTDATENOTBEGINNINGOFDAY                = "START_DATE_NOT_BEGINNING_OF_DAY"
+	InvalidInputExceptionReasonSTARTDATENOTBEGINNINGOFMONTH              = "START_DATE_NOT_BEGINNING_OF_MONTH"
+	InvalidInputExceptionReasonSTARTDATETOOEARLY                         = "START_DATE_TOO_EARLY"
+	InvalidInputExceptionReasonSTARTDATETOOLATE                          = "START_DATE_TOO_LATE"
+	InvalidInputExceptionReasonTARGETNOTSUPPORTED                        = "TARGET_NOT_SUPPORTED"
+	InvalidInputExceptionReasonUNRECOGNIZEDSERVICEPRINCIPAL              = "UNRECOGNIZED_SERVICE_PRINCIPAL"
+	InvalidInputExceptionReasonUNSUPPORTEDACTIONINRESOURCEPOLICY         = "UNSUPPORTED_ACTION_IN_RESOURCE_POLICY"
+	InvalidInputExceptionReasonUNSUPPORTEDACTIONINRESPONSIBILITYTRANSFER = "UNSUPPORTED_ACTION_IN_RESPONSIBILITY_TRANSFER"
+	InvalidInputExceptionReasonUNSUPPORTEDPOLICYTYPEINRESOURCEPOLICY     = "UNSUPPORTED_POLICY_TYPE_IN_RESOURCE_POLICY"
+	InvalidInputExceptionReasonUNSUPPORTEDRESOURCEINRESOURCEPOLICY       = "UNSUPPORTED_RESOURCE_IN_RESOURCE_POLICY"
 )
 
 // Values of OrganizationFeatureSet.
@@ -195,23 +252,48 @@ const (
 
 // Values of ParentType.
 const (
-	ParentTypeROOT               = "ROOT"
 	ParentTypeORGANIZATIONALUNIT = "ORGANIZATIONAL_UNIT"
+	ParentTypeROOT               = "ROOT"
 )
 
 // Values of PolicyType.
 const (
-	PolicyTypeSERVICECONTROLPOLICY   = "SERVICE_CONTROL_POLICY"
-	PolicyTypeTAGPOLICY              = "TAG_POLICY"
-	PolicyTypeBACKUPPOLICY           = "BACKUP_POLICY"
-	PolicyTypeAISERVICESOPTOUTPOLICY = "AISERVICES_OPT_OUT_POLICY"
+	PolicyTypeAISERVICESOPTOUTPOLICY        = "AISERVICES_OPT_OUT_POLICY"
+	PolicyTypeBACKUPPOLICY                  = "BACKUP_POLICY"
+	PolicyTypeBEDROCKPOLICY                 = "BEDROCK_POLICY"
+	PolicyTypeCHATBOTPOLICY                 = "CHATBOT_POLICY"
+	PolicyTypeDECLARATIVEPOLICYEC2          = "DECLARATIVE_POLICY_EC2"
+	PolicyTypeGUARDDUTYPOLICY               = "GUARDDUTY_POLICY"
+	PolicyTypeINSPECTORPOLICY               = "INSPECTOR_POLICY"
+	PolicyTypeNETWORKSECURITYDIRECTORPOLICY = "NETWORK_SECURITY_DIRECTOR_POLICY"
+	PolicyTypeRESOURCECONTROLPOLICY         = "RESOURCE_CONTROL_POLICY"
+	PolicyTypeS3POLICY                      = "S3_POLICY"
+	PolicyTypeSECURITYHUBPOLICY             = "SECURITYHUB_POLICY"
+	PolicyTypeSERVICECONTROLPOLICY          = "SERVICE_CONTROL_POLICY"
+	PolicyTypeTAGPOLICY                     = "TAG_POLICY"
+	PolicyTypeUPGRADEROLLOUTPOLICY          = "UPGRADE_ROLLOUT_POLICY"
 )
 
 // Values of PolicyTypeStatus.
 const (
 	PolicyTypeStatusENABLED        = "ENABLED"
-	PolicyTypeStatusPENDINGENABLE  = "PENDING_ENABLE"
 	PolicyTypeStatusPENDINGDISABLE = "PENDING_DISABLE"
+	PolicyTypeStatusPENDINGENABLE  = "PENDING_ENABLE"
+)
+
+// Values of ResponsibilityTransferStatus.
+const (
+	ResponsibilityTransferStatusACCEPTED  = "ACCEPTED"
+	ResponsibilityTransferStatusCANCELED  = "CANCELED"
+	ResponsibilityTransferStatusDECLINED  = "DECLINED"
+	ResponsibilityTransferStatusEXPIRED   = "EXPIRED"
+	ResponsibilityTransferStatusREQUESTED = "REQUESTED"
+	ResponsibilityTransferStatusWITHDRAWN = "WITHDRAWN"
+)
+
+// Values of ResponsibilityTransferType.
+const (
+	ResponsibilityTransferTypeBILLING = "BILLING"
 )
 
 // Values of TargetType.

@@ -15,55 +15,58 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "organizations", Version: "2016-11-28", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "", TargetPrefix: "AWSOrganizationsV20161128", Global: false, QueryErrors: false,
+		Name: "organizations", Version: "2016-11-28", Protocols: []wire.Protocol{"json-1.1"}, Namespace: "http://organizations.amazonaws.com/doc/2016-11-28/", TargetPrefix: "AWSOrganizationsV20161128", Global: true,
 		Errors: []wire.ErrorShape{
-			{Code: "AWSOrganizationsNotInUseException", Status: 400},
-			{Code: "AccessDeniedException", Status: 400},
-			{Code: "AccessDeniedForDependencyException", Status: 400},
-			{Code: "AccountAlreadyClosedException", Status: 400},
-			{Code: "AccountAlreadyRegisteredException", Status: 400},
-			{Code: "AccountNotFoundException", Status: 400},
-			{Code: "AccountNotRegisteredException", Status: 400},
-			{Code: "AccountOwnerNotVerifiedException", Status: 400},
-			{Code: "AlreadyInOrganizationException", Status: 400},
-			{Code: "ChildNotFoundException", Status: 400},
-			{Code: "ConcurrentModificationException", Status: 400},
-			{Code: "ConflictException", Status: 400},
-			{Code: "ConstraintViolationException", Status: 400},
-			{Code: "CreateAccountStatusNotFoundException", Status: 400},
-			{Code: "DestinationParentNotFoundException", Status: 400},
-			{Code: "DuplicateAccountException", Status: 400},
-			{Code: "DuplicateHandshakeException", Status: 400},
-			{Code: "DuplicateOrganizationalUnitException", Status: 400},
-			{Code: "DuplicatePolicyAttachmentException", Status: 400},
-			{Code: "DuplicatePolicyException", Status: 400},
+			{Code: "AWSOrganizationsNotInUseException", Status: 404},
+			{Code: "AccessDeniedException", Status: 403},
+			{Code: "AccessDeniedForDependencyException", Status: 403},
+			{Code: "AccountAlreadyClosedException", Status: 409},
+			{Code: "AccountAlreadyRegisteredException", Status: 409},
+			{Code: "AccountNotFoundException", Status: 404},
+			{Code: "AccountNotRegisteredException", Status: 409},
+			{Code: "AccountOwnerNotVerifiedException", Status: 403},
+			{Code: "AlreadyInOrganizationException", Status: 409},
+			{Code: "ChildNotFoundException", Status: 404},
+			{Code: "ConcurrentModificationException", Status: 409},
+			{Code: "ConflictException", Status: 409},
+			{Code: "ConstraintViolationException", Status: 409},
+			{Code: "CreateAccountStatusNotFoundException", Status: 404},
+			{Code: "DestinationParentNotFoundException", Status: 404},
+			{Code: "DuplicateAccountException", Status: 409},
+			{Code: "DuplicateHandshakeException", Status: 409},
+			{Code: "DuplicateOrganizationalUnitException", Status: 409},
+			{Code: "DuplicatePolicyAttachmentException", Status: 409},
+			{Code: "DuplicatePolicyException", Status: 409},
 			{Code: "EffectivePolicyNotFoundException", Status: 400},
-			{Code: "FinalizingOrganizationException", Status: 400},
-			{Code: "HandshakeAlreadyInStateException", Status: 400},
-			{Code: "HandshakeConstraintViolationException", Status: 400},
-			{Code: "HandshakeNotFoundException", Status: 400},
-			{Code: "InvalidHandshakeTransitionException", Status: 400},
+			{Code: "FinalizingOrganizationException", Status: 409},
+			{Code: "HandshakeAlreadyInStateException", Status: 409},
+			{Code: "HandshakeConstraintViolationException", Status: 409},
+			{Code: "HandshakeNotFoundException", Status: 404},
+			{Code: "InvalidHandshakeTransitionException", Status: 409},
 			{Code: "InvalidInputException", Status: 400},
+			{Code: "InvalidResponsibilityTransferTransitionException", Status: 409},
 			{Code: "MalformedPolicyDocumentException", Status: 400},
-			{Code: "MasterCannotLeaveOrganizationException", Status: 400},
-			{Code: "OrganizationNotEmptyException", Status: 400},
-			{Code: "OrganizationalUnitNotEmptyException", Status: 400},
-			{Code: "OrganizationalUnitNotFoundException", Status: 400},
-			{Code: "ParentNotFoundException", Status: 400},
+			{Code: "MasterCannotLeaveOrganizationException", Status: 409},
+			{Code: "OrganizationNotEmptyException", Status: 409},
+			{Code: "OrganizationalUnitNotEmptyException", Status: 409},
+			{Code: "OrganizationalUnitNotFoundException", Status: 404},
+			{Code: "ParentNotFoundException", Status: 404},
 			{Code: "PolicyChangesInProgressException", Status: 400},
-			{Code: "PolicyInUseException", Status: 400},
-			{Code: "PolicyNotAttachedException", Status: 400},
-			{Code: "PolicyNotFoundException", Status: 400},
-			{Code: "PolicyTypeAlreadyEnabledException", Status: 400},
-			{Code: "PolicyTypeNotAvailableForOrganizationException", Status: 400},
-			{Code: "PolicyTypeNotEnabledException", Status: 400},
-			{Code: "ResourcePolicyNotFoundException", Status: 400},
-			{Code: "RootNotFoundException", Status: 400},
+			{Code: "PolicyInUseException", Status: 409},
+			{Code: "PolicyNotAttachedException", Status: 409},
+			{Code: "PolicyNotFoundException", Status: 404},
+			{Code: "PolicyTypeAlreadyEnabledException", Status: 409},
+			{Code: "PolicyTypeNotAvailableForOrganizationException", Status: 409},
+			{Code: "PolicyTypeNotEnabledException", Status: 409},
+			{Code: "ResourcePolicyNotFoundException", Status: 404},
+			{Code: "ResponsibilityTransferAlreadyInStatusException", Status: 409},
+			{Code: "ResponsibilityTransferNotFoundException", Status: 404},
+			{Code: "RootNotFoundException", Status: 404},
 			{Code: "ServiceException", Status: 500},
-			{Code: "SourceParentNotFoundException", Status: 400},
-			{Code: "TargetNotFoundException", Status: 400},
-			{Code: "TooManyRequestsException", Status: 400},
-			{Code: "UnsupportedAPIEndpointException", Status: 400},
+			{Code: "SourceParentNotFoundException", Status: 404},
+			{Code: "TargetNotFoundException", Status: 404},
+			{Code: "TooManyRequestsException", Status: 429},
+			{Code: "UnsupportedAPIEndpointException", Status: 403},
 		},
 		Operations: []*wire.Operation{
 			{Name: "AcceptHandshake", In: (*AcceptHandshakeRequest)(nil), Out: (*AcceptHandshakeResponse)(nil), Bind: func(impl any) wire.Handler {
@@ -250,6 +253,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DescribeResponsibilityTransfer", In: (*DescribeResponsibilityTransferRequest)(nil), Out: (*DescribeResponsibilityTransferResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DescribeResponsibilityTransfer(context.Context, *DescribeResponsibilityTransferRequest) (*DescribeResponsibilityTransferResponse, error)
+				}); ok {
+					return wire.Handle(i.DescribeResponsibilityTransfer)
+				}
+				return nil
+			}},
 			{Name: "DetachPolicy", In: (*DetachPolicyRequest)(nil), Out: (*DetachPolicyOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DetachPolicy(context.Context, *DetachPolicyRequest) (*DetachPolicyOutput, error)
@@ -306,6 +317,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "InviteOrganizationToTransferResponsibility", In: (*InviteOrganizationToTransferResponsibilityRequest)(nil), Out: (*InviteOrganizationToTransferResponsibilityResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					InviteOrganizationToTransferResponsibility(context.Context, *InviteOrganizationToTransferResponsibilityRequest) (*InviteOrganizationToTransferResponsibilityResponse, error)
+				}); ok {
+					return wire.Handle(i.InviteOrganizationToTransferResponsibility)
+				}
+				return nil
+			}},
 			{Name: "LeaveOrganization", In: (*LeaveOrganizationInput)(nil), Out: (*LeaveOrganizationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					LeaveOrganization(context.Context, *LeaveOrganizationInput) (*LeaveOrganizationOutput, error)
@@ -335,6 +354,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					ListAccountsForParent(context.Context, *ListAccountsForParentRequest) (*ListAccountsForParentResponse, error)
 				}); ok {
 					return wire.Handle(i.ListAccountsForParent)
+				}
+				return nil
+			}},
+			{Name: "ListAccountsWithInvalidEffectivePolicy", In: (*ListAccountsWithInvalidEffectivePolicyRequest)(nil), Out: (*ListAccountsWithInvalidEffectivePolicyResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListAccountsWithInvalidEffectivePolicy(context.Context, *ListAccountsWithInvalidEffectivePolicyRequest) (*ListAccountsWithInvalidEffectivePolicyResponse, error)
+				}); ok {
+					return wire.Handle(i.ListAccountsWithInvalidEffectivePolicy)
 				}
 				return nil
 			}},
@@ -370,6 +397,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ListEffectivePolicyValidationErrors", In: (*ListEffectivePolicyValidationErrorsRequest)(nil), Out: (*ListEffectivePolicyValidationErrorsResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListEffectivePolicyValidationErrors(context.Context, *ListEffectivePolicyValidationErrorsRequest) (*ListEffectivePolicyValidationErrorsResponse, error)
+				}); ok {
+					return wire.Handle(i.ListEffectivePolicyValidationErrors)
+				}
+				return nil
+			}},
 			{Name: "ListHandshakesForAccount", In: (*ListHandshakesForAccountRequest)(nil), Out: (*ListHandshakesForAccountResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListHandshakesForAccount(context.Context, *ListHandshakesForAccountRequest) (*ListHandshakesForAccountResponse, error)
@@ -386,11 +421,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "ListInboundResponsibilityTransfers", In: (*ListInboundResponsibilityTransfersRequest)(nil), Out: (*ListInboundResponsibilityTransfersResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListInboundResponsibilityTransfers(context.Context, *ListInboundResponsibilityTransfersRequest) (*ListInboundResponsibilityTransfersResponse, error)
+				}); ok {
+					return wire.Handle(i.ListInboundResponsibilityTransfers)
+				}
+				return nil
+			}},
 			{Name: "ListOrganizationalUnitsForParent", In: (*ListOrganizationalUnitsForParentRequest)(nil), Out: (*ListOrganizationalUnitsForParentResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListOrganizationalUnitsForParent(context.Context, *ListOrganizationalUnitsForParentRequest) (*ListOrganizationalUnitsForParentResponse, error)
 				}); ok {
 					return wire.Handle(i.ListOrganizationalUnitsForParent)
+				}
+				return nil
+			}},
+			{Name: "ListOutboundResponsibilityTransfers", In: (*ListOutboundResponsibilityTransfersRequest)(nil), Out: (*ListOutboundResponsibilityTransfersResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListOutboundResponsibilityTransfers(context.Context, *ListOutboundResponsibilityTransfersRequest) (*ListOutboundResponsibilityTransfersResponse, error)
+				}); ok {
+					return wire.Handle(i.ListOutboundResponsibilityTransfers)
 				}
 				return nil
 			}},
@@ -482,6 +533,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "TerminateResponsibilityTransfer", In: (*TerminateResponsibilityTransferRequest)(nil), Out: (*TerminateResponsibilityTransferResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					TerminateResponsibilityTransfer(context.Context, *TerminateResponsibilityTransferRequest) (*TerminateResponsibilityTransferResponse, error)
+				}); ok {
+					return wire.Handle(i.TerminateResponsibilityTransfer)
+				}
+				return nil
+			}},
 			{Name: "UntagResource", In: (*UntagResourceRequest)(nil), Out: (*UntagResourceOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					UntagResource(context.Context, *UntagResourceRequest) (*UntagResourceOutput, error)
@@ -503,6 +562,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					UpdatePolicy(context.Context, *UpdatePolicyRequest) (*UpdatePolicyResponse, error)
 				}); ok {
 					return wire.Handle(i.UpdatePolicy)
+				}
+				return nil
+			}},
+			{Name: "UpdateResponsibilityTransfer", In: (*UpdateResponsibilityTransferRequest)(nil), Out: (*UpdateResponsibilityTransferResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateResponsibilityTransfer(context.Context, *UpdateResponsibilityTransferRequest) (*UpdateResponsibilityTransferResponse, error)
+				}); ok {
+					return wire.Handle(i.UpdateResponsibilityTransfer)
 				}
 				return nil
 			}},

@@ -21,6 +21,8 @@ type Account struct {
 	JoinedMethod    *string
 	JoinedTimestamp *time.Time
 	Name            *string
+	Paths           []string
+	State           *string
 	Status          *string
 }
 
@@ -127,6 +129,7 @@ type DelegatedAdministrator struct {
 	JoinedMethod          *string
 	JoinedTimestamp       *time.Time
 	Name                  *string
+	State                 *string
 	Status                *string
 }
 
@@ -205,6 +208,14 @@ type DescribeResourcePolicyResponse struct {
 	ResourcePolicy *ResourcePolicy
 }
 
+type DescribeResponsibilityTransferRequest struct {
+	Id *string `wire:",req"`
+}
+
+type DescribeResponsibilityTransferResponse struct {
+	ResponsibilityTransfer *ResponsibilityTransfer
+}
+
 type DetachPolicyRequest struct {
 	PolicyId *string `wire:",req"`
 	TargetId *string `wire:",req"`
@@ -228,6 +239,13 @@ type EffectivePolicy struct {
 	PolicyContent        *string
 	PolicyType           *string
 	TargetId             *string
+}
+
+type EffectivePolicyValidationError struct {
+	ContributingPolicies []string
+	ErrorCode            *string
+	ErrorMessage         *string
+	PathToError          *string
 }
 
 type EnableAWSServiceAccessRequest struct {
@@ -292,6 +310,19 @@ type InviteAccountToOrganizationResponse struct {
 	Handshake *Handshake
 }
 
+type InviteOrganizationToTransferResponsibilityRequest struct {
+	Notes          *string
+	SourceName     *string    `wire:",req"`
+	StartTimestamp *time.Time `wire:",req"`
+	Tags           []Tag
+	Target         *HandshakeParty `wire:",req"`
+	Type           *string         `wire:",req"`
+}
+
+type InviteOrganizationToTransferResponsibilityResponse struct {
+	Handshake *Handshake
+}
+
 type ListAWSServiceAccessForOrganizationRequest struct {
 	MaxResults *int32
 	NextToken  *string
@@ -321,6 +352,18 @@ type ListAccountsRequest struct {
 type ListAccountsResponse struct {
 	Accounts  []Account
 	NextToken *string
+}
+
+type ListAccountsWithInvalidEffectivePolicyRequest struct {
+	MaxResults *int32
+	NextToken  *string
+	PolicyType *string `wire:",req"`
+}
+
+type ListAccountsWithInvalidEffectivePolicyResponse struct {
+	Accounts   []Account
+	NextToken  *string
+	PolicyType *string
 }
 
 type ListChildrenRequest struct {
@@ -368,6 +411,22 @@ type ListDelegatedServicesForAccountResponse struct {
 	NextToken         *string
 }
 
+type ListEffectivePolicyValidationErrorsRequest struct {
+	AccountId  *string `wire:",req"`
+	MaxResults *int32
+	NextToken  *string
+	PolicyType *string `wire:",req"`
+}
+
+type ListEffectivePolicyValidationErrorsResponse struct {
+	AccountId                       *string
+	EffectivePolicyValidationErrors []EffectivePolicyValidationError
+	EvaluationTimestamp             *time.Time
+	NextToken                       *string
+	Path                            *string
+	PolicyType                      *string
+}
+
 type ListHandshakesForAccountRequest struct {
 	Filter     *HandshakeFilter
 	MaxResults *int32
@@ -390,6 +449,18 @@ type ListHandshakesForOrganizationResponse struct {
 	NextToken  *string
 }
 
+type ListInboundResponsibilityTransfersRequest struct {
+	Id         *string
+	MaxResults *int32
+	NextToken  *string
+	Type       *string `wire:",req"`
+}
+
+type ListInboundResponsibilityTransfersResponse struct {
+	NextToken               *string
+	ResponsibilityTransfers []ResponsibilityTransfer
+}
+
 type ListOrganizationalUnitsForParentRequest struct {
 	MaxResults *int32
 	NextToken  *string
@@ -399,6 +470,17 @@ type ListOrganizationalUnitsForParentRequest struct {
 type ListOrganizationalUnitsForParentResponse struct {
 	NextToken           *string
 	OrganizationalUnits []OrganizationalUnit
+}
+
+type ListOutboundResponsibilityTransfersRequest struct {
+	MaxResults *int32
+	NextToken  *string
+	Type       *string `wire:",req"`
+}
+
+type ListOutboundResponsibilityTransfersResponse struct {
+	NextToken               *string
+	ResponsibilityTransfers []ResponsibilityTransfer
 }
 
 type ListParentsRequest struct {
@@ -486,6 +568,7 @@ type OrganizationalUnit struct {
 	Arn  *string
 	Id   *string
 	Name *string
+	Path *string
 }
 
 type Parent struct {
@@ -547,6 +630,19 @@ type ResourcePolicySummary struct {
 	Id  *string
 }
 
+type ResponsibilityTransfer struct {
+	ActiveHandshakeId *string
+	Arn               *string
+	EndTimestamp      *time.Time
+	Id                *string
+	Name              *string
+	Source            *TransferParticipant
+	StartTimestamp    *time.Time
+	Status            *string
+	Target            *TransferParticipant
+	Type              *string
+}
+
 type Root struct {
 	Arn         *string
 	Id          *string
@@ -562,6 +658,20 @@ type Tag struct {
 type TagResourceRequest struct {
 	ResourceId *string `wire:",req"`
 	Tags       []Tag   `wire:",req"`
+}
+
+type TerminateResponsibilityTransferRequest struct {
+	EndTimestamp *time.Time
+	Id           *string `wire:",req"`
+}
+
+type TerminateResponsibilityTransferResponse struct {
+	ResponsibilityTransfer *ResponsibilityTransfer
+}
+
+type TransferParticipant struct {
+	ManagementAccountEmail *string
+	ManagementAccountId    *string
 }
 
 type UntagResourceRequest struct {
@@ -587,4 +697,13 @@ type UpdatePolicyRequest struct {
 
 type UpdatePolicyResponse struct {
 	Policy *Policy
+}
+
+type UpdateResponsibilityTransferRequest struct {
+	Id   *string `wire:",req"`
+	Name *string `wire:",req"`
+}
+
+type UpdateResponsibilityTransferResponse struct {
+	ResponsibilityTransfer *ResponsibilityTransfer
 }

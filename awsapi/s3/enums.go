@@ -7,10 +7,28 @@ const (
 	AnalyticsS3ExportFileFormatCSV = "CSV"
 )
 
+// Values of AnnotationConfigurationState.
+const (
+	AnnotationConfigurationStateDISABLED = "DISABLED"
+	AnnotationConfigurationStateENABLED  = "ENABLED"
+)
+
+// Values of AnnotationDirective.
+const (
+	AnnotationDirectiveCOPY    = "COPY"
+	AnnotationDirectiveEXCLUDE = "EXCLUDE"
+)
+
 // Values of ArchiveStatus.
 const (
 	ArchiveStatusARCHIVEACCESS     = "ARCHIVE_ACCESS"
 	ArchiveStatusDEEPARCHIVEACCESS = "DEEP_ARCHIVE_ACCESS"
+)
+
+// Values of BucketAbacStatus.
+const (
+	BucketAbacStatusDisabled = "Disabled"
+	BucketAbacStatusEnabled  = "Enabled"
 )
 
 // Values of BucketAccelerateStatus.
@@ -21,16 +39,18 @@ const (
 
 // Values of BucketCannedACL.
 const (
+	BucketCannedACLAuthenticatedRead = "authenticated-read"
 	BucketCannedACLPrivate           = "private"
 	BucketCannedACLPublicRead        = "public-read"
 	BucketCannedACLPublicReadWrite   = "public-read-write"
-	BucketCannedACLAuthenticatedRead = "authenticated-read"
 )
 
 // Values of BucketLocationConstraint.
 const (
+	BucketLocationConstraintEU           = "EU"
 	BucketLocationConstraintAfSouth1     = "af-south-1"
 	BucketLocationConstraintApEast1      = "ap-east-1"
+	BucketLocationConstraintApEast2      = "ap-east-2"
 	BucketLocationConstraintApNortheast1 = "ap-northeast-1"
 	BucketLocationConstraintApNortheast2 = "ap-northeast-2"
 	BucketLocationConstraintApNortheast3 = "ap-northeast-3"
@@ -39,18 +59,26 @@ const (
 	BucketLocationConstraintApSoutheast1 = "ap-southeast-1"
 	BucketLocationConstraintApSoutheast2 = "ap-southeast-2"
 	BucketLocationConstraintApSoutheast3 = "ap-southeast-3"
+	BucketLocationConstraintApSoutheast4 = "ap-southeast-4"
+	BucketLocationConstraintApSoutheast5 = "ap-southeast-5"
+	BucketLocationConstraintApSoutheast6 = "ap-southeast-6"
+	BucketLocationConstraintApSoutheast7 = "ap-southeast-7"
 	BucketLocationConstraintCaCentral1   = "ca-central-1"
+	BucketLocationConstraintCaWest1      = "ca-west-1"
 	BucketLocationConstraintCnNorth1     = "cn-north-1"
 	BucketLocationConstraintCnNorthwest1 = "cn-northwest-1"
-	BucketLocationConstraintEU           = "EU"
 	BucketLocationConstraintEuCentral1   = "eu-central-1"
+	BucketLocationConstraintEuCentral2   = "eu-central-2"
 	BucketLocationConstraintEuNorth1     = "eu-north-1"
 	BucketLocationConstraintEuSouth1     = "eu-south-1"
 	BucketLocationConstraintEuSouth2     = "eu-south-2"
 	BucketLocationConstraintEuWest1      = "eu-west-1"
 	BucketLocationConstraintEuWest2      = "eu-west-2"
 	BucketLocationConstraintEuWest3      = "eu-west-3"
+	BucketLocationConstraintIlCentral1   = "il-central-1"
+	BucketLocationConstraintMeCentral1   = "me-central-1"
 	BucketLocationConstraintMeSouth1     = "me-south-1"
+	BucketLocationConstraintMxCentral1   = "mx-central-1"
 	BucketLocationConstraintSaEast1      = "sa-east-1"
 	BucketLocationConstraintUsEast2      = "us-east-2"
 	BucketLocationConstraintUsGovEast1   = "us-gov-east-1"
@@ -66,6 +94,12 @@ const (
 	BucketLogsPermissionWRITE       = "WRITE"
 )
 
+// Values of BucketNamespace.
+const (
+	BucketNamespaceAccountRegional = "account-regional"
+	BucketNamespaceGlobal          = "global"
+)
+
 // Values of BucketType.
 const (
 	BucketTypeDirectory = "Directory"
@@ -79,10 +113,16 @@ const (
 
 // Values of ChecksumAlgorithm.
 const (
-	ChecksumAlgorithmCRC32  = "CRC32"
-	ChecksumAlgorithmCRC32C = "CRC32C"
-	ChecksumAlgorithmSHA1   = "SHA1"
-	ChecksumAlgorithmSHA256 = "SHA256"
+	ChecksumAlgorithmCRC32     = "CRC32"
+	ChecksumAlgorithmCRC32C    = "CRC32C"
+	ChecksumAlgorithmCRC64NVME = "CRC64NVME"
+	ChecksumAlgorithmMD5       = "MD5"
+	ChecksumAlgorithmSHA1      = "SHA1"
+	ChecksumAlgorithmSHA256    = "SHA256"
+	ChecksumAlgorithmSHA512    = "SHA512"
+	ChecksumAlgorithmXXHASH128 = "XXHASH128"
+	ChecksumAlgorithmXXHASH3   = "XXHASH3"
+	ChecksumAlgorithmXXHASH64  = "XXHASH64"
 )
 
 // Values of ChecksumMode.
@@ -90,22 +130,29 @@ const (
 	ChecksumModeENABLED = "ENABLED"
 )
 
+// Values of ChecksumType.
+const (
+	ChecksumTypeCOMPOSITE  = "COMPOSITE"
+	ChecksumTypeFULLOBJECT = "FULL_OBJECT"
+)
+
 // Values of CompressionType.
 const (
-	CompressionTypeNONE  = "NONE"
-	CompressionTypeGZIP  = "GZIP"
 	CompressionTypeBZIP2 = "BZIP2"
+	CompressionTypeGZIP  = "GZIP"
+	CompressionTypeNONE  = "NONE"
 )
 
 // Values of DataRedundancy.
 const (
 	DataRedundancySingleAvailabilityZone = "SingleAvailabilityZone"
+	DataRedundancySingleLocalZone        = "SingleLocalZone"
 )
 
 // Values of DeleteMarkerReplicationStatus.
 const (
-	DeleteMarkerReplicationStatusEnabled  = "Enabled"
 	DeleteMarkerReplicationStatusDisabled = "Disabled"
+	DeleteMarkerReplicationStatusEnabled  = "Enabled"
 )
 
 // Values of EncodingType.
@@ -113,47 +160,63 @@ const (
 	EncodingTypeUrl = "url"
 )
 
+// Values of EncryptionType.
+const (
+	EncryptionTypeNONE = "NONE"
+	EncryptionTypeSSEC = "SSE-C"
+)
+
 // Values of Event.
 const (
-	EventS3ReducedRedundancyLostObject                  = "s3:ReducedRedundancyLostObject"
+	EventS3IntelligentTiering                           = "s3:IntelligentTiering"
+	EventS3LifecycleExpiration                          = "s3:LifecycleExpiration:*"
+	EventS3LifecycleExpirationDelete                    = "s3:LifecycleExpiration:Delete"
+	EventS3LifecycleExpirationDeleteMarkerCreated       = "s3:LifecycleExpiration:DeleteMarkerCreated"
+	EventS3LifecycleTransition                          = "s3:LifecycleTransition"
+	EventS3ObjectAclPut                                 = "s3:ObjectAcl:Put"
+	EventS3ObjectAnnotation                             = "s3:ObjectAnnotation:*"
+	EventS3ObjectAnnotationDelete                       = "s3:ObjectAnnotation:Delete"
+	EventS3ObjectAnnotationPut                          = "s3:ObjectAnnotation:Put"
 	EventS3ObjectCreated                                = "s3:ObjectCreated:*"
-	EventS3ObjectCreatedPut                             = "s3:ObjectCreated:Put"
-	EventS3ObjectCreatedPost                            = "s3:ObjectCreated:Post"
-	EventS3ObjectCreatedCopy                            = "s3:ObjectCreated:Copy"
 	EventS3ObjectCreatedCompleteMultipartUpload         = "s3:ObjectCreated:CompleteMultipartUpload"
+	EventS3ObjectCreatedCopy                            = "s3:ObjectCreated:Copy"
+	EventS3ObjectCreatedPost                            = "s3:ObjectCreated:Post"
+	EventS3ObjectCreatedPut                             = "s3:ObjectCreated:Put"
 	EventS3ObjectRemoved                                = "s3:ObjectRemoved:*"
 	EventS3ObjectRemovedDelete                          = "s3:ObjectRemoved:Delete"
 	EventS3ObjectRemovedDeleteMarkerCreated             = "s3:ObjectRemoved:DeleteMarkerCreated"
 	EventS3ObjectRestore                                = "s3:ObjectRestore:*"
-	EventS3ObjectRestorePost                            = "s3:ObjectRestore:Post"
 	EventS3ObjectRestoreCompleted                       = "s3:ObjectRestore:Completed"
+	EventS3ObjectRestoreDelete                          = "s3:ObjectRestore:Delete"
+	EventS3ObjectRestorePost                            = "s3:ObjectRestore:Post"
+	EventS3ObjectRetentionPut                           = "s3:ObjectRetention:Put"
+	EventS3ObjectTagging                                = "s3:ObjectTagging:*"
+	EventS3ObjectTaggingDelete                          = "s3:ObjectTagging:Delete"
+	EventS3ObjectTaggingPut                             = "s3:ObjectTagging:Put"
+	EventS3ReducedRedundancyLostObject                  = "s3:ReducedRedundancyLostObject"
 	EventS3Replication                                  = "s3:Replication:*"
 	EventS3ReplicationOperationFailedReplication        = "s3:Replication:OperationFailedReplication"
-	EventS3ReplicationOperationNotTracked               = "s3:Replication:OperationNotTracked"
 	EventS3ReplicationOperationMissedThreshold          = "s3:Replication:OperationMissedThreshold"
+	EventS3ReplicationOperationNotTracked               = "s3:Replication:OperationNotTracked"
 	EventS3ReplicationOperationReplicatedAfterThreshold = "s3:Replication:OperationReplicatedAfterThreshold"
-	EventS3ObjectRestoreDelete                          = "s3:ObjectRestore:Delete"
-	EventS3LifecycleTransition                          = "s3:LifecycleTransition"
-	EventS3IntelligentTiering                           = "s3:IntelligentTiering"
-	EventS3ObjectAclPut                                 = "s3:ObjectAcl:Put"
-	EventS3LifecycleExpiration                          = "s3:LifecycleExpiration:*"
-	EventS3LifecycleExpirationDelete                    = "s3:LifecycleExpiration:Delete"
-	EventS3LifecycleExpirationDeleteMarkerCreated       = "s3:LifecycleExpiration:DeleteMarkerCreated"
-	EventS3ObjectTagging                                = "s3:ObjectTagging:*"
-	EventS3ObjectTaggingPut                             = "s3:ObjectTagging:Put"
-	EventS3ObjectTaggingDelete                          = "s3:ObjectTagging:Delete"
 )
 
 // Values of ExistingObjectReplicationStatus.
 const (
-	ExistingObjectReplicationStatusEnabled  = "Enabled"
 	ExistingObjectReplicationStatusDisabled = "Disabled"
+	ExistingObjectReplicationStatusEnabled  = "Enabled"
+)
+
+// Values of ExpirationState.
+const (
+	ExpirationStateDISABLED = "DISABLED"
+	ExpirationStateENABLED  = "ENABLED"
 )
 
 // Values of ExpirationStatus.
 const (
-	ExpirationStatusEnabled  = "Enabled"
 	ExpirationStatusDisabled = "Disabled"
+	ExpirationStatusEnabled  = "Enabled"
 )
 
 // Values of ExpressionType.
@@ -163,9 +226,9 @@ const (
 
 // Values of FileHeaderInfo.
 const (
-	FileHeaderInfoUSE    = "USE"
 	FileHeaderInfoIGNORE = "IGNORE"
 	FileHeaderInfoNONE   = "NONE"
+	FileHeaderInfoUSE    = "USE"
 )
 
 // Values of FilterRuleName.
@@ -182,8 +245,14 @@ const (
 
 // Values of IntelligentTieringStatus.
 const (
-	IntelligentTieringStatusEnabled  = "Enabled"
 	IntelligentTieringStatusDisabled = "Disabled"
+	IntelligentTieringStatusEnabled  = "Enabled"
+)
+
+// Values of InventoryConfigurationState.
+const (
+	InventoryConfigurationStateDISABLED = "DISABLED"
+	InventoryConfigurationStateENABLED  = "ENABLED"
 )
 
 // Values of InventoryFormat.
@@ -207,21 +276,25 @@ const (
 
 // Values of InventoryOptionalField.
 const (
-	InventoryOptionalFieldSize                         = "Size"
-	InventoryOptionalFieldLastModifiedDate             = "LastModifiedDate"
-	InventoryOptionalFieldStorageClass                 = "StorageClass"
-	InventoryOptionalFieldETag                         = "ETag"
-	InventoryOptionalFieldIsMultipartUploaded          = "IsMultipartUploaded"
-	InventoryOptionalFieldReplicationStatus            = "ReplicationStatus"
-	InventoryOptionalFieldEncryptionStatus             = "EncryptionStatus"
-	InventoryOptionalFieldObjectLockRetainUntilDate    = "ObjectLockRetainUntilDate"
-	InventoryOptionalFieldObjectLockMode               = "ObjectLockMode"
-	InventoryOptionalFieldObjectLockLegalHoldStatus    = "ObjectLockLegalHoldStatus"
-	InventoryOptionalFieldIntelligentTieringAccessTier = "IntelligentTieringAccessTier"
-	InventoryOptionalFieldBucketKeyStatus              = "BucketKeyStatus"
-	InventoryOptionalFieldChecksumAlgorithm            = "ChecksumAlgorithm"
-	InventoryOptionalFieldObjectAccessControlList      = "ObjectAccessControlList"
-	InventoryOptionalFieldObjectOwner                  = "ObjectOwner"
+	InventoryOptionalFieldBucketKeyStatus                 = "BucketKeyStatus"
+	InventoryOptionalFieldChecksumAlgorithm               = "ChecksumAlgorithm"
+	InventoryOptionalFieldETag                            = "ETag"
+	InventoryOptionalFieldEncryptionStatus                = "EncryptionStatus"
+	InventoryOptionalFieldIntelligentTieringAccessTier    = "IntelligentTieringAccessTier"
+	InventoryOptionalFieldIntelligentTieringReferenceDate = "IntelligentTieringReferenceDate"
+	InventoryOptionalFieldIsMultipartUploaded             = "IsMultipartUploaded"
+	InventoryOptionalFieldLastModifiedDate                = "LastModifiedDate"
+	InventoryOptionalFieldLifecycleExpirationDate         = "LifecycleExpirationDate"
+	InventoryOptionalFieldObjectAccessControlList         = "ObjectAccessControlList"
+	InventoryOptionalFieldObjectLockEventHoldDuration     = "ObjectLockEventHoldDuration"
+	InventoryOptionalFieldObjectLockEventHoldStatus       = "ObjectLockEventHoldStatus"
+	InventoryOptionalFieldObjectLockLegalHoldStatus       = "ObjectLockLegalHoldStatus"
+	InventoryOptionalFieldObjectLockMode                  = "ObjectLockMode"
+	InventoryOptionalFieldObjectLockRetainUntilDate       = "ObjectLockRetainUntilDate"
+	InventoryOptionalFieldObjectOwner                     = "ObjectOwner"
+	InventoryOptionalFieldReplicationStatus               = "ReplicationStatus"
+	InventoryOptionalFieldSize                            = "Size"
+	InventoryOptionalFieldStorageClass                    = "StorageClass"
 )
 
 // Values of JSONType.
@@ -233,18 +306,19 @@ const (
 // Values of LocationType.
 const (
 	LocationTypeAvailabilityZone = "AvailabilityZone"
+	LocationTypeLocalZone        = "LocalZone"
 )
 
 // Values of MFADelete.
 const (
-	MFADeleteEnabled  = "Enabled"
 	MFADeleteDisabled = "Disabled"
+	MFADeleteEnabled  = "Enabled"
 )
 
 // Values of MFADeleteStatus.
 const (
-	MFADeleteStatusEnabled  = "Enabled"
 	MFADeleteStatusDisabled = "Disabled"
+	MFADeleteStatusEnabled  = "Enabled"
 )
 
 // Values of MetadataDirective.
@@ -255,28 +329,28 @@ const (
 
 // Values of MetricsStatus.
 const (
-	MetricsStatusEnabled  = "Enabled"
 	MetricsStatusDisabled = "Disabled"
+	MetricsStatusEnabled  = "Enabled"
 )
 
 // Values of ObjectAttributes.
 const (
-	ObjectAttributesETag         = "ETag"
 	ObjectAttributesChecksum     = "Checksum"
+	ObjectAttributesETag         = "ETag"
 	ObjectAttributesObjectParts  = "ObjectParts"
-	ObjectAttributesStorageClass = "StorageClass"
 	ObjectAttributesObjectSize   = "ObjectSize"
+	ObjectAttributesStorageClass = "StorageClass"
 )
 
 // Values of ObjectCannedACL.
 const (
+	ObjectCannedACLAuthenticatedRead      = "authenticated-read"
+	ObjectCannedACLAwsExecRead            = "aws-exec-read"
+	ObjectCannedACLBucketOwnerFullControl = "bucket-owner-full-control"
+	ObjectCannedACLBucketOwnerRead        = "bucket-owner-read"
 	ObjectCannedACLPrivate                = "private"
 	ObjectCannedACLPublicRead             = "public-read"
 	ObjectCannedACLPublicReadWrite        = "public-read-write"
-	ObjectCannedACLAuthenticatedRead      = "authenticated-read"
-	ObjectCannedACLAwsExecRead            = "aws-exec-read"
-	ObjectCannedACLBucketOwnerRead        = "bucket-owner-read"
-	ObjectCannedACLBucketOwnerFullControl = "bucket-owner-full-control"
 )
 
 // Values of ObjectLockEnabled.
@@ -284,44 +358,54 @@ const (
 	ObjectLockEnabledEnabled = "Enabled"
 )
 
+// Values of ObjectLockEventHold.
+const (
+	ObjectLockEventHoldOFF = "OFF"
+	ObjectLockEventHoldON  = "ON"
+)
+
 // Values of ObjectLockLegalHoldStatus.
 const (
-	ObjectLockLegalHoldStatusON  = "ON"
 	ObjectLockLegalHoldStatusOFF = "OFF"
+	ObjectLockLegalHoldStatusON  = "ON"
 )
 
 // Values of ObjectLockMode.
 const (
-	ObjectLockModeGOVERNANCE = "GOVERNANCE"
 	ObjectLockModeCOMPLIANCE = "COMPLIANCE"
+	ObjectLockModeGOVERNANCE = "GOVERNANCE"
 )
 
 // Values of ObjectLockRetentionMode.
 const (
-	ObjectLockRetentionModeGOVERNANCE = "GOVERNANCE"
 	ObjectLockRetentionModeCOMPLIANCE = "COMPLIANCE"
+	ObjectLockRetentionModeGOVERNANCE = "GOVERNANCE"
 )
 
 // Values of ObjectOwnership.
 const (
+	ObjectOwnershipBucketOwnerEnforced  = "BucketOwnerEnforced"
 	ObjectOwnershipBucketOwnerPreferred = "BucketOwnerPreferred"
 	ObjectOwnershipObjectWriter         = "ObjectWriter"
-	ObjectOwnershipBucketOwnerEnforced  = "BucketOwnerEnforced"
 )
 
 // Values of ObjectStorageClass.
 const (
-	ObjectStorageClassSTANDARD           = "STANDARD"
-	ObjectStorageClassREDUCEDREDUNDANCY  = "REDUCED_REDUNDANCY"
-	ObjectStorageClassGLACIER            = "GLACIER"
-	ObjectStorageClassSTANDARDIA         = "STANDARD_IA"
-	ObjectStorageClassONEZONEIA          = "ONEZONE_IA"
-	ObjectStorageClassINTELLIGENTTIERING = "INTELLIGENT_TIERING"
-	ObjectStorageClassDEEPARCHIVE        = "DEEP_ARCHIVE"
-	ObjectStorageClassOUTPOSTS           = "OUTPOSTS"
-	ObjectStorageClassGLACIERIR          = "GLACIER_IR"
-	ObjectStorageClassSNOW               = "SNOW"
-	ObjectStorageClassEXPRESSONEZONE     = "EXPRESS_ONEZONE"
+	ObjectStorageClassAWSBACKUPLOWCOSTWARM = "AWS_BACKUP_LOW_COST_WARM"
+	ObjectStorageClassAWSBACKUPWARM        = "AWS_BACKUP_WARM"
+	ObjectStorageClassDEEPARCHIVE          = "DEEP_ARCHIVE"
+	ObjectStorageClassEXPRESSONEZONE       = "EXPRESS_ONEZONE"
+	ObjectStorageClassFSXONTAP             = "FSX_ONTAP"
+	ObjectStorageClassFSXOPENZFS           = "FSX_OPENZFS"
+	ObjectStorageClassGLACIER              = "GLACIER"
+	ObjectStorageClassGLACIERIR            = "GLACIER_IR"
+	ObjectStorageClassINTELLIGENTTIERING   = "INTELLIGENT_TIERING"
+	ObjectStorageClassONEZONEIA            = "ONEZONE_IA"
+	ObjectStorageClassOUTPOSTS             = "OUTPOSTS"
+	ObjectStorageClassREDUCEDREDUNDANCY    = "REDUCED_REDUNDANCY"
+	ObjectStorageClassSNOW                 = "SNOW"
+	ObjectStorageClassSTANDARD             = "STANDARD"
+	ObjectStorageClassSTANDARDIA           = "STANDARD_IA"
 )
 
 // Values of ObjectVersionStorageClass.
@@ -341,23 +425,23 @@ const (
 
 // Values of PartitionDateSource.
 const (
-	PartitionDateSourceEventTime    = "EventTime"
 	PartitionDateSourceDeliveryTime = "DeliveryTime"
+	PartitionDateSourceEventTime    = "EventTime"
 )
 
 // Values of Payer.
 const (
-	PayerRequester   = "Requester"
 	PayerBucketOwner = "BucketOwner"
+	PayerRequester   = "Requester"
 )
 
 // Values of Permission.
 const (
 	PermissionFULLCONTROL = "FULL_CONTROL"
-	PermissionWRITE       = "WRITE"
-	PermissionWRITEACP    = "WRITE_ACP"
 	PermissionREAD        = "READ"
 	PermissionREADACP     = "READ_ACP"
+	PermissionWRITE       = "WRITE"
+	PermissionWRITEACP    = "WRITE_ACP"
 )
 
 // Values of Protocol.
@@ -374,29 +458,29 @@ const (
 
 // Values of ReplicaModificationsStatus.
 const (
-	ReplicaModificationsStatusEnabled  = "Enabled"
 	ReplicaModificationsStatusDisabled = "Disabled"
+	ReplicaModificationsStatusEnabled  = "Enabled"
 )
 
 // Values of ReplicationRuleStatus.
 const (
-	ReplicationRuleStatusEnabled  = "Enabled"
 	ReplicationRuleStatusDisabled = "Disabled"
+	ReplicationRuleStatusEnabled  = "Enabled"
 )
 
 // Values of ReplicationStatus.
 const (
 	ReplicationStatusCOMPLETE  = "COMPLETE"
-	ReplicationStatusPENDING   = "PENDING"
-	ReplicationStatusFAILED    = "FAILED"
-	ReplicationStatusREPLICA   = "REPLICA"
 	ReplicationStatusCOMPLETED = "COMPLETED"
+	ReplicationStatusFAILED    = "FAILED"
+	ReplicationStatusPENDING   = "PENDING"
+	ReplicationStatusREPLICA   = "REPLICA"
 )
 
 // Values of ReplicationTimeStatus.
 const (
-	ReplicationTimeStatusEnabled  = "Enabled"
 	ReplicationTimeStatusDisabled = "Disabled"
+	ReplicationTimeStatusEnabled  = "Enabled"
 )
 
 // Values of RequestCharged.
@@ -414,9 +498,17 @@ const (
 	RestoreRequestTypeSELECT = "SELECT"
 )
 
+// Values of S3TablesBucketType.
+const (
+	S3TablesBucketTypeAws      = "aws"
+	S3TablesBucketTypeCustomer = "customer"
+)
+
 // Values of ServerSideEncryption.
 const (
 	ServerSideEncryptionAES256     = "AES256"
+	ServerSideEncryptionAwsBackup  = "aws:backup"
+	ServerSideEncryptionAwsFsx     = "aws:fsx"
 	ServerSideEncryptionAwsKms     = "aws:kms"
 	ServerSideEncryptionAwsKmsDsse = "aws:kms:dsse"
 )
@@ -429,28 +521,38 @@ const (
 
 // Values of SseKmsEncryptedObjectsStatus.
 const (
-	SseKmsEncryptedObjectsStatusEnabled  = "Enabled"
 	SseKmsEncryptedObjectsStatusDisabled = "Disabled"
+	SseKmsEncryptedObjectsStatusEnabled  = "Enabled"
 )
 
 // Values of StorageClass.
 const (
-	StorageClassSTANDARD           = "STANDARD"
-	StorageClassREDUCEDREDUNDANCY  = "REDUCED_REDUNDANCY"
-	StorageClassSTANDARDIA         = "STANDARD_IA"
-	StorageClassONEZONEIA          = "ONEZONE_IA"
-	StorageClassINTELLIGENTTIERING = "INTELLIGENT_TIERING"
-	StorageClassGLACIER            = "GLACIER"
-	StorageClassDEEPARCHIVE        = "DEEP_ARCHIVE"
-	StorageClassOUTPOSTS           = "OUTPOSTS"
-	StorageClassGLACIERIR          = "GLACIER_IR"
-	StorageClassSNOW               = "SNOW"
-	StorageClassEXPRESSONEZONE     = "EXPRESS_ONEZONE"
+	StorageClassAWSBACKUPLOWCOSTWARM = "AWS_BACKUP_LOW_COST_WARM"
+	StorageClassAWSBACKUPWARM        = "AWS_BACKUP_WARM"
+	StorageClassDEEPARCHIVE          = "DEEP_ARCHIVE"
+	StorageClassEXPRESSONEZONE       = "EXPRESS_ONEZONE"
+	StorageClassFSXONTAP             = "FSX_ONTAP"
+	StorageClassFSXOPENZFS           = "FSX_OPENZFS"
+	StorageClassGLACIER              = "GLACIER"
+	StorageClassGLACIERIR            = "GLACIER_IR"
+	StorageClassINTELLIGENTTIERING   = "INTELLIGENT_TIERING"
+	StorageClassONEZONEIA            = "ONEZONE_IA"
+	StorageClassOUTPOSTS             = "OUTPOSTS"
+	StorageClassREDUCEDREDUNDANCY    = "REDUCED_REDUNDANCY"
+	StorageClassSNOW                 = "SNOW"
+	StorageClassSTANDARD             = "STANDARD"
+	StorageClassSTANDARDIA           = "STANDARD_IA"
 )
 
 // Values of StorageClassAnalysisSchemaVersion.
 const (
 	StorageClassAnalysisSchemaVersionV1 = "V_1"
+)
+
+// Values of TableSseAlgorithm.
+const (
+	TableSseAlgorithmAES256 = "AES256"
+	TableSseAlgorithmAwsKms = "aws:kms"
 )
 
 // Values of TaggingDirective.
@@ -461,24 +563,30 @@ const (
 
 // Values of Tier.
 const (
-	TierStandard  = "Standard"
 	TierBulk      = "Bulk"
 	TierExpedited = "Expedited"
+	TierStandard  = "Standard"
+)
+
+// Values of TransitionDefaultMinimumObjectSize.
+const (
+	TransitionDefaultMinimumObjectSizeAllStorageClasses128K = "all_storage_classes_128K"
+	TransitionDefaultMinimumObjectSizeVariesByStorageClass  = "varies_by_storage_class"
 )
 
 // Values of TransitionStorageClass.
 const (
-	TransitionStorageClassGLACIER            = "GLACIER"
-	TransitionStorageClassSTANDARDIA         = "STANDARD_IA"
-	TransitionStorageClassONEZONEIA          = "ONEZONE_IA"
-	TransitionStorageClassINTELLIGENTTIERING = "INTELLIGENT_TIERING"
 	TransitionStorageClassDEEPARCHIVE        = "DEEP_ARCHIVE"
+	TransitionStorageClassGLACIER            = "GLACIER"
 	TransitionStorageClassGLACIERIR          = "GLACIER_IR"
+	TransitionStorageClassINTELLIGENTTIERING = "INTELLIGENT_TIERING"
+	TransitionStorageClassONEZONEIA          = "ONEZONE_IA"
+	TransitionStorageClassSTANDARDIA         = "STANDARD_IA"
 )
 
 // Values of Type.
 const (
-	TypeCanonicalUser         = "CanonicalUser"
 	TypeAmazonCustomerByEmail = "AmazonCustomerByEmail"
+	TypeCanonicalUser         = "CanonicalUser"
 	TypeGroup                 = "Group"
 )

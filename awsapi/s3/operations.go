@@ -15,19 +15,32 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "s3", Version: "2006-03-01", Protocols: []wire.Protocol{"rest-xml"}, Namespace: "", TargetPrefix: "", Global: false, QueryErrors: false,
+		Name: "s3", Version: "2006-03-01", Protocols: []wire.Protocol{"rest-xml"}, Namespace: "http://s3.amazonaws.com/doc/2006-03-01/", TargetPrefix: "AmazonS3",
 		Errors: []wire.ErrorShape{
+			{Code: "AccessDenied", Status: 403},
+			{Code: "AnnotationLimitExceeded", Status: 400},
+			{Code: "AnnotationNameTooLong", Status: 400},
 			{Code: "BucketAlreadyExists", Status: 409},
 			{Code: "BucketAlreadyOwnedByYou", Status: 409},
+			{Code: "EncryptionTypeMismatch", Status: 400},
+			{Code: "IdempotencyParameterMismatch", Status: 400},
+			{Code: "InvalidAnnotationName", Status: 400},
 			{Code: "InvalidObjectState", Status: 403},
+			{Code: "InvalidPrefix", Status: 400},
+			{Code: "InvalidRequest", Status: 400},
+			{Code: "InvalidWriteOffset", Status: 400},
+			{Code: "NoSuchAnnotation", Status: 404},
 			{Code: "NoSuchBucket", Status: 404},
 			{Code: "NoSuchKey", Status: 404},
 			{Code: "NoSuchUpload", Status: 404},
+			{Code: "NotFound", Status: 400},
 			{Code: "ObjectAlreadyInActiveTierError", Status: 403},
 			{Code: "ObjectNotInActiveTierError", Status: 403},
+			{Code: "TooManyParts", Status: 400},
+			{Code: "UnsupportedMediaType", Status: 415},
 		},
 		Operations: []*wire.Operation{
-			{Name: "AbortMultipartUpload", Method: "DELETE", Path: "/{Bucket}/{Key+}", Status: 204, In: (*AbortMultipartUploadRequest)(nil), Out: (*AbortMultipartUploadOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "AbortMultipartUpload", Method: "DELETE", Path: "/{Bucket}/{Key+}?x-id=AbortMultipartUpload", Status: 204, In: (*AbortMultipartUploadRequest)(nil), Out: (*AbortMultipartUploadOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					AbortMultipartUpload(context.Context, *AbortMultipartUploadRequest) (*AbortMultipartUploadOutput, error)
 				}); ok {
@@ -35,7 +48,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "CompleteMultipartUpload", Method: "POST", Path: "/{Bucket}/{Key+}", In: (*CompleteMultipartUploadRequest)(nil), Out: (*CompleteMultipartUploadOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "CompleteMultipartUpload", Method: "POST", Path: "/{Bucket}/{Key+}", OutRoot: "CompleteMultipartUploadResult", In: (*CompleteMultipartUploadRequest)(nil), Out: (*CompleteMultipartUploadOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CompleteMultipartUpload(context.Context, *CompleteMultipartUploadRequest) (*CompleteMultipartUploadOutput, error)
 				}); ok {
@@ -43,7 +56,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "CopyObject", Method: "PUT", Path: "/{Bucket}/{Key+}", In: (*CopyObjectRequest)(nil), Out: (*CopyObjectOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "CopyObject", Method: "PUT", Path: "/{Bucket}/{Key+}?x-id=CopyObject", In: (*CopyObjectRequest)(nil), Out: (*CopyObjectOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CopyObject(context.Context, *CopyObjectRequest) (*CopyObjectOutput, error)
 				}); ok {
@@ -59,7 +72,23 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "CreateMultipartUpload", Method: "POST", Path: "/{Bucket}/{Key+}?uploads", In: (*CreateMultipartUploadRequest)(nil), Out: (*CreateMultipartUploadOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "CreateBucketMetadataConfiguration", Method: "POST", Path: "/{Bucket}?metadataConfiguration", In: (*CreateBucketMetadataConfigurationRequest)(nil), Out: (*CreateBucketMetadataConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateBucketMetadataConfiguration(context.Context, *CreateBucketMetadataConfigurationRequest) (*CreateBucketMetadataConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.CreateBucketMetadataConfiguration)
+				}
+				return nil
+			}},
+			{Name: "CreateBucketMetadataTableConfiguration", Method: "POST", Path: "/{Bucket}?metadataTable", In: (*CreateBucketMetadataTableConfigurationRequest)(nil), Out: (*CreateBucketMetadataTableConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					CreateBucketMetadataTableConfiguration(context.Context, *CreateBucketMetadataTableConfigurationRequest) (*CreateBucketMetadataTableConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.CreateBucketMetadataTableConfiguration)
+				}
+				return nil
+			}},
+			{Name: "CreateMultipartUpload", Method: "POST", Path: "/{Bucket}/{Key+}?uploads", OutRoot: "InitiateMultipartUploadResult", In: (*CreateMultipartUploadRequest)(nil), Out: (*CreateMultipartUploadOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateMultipartUpload(context.Context, *CreateMultipartUploadRequest) (*CreateMultipartUploadOutput, error)
 				}); ok {
@@ -67,7 +96,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "CreateSession", Method: "GET", Path: "/{Bucket}?session", In: (*CreateSessionRequest)(nil), Out: (*CreateSessionOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "CreateSession", Method: "GET", Path: "/{Bucket}?session", OutRoot: "CreateSessionResult", In: (*CreateSessionRequest)(nil), Out: (*CreateSessionOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					CreateSession(context.Context, *CreateSessionRequest) (*CreateSessionOutput, error)
 				}); ok {
@@ -131,6 +160,22 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "DeleteBucketMetadataConfiguration", Method: "DELETE", Path: "/{Bucket}?metadataConfiguration", Status: 204, In: (*DeleteBucketMetadataConfigurationRequest)(nil), Out: (*DeleteBucketMetadataConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteBucketMetadataConfiguration(context.Context, *DeleteBucketMetadataConfigurationRequest) (*DeleteBucketMetadataConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteBucketMetadataConfiguration)
+				}
+				return nil
+			}},
+			{Name: "DeleteBucketMetadataTableConfiguration", Method: "DELETE", Path: "/{Bucket}?metadataTable", Status: 204, In: (*DeleteBucketMetadataTableConfigurationRequest)(nil), Out: (*DeleteBucketMetadataTableConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteBucketMetadataTableConfiguration(context.Context, *DeleteBucketMetadataTableConfigurationRequest) (*DeleteBucketMetadataTableConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteBucketMetadataTableConfiguration)
+				}
+				return nil
+			}},
 			{Name: "DeleteBucketMetricsConfiguration", Method: "DELETE", Path: "/{Bucket}?metrics", Status: 204, In: (*DeleteBucketMetricsConfigurationRequest)(nil), Out: (*DeleteBucketMetricsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteBucketMetricsConfiguration(context.Context, *DeleteBucketMetricsConfigurationRequest) (*DeleteBucketMetricsConfigurationOutput, error)
@@ -179,11 +224,19 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "DeleteObject", Method: "DELETE", Path: "/{Bucket}/{Key+}", Status: 204, In: (*DeleteObjectRequest)(nil), Out: (*DeleteObjectOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "DeleteObject", Method: "DELETE", Path: "/{Bucket}/{Key+}?x-id=DeleteObject", Status: 204, In: (*DeleteObjectRequest)(nil), Out: (*DeleteObjectOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteObject(context.Context, *DeleteObjectRequest) (*DeleteObjectOutput, error)
 				}); ok {
 					return wire.Handle(i.DeleteObject)
+				}
+				return nil
+			}},
+			{Name: "DeleteObjectAnnotation", Method: "DELETE", Path: "/{Bucket}/{Key+}?annotation", Status: 204, In: (*DeleteObjectAnnotationRequest)(nil), Out: (*DeleteObjectAnnotationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					DeleteObjectAnnotation(context.Context, *DeleteObjectAnnotationRequest) (*DeleteObjectAnnotationOutput, error)
+				}); ok {
+					return wire.Handle(i.DeleteObjectAnnotation)
 				}
 				return nil
 			}},
@@ -195,7 +248,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "DeleteObjects", Method: "POST", Path: "/{Bucket}?delete", In: (*DeleteObjectsRequest)(nil), Out: (*DeleteObjectsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "DeleteObjects", Method: "POST", Path: "/{Bucket}?delete", OutRoot: "DeleteResult", In: (*DeleteObjectsRequest)(nil), Out: (*DeleteObjectsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					DeleteObjects(context.Context, *DeleteObjectsRequest) (*DeleteObjectsOutput, error)
 				}); ok {
@@ -211,7 +264,15 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketAccelerateConfiguration", Method: "GET", Path: "/{Bucket}?accelerate", In: (*GetBucketAccelerateConfigurationRequest)(nil), Out: (*GetBucketAccelerateConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketAbac", Method: "GET", Path: "/{Bucket}?abac", In: (*GetBucketAbacRequest)(nil), Out: (*GetBucketAbacOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetBucketAbac(context.Context, *GetBucketAbacRequest) (*GetBucketAbacOutput, error)
+				}); ok {
+					return wire.Handle(i.GetBucketAbac)
+				}
+				return nil
+			}},
+			{Name: "GetBucketAccelerateConfiguration", Method: "GET", Path: "/{Bucket}?accelerate", OutRoot: "AccelerateConfiguration", In: (*GetBucketAccelerateConfigurationRequest)(nil), Out: (*GetBucketAccelerateConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketAccelerateConfiguration(context.Context, *GetBucketAccelerateConfigurationRequest) (*GetBucketAccelerateConfigurationOutput, error)
 				}); ok {
@@ -219,7 +280,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketAcl", Method: "GET", Path: "/{Bucket}?acl", In: (*GetBucketAclRequest)(nil), Out: (*GetBucketAclOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketAcl", Method: "GET", Path: "/{Bucket}?acl", OutRoot: "AccessControlPolicy", In: (*GetBucketAclRequest)(nil), Out: (*GetBucketAclOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketAcl(context.Context, *GetBucketAclRequest) (*GetBucketAclOutput, error)
 				}); ok {
@@ -227,7 +288,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketAnalyticsConfiguration", Method: "GET", Path: "/{Bucket}?analytics", In: (*GetBucketAnalyticsConfigurationRequest)(nil), Out: (*GetBucketAnalyticsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketAnalyticsConfiguration", Method: "GET", Path: "/{Bucket}?analytics&x-id=GetBucketAnalyticsConfiguration", In: (*GetBucketAnalyticsConfigurationRequest)(nil), Out: (*GetBucketAnalyticsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketAnalyticsConfiguration(context.Context, *GetBucketAnalyticsConfigurationRequest) (*GetBucketAnalyticsConfigurationOutput, error)
 				}); ok {
@@ -235,7 +296,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketCors", Method: "GET", Path: "/{Bucket}?cors", In: (*GetBucketCorsRequest)(nil), Out: (*GetBucketCorsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketCors", Method: "GET", Path: "/{Bucket}?cors", OutRoot: "CORSConfiguration", In: (*GetBucketCorsRequest)(nil), Out: (*GetBucketCorsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketCors(context.Context, *GetBucketCorsRequest) (*GetBucketCorsOutput, error)
 				}); ok {
@@ -251,7 +312,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketIntelligentTieringConfiguration", Method: "GET", Path: "/{Bucket}?intelligent-tiering", In: (*GetBucketIntelligentTieringConfigurationRequest)(nil), Out: (*GetBucketIntelligentTieringConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketIntelligentTieringConfiguration", Method: "GET", Path: "/{Bucket}?intelligent-tiering&x-id=GetBucketIntelligentTieringConfiguration", In: (*GetBucketIntelligentTieringConfigurationRequest)(nil), Out: (*GetBucketIntelligentTieringConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketIntelligentTieringConfiguration(context.Context, *GetBucketIntelligentTieringConfigurationRequest) (*GetBucketIntelligentTieringConfigurationOutput, error)
 				}); ok {
@@ -259,7 +320,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketInventoryConfiguration", Method: "GET", Path: "/{Bucket}?inventory", In: (*GetBucketInventoryConfigurationRequest)(nil), Out: (*GetBucketInventoryConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketInventoryConfiguration", Method: "GET", Path: "/{Bucket}?inventory&x-id=GetBucketInventoryConfiguration", In: (*GetBucketInventoryConfigurationRequest)(nil), Out: (*GetBucketInventoryConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketInventoryConfiguration(context.Context, *GetBucketInventoryConfigurationRequest) (*GetBucketInventoryConfigurationOutput, error)
 				}); ok {
@@ -267,15 +328,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketLifecycle", Method: "GET", Path: "/{Bucket}?lifecycle", In: (*GetBucketLifecycleRequest)(nil), Out: (*GetBucketLifecycleOutput)(nil), Bind: func(impl any) wire.Handler {
-				if i, ok := impl.(interface {
-					GetBucketLifecycle(context.Context, *GetBucketLifecycleRequest) (*GetBucketLifecycleOutput, error)
-				}); ok {
-					return wire.Handle(i.GetBucketLifecycle)
-				}
-				return nil
-			}},
-			{Name: "GetBucketLifecycleConfiguration", Method: "GET", Path: "/{Bucket}?lifecycle", In: (*GetBucketLifecycleConfigurationRequest)(nil), Out: (*GetBucketLifecycleConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketLifecycleConfiguration", Method: "GET", Path: "/{Bucket}?lifecycle", OutRoot: "LifecycleConfiguration", In: (*GetBucketLifecycleConfigurationRequest)(nil), Out: (*GetBucketLifecycleConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketLifecycleConfiguration(context.Context, *GetBucketLifecycleConfigurationRequest) (*GetBucketLifecycleConfigurationOutput, error)
 				}); ok {
@@ -283,7 +336,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketLocation", Method: "GET", Path: "/{Bucket}?location", In: (*GetBucketLocationRequest)(nil), Out: (*GetBucketLocationOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketLocation", Method: "GET", Path: "/{Bucket}?location", OutRoot: "LocationConstraint", In: (*GetBucketLocationRequest)(nil), Out: (*GetBucketLocationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketLocation(context.Context, *GetBucketLocationRequest) (*GetBucketLocationOutput, error)
 				}); ok {
@@ -291,7 +344,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketLogging", Method: "GET", Path: "/{Bucket}?logging", In: (*GetBucketLoggingRequest)(nil), Out: (*GetBucketLoggingOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketLogging", Method: "GET", Path: "/{Bucket}?logging", OutRoot: "BucketLoggingStatus", In: (*GetBucketLoggingRequest)(nil), Out: (*GetBucketLoggingOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketLogging(context.Context, *GetBucketLoggingRequest) (*GetBucketLoggingOutput, error)
 				}); ok {
@@ -299,19 +352,27 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketMetricsConfiguration", Method: "GET", Path: "/{Bucket}?metrics", In: (*GetBucketMetricsConfigurationRequest)(nil), Out: (*GetBucketMetricsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketMetadataConfiguration", Method: "GET", Path: "/{Bucket}?metadataConfiguration", In: (*GetBucketMetadataConfigurationRequest)(nil), Out: (*GetBucketMetadataConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetBucketMetadataConfiguration(context.Context, *GetBucketMetadataConfigurationRequest) (*GetBucketMetadataConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.GetBucketMetadataConfiguration)
+				}
+				return nil
+			}},
+			{Name: "GetBucketMetadataTableConfiguration", Method: "GET", Path: "/{Bucket}?metadataTable", In: (*GetBucketMetadataTableConfigurationRequest)(nil), Out: (*GetBucketMetadataTableConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetBucketMetadataTableConfiguration(context.Context, *GetBucketMetadataTableConfigurationRequest) (*GetBucketMetadataTableConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.GetBucketMetadataTableConfiguration)
+				}
+				return nil
+			}},
+			{Name: "GetBucketMetricsConfiguration", Method: "GET", Path: "/{Bucket}?metrics&x-id=GetBucketMetricsConfiguration", In: (*GetBucketMetricsConfigurationRequest)(nil), Out: (*GetBucketMetricsConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketMetricsConfiguration(context.Context, *GetBucketMetricsConfigurationRequest) (*GetBucketMetricsConfigurationOutput, error)
 				}); ok {
 					return wire.Handle(i.GetBucketMetricsConfiguration)
-				}
-				return nil
-			}},
-			{Name: "GetBucketNotification", Method: "GET", Path: "/{Bucket}?notification", In: (*GetBucketNotificationConfigurationRequest)(nil), Out: (*NotificationConfigurationDeprecated)(nil), Bind: func(impl any) wire.Handler {
-				if i, ok := impl.(interface {
-					GetBucketNotification(context.Context, *GetBucketNotificationConfigurationRequest) (*NotificationConfigurationDeprecated, error)
-				}); ok {
-					return wire.Handle(i.GetBucketNotification)
 				}
 				return nil
 			}},
@@ -355,7 +416,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketRequestPayment", Method: "GET", Path: "/{Bucket}?requestPayment", In: (*GetBucketRequestPaymentRequest)(nil), Out: (*GetBucketRequestPaymentOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketRequestPayment", Method: "GET", Path: "/{Bucket}?requestPayment", OutRoot: "RequestPaymentConfiguration", In: (*GetBucketRequestPaymentRequest)(nil), Out: (*GetBucketRequestPaymentOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketRequestPayment(context.Context, *GetBucketRequestPaymentRequest) (*GetBucketRequestPaymentOutput, error)
 				}); ok {
@@ -363,7 +424,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketTagging", Method: "GET", Path: "/{Bucket}?tagging", In: (*GetBucketTaggingRequest)(nil), Out: (*GetBucketTaggingOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketTagging", Method: "GET", Path: "/{Bucket}?tagging", OutRoot: "Tagging", In: (*GetBucketTaggingRequest)(nil), Out: (*GetBucketTaggingOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketTagging(context.Context, *GetBucketTaggingRequest) (*GetBucketTaggingOutput, error)
 				}); ok {
@@ -371,7 +432,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketVersioning", Method: "GET", Path: "/{Bucket}?versioning", In: (*GetBucketVersioningRequest)(nil), Out: (*GetBucketVersioningOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketVersioning", Method: "GET", Path: "/{Bucket}?versioning", OutRoot: "VersioningConfiguration", In: (*GetBucketVersioningRequest)(nil), Out: (*GetBucketVersioningOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketVersioning(context.Context, *GetBucketVersioningRequest) (*GetBucketVersioningOutput, error)
 				}); ok {
@@ -379,7 +440,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetBucketWebsite", Method: "GET", Path: "/{Bucket}?website", In: (*GetBucketWebsiteRequest)(nil), Out: (*GetBucketWebsiteOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetBucketWebsite", Method: "GET", Path: "/{Bucket}?website", OutRoot: "WebsiteConfiguration", In: (*GetBucketWebsiteRequest)(nil), Out: (*GetBucketWebsiteOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetBucketWebsite(context.Context, *GetBucketWebsiteRequest) (*GetBucketWebsiteOutput, error)
 				}); ok {
@@ -387,7 +448,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetObject", Method: "GET", Path: "/{Bucket}/{Key+}", In: (*GetObjectRequest)(nil), Out: (*GetObjectOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetObject", Method: "GET", Path: "/{Bucket}/{Key+}?x-id=GetObject", In: (*GetObjectRequest)(nil), Out: (*GetObjectOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetObject(context.Context, *GetObjectRequest) (*GetObjectOutput, error)
 				}); ok {
@@ -395,7 +456,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetObjectAcl", Method: "GET", Path: "/{Bucket}/{Key+}?acl", In: (*GetObjectAclRequest)(nil), Out: (*GetObjectAclOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetObjectAcl", Method: "GET", Path: "/{Bucket}/{Key+}?acl", OutRoot: "AccessControlPolicy", In: (*GetObjectAclRequest)(nil), Out: (*GetObjectAclOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetObjectAcl(context.Context, *GetObjectAclRequest) (*GetObjectAclOutput, error)
 				}); ok {
@@ -403,7 +464,15 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetObjectAttributes", Method: "GET", Path: "/{Bucket}/{Key+}?attributes", In: (*GetObjectAttributesRequest)(nil), Out: (*GetObjectAttributesOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetObjectAnnotation", Method: "GET", Path: "/{Bucket}/{Key+}?annotation&x-id=GetObjectAnnotation", In: (*GetObjectAnnotationRequest)(nil), Out: (*GetObjectAnnotationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetObjectAnnotation(context.Context, *GetObjectAnnotationRequest) (*GetObjectAnnotationOutput, error)
+				}); ok {
+					return wire.Handle(i.GetObjectAnnotation)
+				}
+				return nil
+			}},
+			{Name: "GetObjectAttributes", Method: "GET", Path: "/{Bucket}/{Key+}?attributes", OutRoot: "GetObjectAttributesResponse", In: (*GetObjectAttributesRequest)(nil), Out: (*GetObjectAttributesOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetObjectAttributes(context.Context, *GetObjectAttributesRequest) (*GetObjectAttributesOutput, error)
 				}); ok {
@@ -435,7 +504,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "GetObjectTagging", Method: "GET", Path: "/{Bucket}/{Key+}?tagging", In: (*GetObjectTaggingRequest)(nil), Out: (*GetObjectTaggingOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "GetObjectTagging", Method: "GET", Path: "/{Bucket}/{Key+}?tagging", OutRoot: "Tagging", In: (*GetObjectTaggingRequest)(nil), Out: (*GetObjectTaggingOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetObjectTagging(context.Context, *GetObjectTaggingRequest) (*GetObjectTaggingOutput, error)
 				}); ok {
@@ -475,7 +544,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListBucketAnalyticsConfigurations", Method: "GET", Path: "/{Bucket}?analytics", In: (*ListBucketAnalyticsConfigurationsRequest)(nil), Out: (*ListBucketAnalyticsConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListBucketAnalyticsConfigurations", Method: "GET", Path: "/{Bucket}?analytics&x-id=ListBucketAnalyticsConfigurations", OutRoot: "ListBucketAnalyticsConfigurationResult", In: (*ListBucketAnalyticsConfigurationsRequest)(nil), Out: (*ListBucketAnalyticsConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListBucketAnalyticsConfigurations(context.Context, *ListBucketAnalyticsConfigurationsRequest) (*ListBucketAnalyticsConfigurationsOutput, error)
 				}); ok {
@@ -483,7 +552,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListBucketIntelligentTieringConfigurations", Method: "GET", Path: "/{Bucket}?intelligent-tiering", In: (*ListBucketIntelligentTieringConfigurationsRequest)(nil), Out: (*ListBucketIntelligentTieringConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListBucketIntelligentTieringConfigurations", Method: "GET", Path: "/{Bucket}?intelligent-tiering&x-id=ListBucketIntelligentTieringConfigurations", In: (*ListBucketIntelligentTieringConfigurationsRequest)(nil), Out: (*ListBucketIntelligentTieringConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListBucketIntelligentTieringConfigurations(context.Context, *ListBucketIntelligentTieringConfigurationsRequest) (*ListBucketIntelligentTieringConfigurationsOutput, error)
 				}); ok {
@@ -491,7 +560,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListBucketInventoryConfigurations", Method: "GET", Path: "/{Bucket}?inventory", In: (*ListBucketInventoryConfigurationsRequest)(nil), Out: (*ListBucketInventoryConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListBucketInventoryConfigurations", Method: "GET", Path: "/{Bucket}?inventory&x-id=ListBucketInventoryConfigurations", OutRoot: "ListInventoryConfigurationsResult", In: (*ListBucketInventoryConfigurationsRequest)(nil), Out: (*ListBucketInventoryConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListBucketInventoryConfigurations(context.Context, *ListBucketInventoryConfigurationsRequest) (*ListBucketInventoryConfigurationsOutput, error)
 				}); ok {
@@ -499,7 +568,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListBucketMetricsConfigurations", Method: "GET", Path: "/{Bucket}?metrics", In: (*ListBucketMetricsConfigurationsRequest)(nil), Out: (*ListBucketMetricsConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListBucketMetricsConfigurations", Method: "GET", Path: "/{Bucket}?metrics&x-id=ListBucketMetricsConfigurations", OutRoot: "ListMetricsConfigurationsResult", In: (*ListBucketMetricsConfigurationsRequest)(nil), Out: (*ListBucketMetricsConfigurationsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListBucketMetricsConfigurations(context.Context, *ListBucketMetricsConfigurationsRequest) (*ListBucketMetricsConfigurationsOutput, error)
 				}); ok {
@@ -507,15 +576,15 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListBuckets", Method: "GET", Path: "/", In: (*ListBucketsInput)(nil), Out: (*ListBucketsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListBuckets", Method: "GET", Path: "/?x-id=ListBuckets", OutRoot: "ListAllMyBucketsResult", In: (*ListBucketsRequest)(nil), Out: (*ListBucketsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
-					ListBuckets(context.Context, *ListBucketsInput) (*ListBucketsOutput, error)
+					ListBuckets(context.Context, *ListBucketsRequest) (*ListBucketsOutput, error)
 				}); ok {
 					return wire.Handle(i.ListBuckets)
 				}
 				return nil
 			}},
-			{Name: "ListDirectoryBuckets", Method: "GET", Path: "/", In: (*ListDirectoryBucketsRequest)(nil), Out: (*ListDirectoryBucketsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListDirectoryBuckets", Method: "GET", Path: "/?x-id=ListDirectoryBuckets", OutRoot: "ListAllMyDirectoryBucketsResult", In: (*ListDirectoryBucketsRequest)(nil), Out: (*ListDirectoryBucketsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListDirectoryBuckets(context.Context, *ListDirectoryBucketsRequest) (*ListDirectoryBucketsOutput, error)
 				}); ok {
@@ -523,7 +592,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListMultipartUploads", Method: "GET", Path: "/{Bucket}?uploads", In: (*ListMultipartUploadsRequest)(nil), Out: (*ListMultipartUploadsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListMultipartUploads", Method: "GET", Path: "/{Bucket}?uploads", OutRoot: "ListMultipartUploadsResult", In: (*ListMultipartUploadsRequest)(nil), Out: (*ListMultipartUploadsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListMultipartUploads(context.Context, *ListMultipartUploadsRequest) (*ListMultipartUploadsOutput, error)
 				}); ok {
@@ -531,7 +600,15 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListObjectVersions", Method: "GET", Path: "/{Bucket}?versions", In: (*ListObjectVersionsRequest)(nil), Out: (*ListObjectVersionsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListObjectAnnotations", Method: "GET", Path: "/{Bucket}/{Key+}?annotation&x-id=ListObjectAnnotations", In: (*ListObjectAnnotationsRequest)(nil), Out: (*ListObjectAnnotationsOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					ListObjectAnnotations(context.Context, *ListObjectAnnotationsRequest) (*ListObjectAnnotationsOutput, error)
+				}); ok {
+					return wire.Handle(i.ListObjectAnnotations)
+				}
+				return nil
+			}},
+			{Name: "ListObjectVersions", Method: "GET", Path: "/{Bucket}?versions", OutRoot: "ListVersionsResult", In: (*ListObjectVersionsRequest)(nil), Out: (*ListObjectVersionsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListObjectVersions(context.Context, *ListObjectVersionsRequest) (*ListObjectVersionsOutput, error)
 				}); ok {
@@ -539,7 +616,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListObjects", Method: "GET", Path: "/{Bucket}", In: (*ListObjectsRequest)(nil), Out: (*ListObjectsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListObjects", Method: "GET", Path: "/{Bucket}", OutRoot: "ListBucketResult", In: (*ListObjectsRequest)(nil), Out: (*ListObjectsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListObjects(context.Context, *ListObjectsRequest) (*ListObjectsOutput, error)
 				}); ok {
@@ -547,7 +624,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListObjectsV2", Method: "GET", Path: "/{Bucket}?list-type=2", In: (*ListObjectsV2Request)(nil), Out: (*ListObjectsV2Output)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListObjectsV2", Method: "GET", Path: "/{Bucket}?list-type=2", OutRoot: "ListBucketResult", In: (*ListObjectsV2Request)(nil), Out: (*ListObjectsV2Output)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListObjectsV2(context.Context, *ListObjectsV2Request) (*ListObjectsV2Output, error)
 				}); ok {
@@ -555,11 +632,19 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "ListParts", Method: "GET", Path: "/{Bucket}/{Key+}", In: (*ListPartsRequest)(nil), Out: (*ListPartsOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "ListParts", Method: "GET", Path: "/{Bucket}/{Key+}?x-id=ListParts", OutRoot: "ListPartsResult", In: (*ListPartsRequest)(nil), Out: (*ListPartsOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					ListParts(context.Context, *ListPartsRequest) (*ListPartsOutput, error)
 				}); ok {
 					return wire.Handle(i.ListParts)
+				}
+				return nil
+			}},
+			{Name: "PutBucketAbac", Method: "PUT", Path: "/{Bucket}?abac", In: (*PutBucketAbacRequest)(nil), Out: (*PutBucketAbacOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutBucketAbac(context.Context, *PutBucketAbacRequest) (*PutBucketAbacOutput, error)
+				}); ok {
+					return wire.Handle(i.PutBucketAbac)
 				}
 				return nil
 			}},
@@ -619,14 +704,6 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "PutBucketLifecycle", Method: "PUT", Path: "/{Bucket}?lifecycle", In: (*PutBucketLifecycleRequest)(nil), Out: (*PutBucketLifecycleOutput)(nil), Bind: func(impl any) wire.Handler {
-				if i, ok := impl.(interface {
-					PutBucketLifecycle(context.Context, *PutBucketLifecycleRequest) (*PutBucketLifecycleOutput, error)
-				}); ok {
-					return wire.Handle(i.PutBucketLifecycle)
-				}
-				return nil
-			}},
 			{Name: "PutBucketLifecycleConfiguration", Method: "PUT", Path: "/{Bucket}?lifecycle", In: (*PutBucketLifecycleConfigurationRequest)(nil), Out: (*PutBucketLifecycleConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutBucketLifecycleConfiguration(context.Context, *PutBucketLifecycleConfigurationRequest) (*PutBucketLifecycleConfigurationOutput, error)
@@ -648,14 +725,6 @@ var api = sync.OnceValue(func() *wire.Service {
 					PutBucketMetricsConfiguration(context.Context, *PutBucketMetricsConfigurationRequest) (*PutBucketMetricsConfigurationOutput, error)
 				}); ok {
 					return wire.Handle(i.PutBucketMetricsConfiguration)
-				}
-				return nil
-			}},
-			{Name: "PutBucketNotification", Method: "PUT", Path: "/{Bucket}?notification", In: (*PutBucketNotificationRequest)(nil), Out: (*PutBucketNotificationOutput)(nil), Bind: func(impl any) wire.Handler {
-				if i, ok := impl.(interface {
-					PutBucketNotification(context.Context, *PutBucketNotificationRequest) (*PutBucketNotificationOutput, error)
-				}); ok {
-					return wire.Handle(i.PutBucketNotification)
 				}
 				return nil
 			}},
@@ -723,7 +792,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "PutObject", Method: "PUT", Path: "/{Bucket}/{Key+}", In: (*PutObjectRequest)(nil), Out: (*PutObjectOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "PutObject", Method: "PUT", Path: "/{Bucket}/{Key+}?x-id=PutObject", In: (*PutObjectRequest)(nil), Out: (*PutObjectOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutObject(context.Context, *PutObjectRequest) (*PutObjectOutput, error)
 				}); ok {
@@ -736,6 +805,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					PutObjectAcl(context.Context, *PutObjectAclRequest) (*PutObjectAclOutput, error)
 				}); ok {
 					return wire.Handle(i.PutObjectAcl)
+				}
+				return nil
+			}},
+			{Name: "PutObjectAnnotation", Method: "PUT", Path: "/{Bucket}/{Key+}?annotation", In: (*PutObjectAnnotationRequest)(nil), Out: (*PutObjectAnnotationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					PutObjectAnnotation(context.Context, *PutObjectAnnotationRequest) (*PutObjectAnnotationOutput, error)
+				}); ok {
+					return wire.Handle(i.PutObjectAnnotation)
 				}
 				return nil
 			}},
@@ -779,6 +856,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "RenameObject", Method: "PUT", Path: "/{Bucket}/{Key+}?renameObject", In: (*RenameObjectRequest)(nil), Out: (*RenameObjectOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					RenameObject(context.Context, *RenameObjectRequest) (*RenameObjectOutput, error)
+				}); ok {
+					return wire.Handle(i.RenameObject)
+				}
+				return nil
+			}},
 			{Name: "RestoreObject", Method: "POST", Path: "/{Bucket}/{Key+}?restore", In: (*RestoreObjectRequest)(nil), Out: (*RestoreObjectOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					RestoreObject(context.Context, *RestoreObjectRequest) (*RestoreObjectOutput, error)
@@ -787,7 +872,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "SelectObjectContent", Method: "POST", Path: "/{Bucket}/{Key+}?select&select-type=2", Root: "SelectObjectContentRequest", In: (*SelectObjectContentRequest)(nil), Out: (*SelectObjectContentOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "SelectObjectContent", Method: "POST", Path: "/{Bucket}/{Key+}?select&select-type=2", In: (*SelectObjectContentRequest)(nil), Out: (*SelectObjectContentOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					SelectObjectContent(context.Context, *SelectObjectContentRequest) (*SelectObjectContentOutput, error)
 				}); ok {
@@ -795,7 +880,39 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "UploadPart", Method: "PUT", Path: "/{Bucket}/{Key+}", In: (*UploadPartRequest)(nil), Out: (*UploadPartOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "UpdateBucketMetadataAnnotationTableConfiguration", Method: "PUT", Path: "/{Bucket}?metadataAnnotationTable", In: (*UpdateBucketMetadataAnnotationTableConfigurationRequest)(nil), Out: (*UpdateBucketMetadataAnnotationTableConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateBucketMetadataAnnotationTableConfiguration(context.Context, *UpdateBucketMetadataAnnotationTableConfigurationRequest) (*UpdateBucketMetadataAnnotationTableConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.UpdateBucketMetadataAnnotationTableConfiguration)
+				}
+				return nil
+			}},
+			{Name: "UpdateBucketMetadataInventoryTableConfiguration", Method: "PUT", Path: "/{Bucket}?metadataInventoryTable", In: (*UpdateBucketMetadataInventoryTableConfigurationRequest)(nil), Out: (*UpdateBucketMetadataInventoryTableConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateBucketMetadataInventoryTableConfiguration(context.Context, *UpdateBucketMetadataInventoryTableConfigurationRequest) (*UpdateBucketMetadataInventoryTableConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.UpdateBucketMetadataInventoryTableConfiguration)
+				}
+				return nil
+			}},
+			{Name: "UpdateBucketMetadataJournalTableConfiguration", Method: "PUT", Path: "/{Bucket}?metadataJournalTable", In: (*UpdateBucketMetadataJournalTableConfigurationRequest)(nil), Out: (*UpdateBucketMetadataJournalTableConfigurationOutput)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateBucketMetadataJournalTableConfiguration(context.Context, *UpdateBucketMetadataJournalTableConfigurationRequest) (*UpdateBucketMetadataJournalTableConfigurationOutput, error)
+				}); ok {
+					return wire.Handle(i.UpdateBucketMetadataJournalTableConfiguration)
+				}
+				return nil
+			}},
+			{Name: "UpdateObjectEncryption", Method: "PUT", Path: "/{Bucket}/{Key+}?encryption", In: (*UpdateObjectEncryptionRequest)(nil), Out: (*UpdateObjectEncryptionResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					UpdateObjectEncryption(context.Context, *UpdateObjectEncryptionRequest) (*UpdateObjectEncryptionResponse, error)
+				}); ok {
+					return wire.Handle(i.UpdateObjectEncryption)
+				}
+				return nil
+			}},
+			{Name: "UploadPart", Method: "PUT", Path: "/{Bucket}/{Key+}?x-id=UploadPart", In: (*UploadPartRequest)(nil), Out: (*UploadPartOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					UploadPart(context.Context, *UploadPartRequest) (*UploadPartOutput, error)
 				}); ok {
@@ -803,7 +920,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "UploadPartCopy", Method: "PUT", Path: "/{Bucket}/{Key+}", In: (*UploadPartCopyRequest)(nil), Out: (*UploadPartCopyOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "UploadPartCopy", Method: "PUT", Path: "/{Bucket}/{Key+}?x-id=UploadPartCopy", In: (*UploadPartCopyRequest)(nil), Out: (*UploadPartCopyOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					UploadPartCopy(context.Context, *UploadPartCopyRequest) (*UploadPartCopyOutput, error)
 				}); ok {
@@ -823,6 +940,10 @@ var api = sync.OnceValue(func() *wire.Service {
 	}
 })
 
+type CreateBucketMetadataConfigurationOutput struct{}
+
+type CreateBucketMetadataTableConfigurationOutput struct{}
+
 type DeleteBucketOutput struct{}
 
 type DeleteBucketAnalyticsConfigurationOutput struct{}
@@ -836,6 +957,10 @@ type DeleteBucketIntelligentTieringConfigurationOutput struct{}
 type DeleteBucketInventoryConfigurationOutput struct{}
 
 type DeleteBucketLifecycleOutput struct{}
+
+type DeleteBucketMetadataConfigurationOutput struct{}
+
+type DeleteBucketMetadataTableConfigurationOutput struct{}
 
 type DeleteBucketMetricsConfigurationOutput struct{}
 
@@ -851,7 +976,7 @@ type DeleteBucketWebsiteOutput struct{}
 
 type DeletePublicAccessBlockOutput struct{}
 
-type ListBucketsInput struct{}
+type PutBucketAbacOutput struct{}
 
 type PutBucketAccelerateConfigurationOutput struct{}
 
@@ -867,15 +992,9 @@ type PutBucketIntelligentTieringConfigurationOutput struct{}
 
 type PutBucketInventoryConfigurationOutput struct{}
 
-type PutBucketLifecycleOutput struct{}
-
-type PutBucketLifecycleConfigurationOutput struct{}
-
 type PutBucketLoggingOutput struct{}
 
 type PutBucketMetricsConfigurationOutput struct{}
-
-type PutBucketNotificationOutput struct{}
 
 type PutBucketNotificationConfigurationOutput struct{}
 
@@ -894,5 +1013,11 @@ type PutBucketVersioningOutput struct{}
 type PutBucketWebsiteOutput struct{}
 
 type PutPublicAccessBlockOutput struct{}
+
+type UpdateBucketMetadataAnnotationTableConfigurationOutput struct{}
+
+type UpdateBucketMetadataInventoryTableConfigurationOutput struct{}
+
+type UpdateBucketMetadataJournalTableConfigurationOutput struct{}
 
 type WriteGetObjectResponseOutput struct{}

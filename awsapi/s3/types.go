@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+type AbacStatus struct {
+	Status *string
+}
+
 type AbortIncompleteMultipartUpload struct {
 	DaysAfterInitiation *int32
 }
@@ -16,11 +20,12 @@ type AbortMultipartUploadOutput struct {
 }
 
 type AbortMultipartUploadRequest struct {
-	Bucket              *string `wire:",req,at=uri"`
-	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
-	Key                 *string `wire:",req,at=uri"`
-	RequestPayer        *string `wire:"x-amz-request-payer,at=header"`
-	UploadId            *string `wire:"uploadId,req,at=query"`
+	Bucket               *string    `wire:",req,at=uri"`
+	ExpectedBucketOwner  *string    `wire:"x-amz-expected-bucket-owner,at=header"`
+	IfMatchInitiatedTime *time.Time `wire:"x-amz-if-match-initiated-time,at=header,t=rfc822"`
+	Key                  *string    `wire:",req,at=uri"`
+	RequestPayer         *string    `wire:"x-amz-request-payer,at=header"`
+	UploadId             *string    `wire:"uploadId,req,at=query"`
 }
 
 type AccelerateConfiguration struct {
@@ -64,7 +69,43 @@ type AnalyticsS3BucketDestination struct {
 	Prefix          *string
 }
 
+type AnnotationEntry struct {
+	AnnotationName    *string  `wire:",req"`
+	ChecksumAlgorithm []string `wire:",flat"`
+	ETag              *string
+	LastModified      *time.Time `wire:",req"`
+	ReplicationStatus *string
+	Size              *int64 `wire:",req"`
+}
+
+type AnnotationTableConfiguration struct {
+	ConfigurationState      *string `wire:",req"`
+	EncryptionConfiguration *MetadataTableEncryptionConfiguration
+	Role                    *string
+}
+
+type AnnotationTableConfigurationResult struct {
+	ConfigurationState *string `wire:",req"`
+	Error              *ErrorDetails
+	Role               *string
+	TableArn           *string
+	TableName          *string
+	TableStatus        *string
+}
+
+type AnnotationTableConfigurationUpdates struct {
+	ConfigurationState      *string `wire:",req"`
+	EncryptionConfiguration *MetadataTableEncryptionConfiguration
+	Role                    *string
+}
+
+type BlockedEncryptionTypes struct {
+	EncryptionType []string `wire:",flat,i=EncryptionType"`
+}
+
 type Bucket struct {
+	BucketArn    *string
+	BucketRegion *string
 	CreationDate *time.Time
 	Name         *string
 }
@@ -114,18 +155,17 @@ type CSVOutput struct {
 }
 
 type Checksum struct {
-	ChecksumCRC32  *string
-	ChecksumCRC32C *string
-	ChecksumSHA1   *string
-	ChecksumSHA256 *string
-}
-
-type CloudFunctionConfiguration struct {
-	CloudFunction  *string
-	Event          *string
-	Events         []string `wire:"Event,flat"`
-	Id             *string
-	InvocationRole *string
+	ChecksumCRC32     *string
+	ChecksumCRC32C    *string
+	ChecksumCRC64NVME *string
+	ChecksumMD5       *string
+	ChecksumSHA1      *string
+	ChecksumSHA256    *string
+	ChecksumSHA512    *string
+	ChecksumType      *string
+	ChecksumXXHASH128 *string
+	ChecksumXXHASH3   *string
+	ChecksumXXHASH64  *string
 }
 
 type CommonPrefix struct {
@@ -137,8 +177,15 @@ type CompleteMultipartUploadOutput struct {
 	BucketKeyEnabled     *bool `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
 	ChecksumCRC32        *string
 	ChecksumCRC32C       *string
+	ChecksumCRC64NVME    *string
+	ChecksumMD5          *string
 	ChecksumSHA1         *string
 	ChecksumSHA256       *string
+	ChecksumSHA512       *string
+	ChecksumType         *string
+	ChecksumXXHASH128    *string
+	ChecksumXXHASH3      *string
+	ChecksumXXHASH64     *string
 	ETag                 *string
 	Expiration           *string `wire:"x-amz-expiration,at=header"`
 	Key                  *string
@@ -153,11 +200,21 @@ type CompleteMultipartUploadRequest struct {
 	Bucket               *string                   `wire:",req,at=uri"`
 	ChecksumCRC32        *string                   `wire:"x-amz-checksum-crc32,at=header"`
 	ChecksumCRC32C       *string                   `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME    *string                   `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5          *string                   `wire:"x-amz-checksum-md5,at=header"`
 	ChecksumSHA1         *string                   `wire:"x-amz-checksum-sha1,at=header"`
 	ChecksumSHA256       *string                   `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512       *string                   `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumType         *string                   `wire:"x-amz-checksum-type,at=header"`
+	ChecksumXXHASH128    *string                   `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3      *string                   `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64     *string                   `wire:"x-amz-checksum-xxhash64,at=header"`
 	ExpectedBucketOwner  *string                   `wire:"x-amz-expected-bucket-owner,at=header"`
+	IfMatch              *string                   `wire:"If-Match,at=header"`
+	IfNoneMatch          *string                   `wire:"If-None-Match,at=header"`
 	Key                  *string                   `wire:",req,at=uri"`
-	MultipartUpload      *CompletedMultipartUpload `wire:"CompleteMultipartUpload,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	MpuObjectSize        *int64                    `wire:"x-amz-mp-object-size,at=header"`
+	MultipartUpload      *CompletedMultipartUpload `wire:"CompleteMultipartUpload,at=payload"`
 	RequestPayer         *string                   `wire:"x-amz-request-payer,at=header"`
 	SSECustomerAlgorithm *string                   `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
 	SSECustomerKey       *string                   `wire:"x-amz-server-side-encryption-customer-key,at=header"`
@@ -170,12 +227,18 @@ type CompletedMultipartUpload struct {
 }
 
 type CompletedPart struct {
-	ChecksumCRC32  *string
-	ChecksumCRC32C *string
-	ChecksumSHA1   *string
-	ChecksumSHA256 *string
-	ETag           *string
-	PartNumber     *int32
+	ChecksumCRC32     *string
+	ChecksumCRC32C    *string
+	ChecksumCRC64NVME *string
+	ChecksumMD5       *string
+	ChecksumSHA1      *string
+	ChecksumSHA256    *string
+	ChecksumSHA512    *string
+	ChecksumXXHASH128 *string
+	ChecksumXXHASH3   *string
+	ChecksumXXHASH64  *string
+	ETag              *string
+	PartNumber        *int32
 }
 
 type Condition struct {
@@ -201,81 +264,119 @@ type CopyObjectOutput struct {
 }
 
 type CopyObjectRequest struct {
-	ACL                            *string           `wire:"x-amz-acl,at=header"`
-	Bucket                         *string           `wire:",req,at=uri"`
-	BucketKeyEnabled               *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
-	CacheControl                   *string           `wire:"Cache-Control,at=header"`
-	ChecksumAlgorithm              *string           `wire:"x-amz-checksum-algorithm,at=header"`
-	ContentDisposition             *string           `wire:"Content-Disposition,at=header"`
-	ContentEncoding                *string           `wire:"Content-Encoding,at=header"`
-	ContentLanguage                *string           `wire:"Content-Language,at=header"`
-	ContentType                    *string           `wire:"Content-Type,at=header"`
-	CopySource                     *string           `wire:"x-amz-copy-source,req,at=header"`
-	CopySourceIfMatch              *string           `wire:"x-amz-copy-source-if-match,at=header"`
-	CopySourceIfModifiedSince      *time.Time        `wire:"x-amz-copy-source-if-modified-since,at=header"`
-	CopySourceIfNoneMatch          *string           `wire:"x-amz-copy-source-if-none-match,at=header"`
-	CopySourceIfUnmodifiedSince    *time.Time        `wire:"x-amz-copy-source-if-unmodified-since,at=header"`
-	CopySourceSSECustomerAlgorithm *string           `wire:"x-amz-copy-source-server-side-encryption-customer-algorithm,at=header"`
-	CopySourceSSECustomerKey       *string           `wire:"x-amz-copy-source-server-side-encryption-customer-key,at=header"`
-	CopySourceSSECustomerKeyMD5    *string           `wire:"x-amz-copy-source-server-side-encryption-customer-key-MD5,at=header"`
-	ExpectedBucketOwner            *string           `wire:"x-amz-expected-bucket-owner,at=header"`
-	ExpectedSourceBucketOwner      *string           `wire:"x-amz-source-expected-bucket-owner,at=header"`
-	Expires                        *time.Time        `wire:",at=header"`
-	GrantFullControl               *string           `wire:"x-amz-grant-full-control,at=header"`
-	GrantRead                      *string           `wire:"x-amz-grant-read,at=header"`
-	GrantReadACP                   *string           `wire:"x-amz-grant-read-acp,at=header"`
-	GrantWriteACP                  *string           `wire:"x-amz-grant-write-acp,at=header"`
-	Key                            *string           `wire:",req,at=uri"`
-	Metadata                       map[string]string `wire:"x-amz-meta-,at=headers"`
-	MetadataDirective              *string           `wire:"x-amz-metadata-directive,at=header"`
-	ObjectLockLegalHoldStatus      *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
-	ObjectLockMode                 *string           `wire:"x-amz-object-lock-mode,at=header"`
-	ObjectLockRetainUntilDate      *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
-	RequestPayer                   *string           `wire:"x-amz-request-payer,at=header"`
-	SSECustomerAlgorithm           *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
-	SSECustomerKey                 *string           `wire:"x-amz-server-side-encryption-customer-key,at=header"`
-	SSECustomerKeyMD5              *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
-	SSEKMSEncryptionContext        *string           `wire:"x-amz-server-side-encryption-context,at=header"`
-	SSEKMSKeyId                    *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
-	ServerSideEncryption           *string           `wire:"x-amz-server-side-encryption,at=header"`
-	StorageClass                   *string           `wire:"x-amz-storage-class,at=header"`
-	Tagging                        *string           `wire:"x-amz-tagging,at=header"`
-	TaggingDirective               *string           `wire:"x-amz-tagging-directive,at=header"`
-	WebsiteRedirectLocation        *string           `wire:"x-amz-website-redirect-location,at=header"`
+	ACL                              *string           `wire:"x-amz-acl,at=header"`
+	AnnotationDirective              *string           `wire:"x-amz-object-annotation-directive,at=header"`
+	Bucket                           *string           `wire:",req,at=uri"`
+	BucketKeyEnabled                 *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
+	CacheControl                     *string           `wire:"Cache-Control,at=header"`
+	ChecksumAlgorithm                *string           `wire:"x-amz-checksum-algorithm,at=header"`
+	ContentDisposition               *string           `wire:"Content-Disposition,at=header"`
+	ContentEncoding                  *string           `wire:"Content-Encoding,at=header"`
+	ContentLanguage                  *string           `wire:"Content-Language,at=header"`
+	ContentType                      *string           `wire:"Content-Type,at=header"`
+	CopySource                       *string           `wire:"x-amz-copy-source,req,at=header"`
+	CopySourceIfMatch                *string           `wire:"x-amz-copy-source-if-match,at=header"`
+	CopySourceIfModifiedSince        *time.Time        `wire:"x-amz-copy-source-if-modified-since,at=header"`
+	CopySourceIfNoneMatch            *string           `wire:"x-amz-copy-source-if-none-match,at=header"`
+	CopySourceIfUnmodifiedSince      *time.Time        `wire:"x-amz-copy-source-if-unmodified-since,at=header"`
+	CopySourceSSECustomerAlgorithm   *string           `wire:"x-amz-copy-source-server-side-encryption-customer-algorithm,at=header"`
+	CopySourceSSECustomerKey         *string           `wire:"x-amz-copy-source-server-side-encryption-customer-key,at=header"`
+	CopySourceSSECustomerKeyMD5      *string           `wire:"x-amz-copy-source-server-side-encryption-customer-key-MD5,at=header"`
+	ExpectedBucketOwner              *string           `wire:"x-amz-expected-bucket-owner,at=header"`
+	ExpectedSourceBucketOwner        *string           `wire:"x-amz-source-expected-bucket-owner,at=header"`
+	Expires                          *time.Time        `wire:",at=header"`
+	GrantFullControl                 *string           `wire:"x-amz-grant-full-control,at=header"`
+	GrantRead                        *string           `wire:"x-amz-grant-read,at=header"`
+	GrantReadACP                     *string           `wire:"x-amz-grant-read-acp,at=header"`
+	GrantWriteACP                    *string           `wire:"x-amz-grant-write-acp,at=header"`
+	IfMatch                          *string           `wire:"If-Match,at=header"`
+	IfNoneMatch                      *string           `wire:"If-None-Match,at=header"`
+	Key                              *string           `wire:",req,at=uri"`
+	Metadata                         map[string]string `wire:"x-amz-meta-,at=headers"`
+	MetadataDirective                *string           `wire:"x-amz-metadata-directive,at=header"`
+	ObjectLockEventHold              *string           `wire:"x-amz-object-lock-event-hold,at=header"`
+	ObjectLockEventHoldDurationDays  *int32            `wire:"x-amz-object-lock-event-hold-duration-days,at=header"`
+	ObjectLockEventHoldDurationYears *int32            `wire:"x-amz-object-lock-event-hold-duration-years,at=header"`
+	ObjectLockLegalHoldStatus        *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
+	ObjectLockMode                   *string           `wire:"x-amz-object-lock-mode,at=header"`
+	ObjectLockRetainUntilDate        *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
+	RequestPayer                     *string           `wire:"x-amz-request-payer,at=header"`
+	SSECustomerAlgorithm             *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
+	SSECustomerKey                   *string           `wire:"x-amz-server-side-encryption-customer-key,at=header"`
+	SSECustomerKeyMD5                *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
+	SSEKMSEncryptionContext          *string           `wire:"x-amz-server-side-encryption-context,at=header"`
+	SSEKMSKeyId                      *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
+	ServerSideEncryption             *string           `wire:"x-amz-server-side-encryption,at=header"`
+	StorageClass                     *string           `wire:"x-amz-storage-class,at=header"`
+	Tagging                          *string           `wire:"x-amz-tagging,at=header"`
+	TaggingDirective                 *string           `wire:"x-amz-tagging-directive,at=header"`
+	WebsiteRedirectLocation          *string           `wire:"x-amz-website-redirect-location,at=header"`
 }
 
 type CopyObjectResult struct {
-	ChecksumCRC32  *string
-	ChecksumCRC32C *string
-	ChecksumSHA1   *string
-	ChecksumSHA256 *string
-	ETag           *string
-	LastModified   *time.Time
+	ChecksumCRC32     *string
+	ChecksumCRC32C    *string
+	ChecksumCRC64NVME *string
+	ChecksumMD5       *string
+	ChecksumSHA1      *string
+	ChecksumSHA256    *string
+	ChecksumSHA512    *string
+	ChecksumType      *string
+	ChecksumXXHASH128 *string
+	ChecksumXXHASH3   *string
+	ChecksumXXHASH64  *string
+	ETag              *string
+	LastModified      *time.Time
 }
 
 type CopyPartResult struct {
-	ChecksumCRC32  *string
-	ChecksumCRC32C *string
-	ChecksumSHA1   *string
-	ChecksumSHA256 *string
-	ETag           *string
-	LastModified   *time.Time
+	ChecksumCRC32     *string
+	ChecksumCRC32C    *string
+	ChecksumCRC64NVME *string
+	ChecksumMD5       *string
+	ChecksumSHA1      *string
+	ChecksumSHA256    *string
+	ChecksumSHA512    *string
+	ChecksumXXHASH128 *string
+	ChecksumXXHASH3   *string
+	ChecksumXXHASH64  *string
+	ETag              *string
+	LastModified      *time.Time
 }
 
 type CreateBucketConfiguration struct {
 	Bucket             *BucketInfo
 	Location           *LocationInfo
 	LocationConstraint *string
+	Tags               []Tag `wire:",i=Tag"`
+}
+
+type CreateBucketMetadataConfigurationRequest struct {
+	Bucket                *string                `wire:",req,at=uri"`
+	ChecksumAlgorithm     *string                `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ContentMD5            *string                `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner   *string                `wire:"x-amz-expected-bucket-owner,at=header"`
+	MetadataConfiguration *MetadataConfiguration `wire:",req,at=payload"`
+}
+
+type CreateBucketMetadataTableConfigurationRequest struct {
+	Bucket                     *string                     `wire:",req,at=uri"`
+	ChecksumAlgorithm          *string                     `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ContentMD5                 *string                     `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner        *string                     `wire:"x-amz-expected-bucket-owner,at=header"`
+	MetadataTableConfiguration *MetadataTableConfiguration `wire:",req,at=payload"`
 }
 
 type CreateBucketOutput struct {
-	Location *string `wire:",at=header"`
+	BucketArn *string `wire:"x-amz-bucket-arn,at=header"`
+	Location  *string `wire:",at=header"`
 }
 
 type CreateBucketRequest struct {
 	ACL                        *string                    `wire:"x-amz-acl,at=header"`
 	Bucket                     *string                    `wire:",req,at=uri"`
-	CreateBucketConfiguration  *CreateBucketConfiguration `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	BucketNamespace            *string                    `wire:"x-amz-bucket-namespace,at=header"`
+	CreateBucketConfiguration  *CreateBucketConfiguration `wire:",at=payload"`
 	GrantFullControl           *string                    `wire:"x-amz-grant-full-control,at=header"`
 	GrantRead                  *string                    `wire:"x-amz-grant-read,at=header"`
 	GrantReadACP               *string                    `wire:"x-amz-grant-read-acp,at=header"`
@@ -291,6 +392,7 @@ type CreateMultipartUploadOutput struct {
 	Bucket                  *string
 	BucketKeyEnabled        *bool   `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
 	ChecksumAlgorithm       *string `wire:"x-amz-checksum-algorithm,at=header"`
+	ChecksumType            *string `wire:"x-amz-checksum-type,at=header"`
 	Key                     *string
 	RequestCharged          *string `wire:"x-amz-request-charged,at=header"`
 	SSECustomerAlgorithm    *string `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
@@ -302,51 +404,64 @@ type CreateMultipartUploadOutput struct {
 }
 
 type CreateMultipartUploadRequest struct {
-	ACL                       *string           `wire:"x-amz-acl,at=header"`
-	Bucket                    *string           `wire:",req,at=uri"`
-	BucketKeyEnabled          *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
-	CacheControl              *string           `wire:"Cache-Control,at=header"`
-	ChecksumAlgorithm         *string           `wire:"x-amz-checksum-algorithm,at=header"`
-	ContentDisposition        *string           `wire:"Content-Disposition,at=header"`
-	ContentEncoding           *string           `wire:"Content-Encoding,at=header"`
-	ContentLanguage           *string           `wire:"Content-Language,at=header"`
-	ContentType               *string           `wire:"Content-Type,at=header"`
-	ExpectedBucketOwner       *string           `wire:"x-amz-expected-bucket-owner,at=header"`
-	Expires                   *time.Time        `wire:",at=header"`
-	GrantFullControl          *string           `wire:"x-amz-grant-full-control,at=header"`
-	GrantRead                 *string           `wire:"x-amz-grant-read,at=header"`
-	GrantReadACP              *string           `wire:"x-amz-grant-read-acp,at=header"`
-	GrantWriteACP             *string           `wire:"x-amz-grant-write-acp,at=header"`
-	Key                       *string           `wire:",req,at=uri"`
-	Metadata                  map[string]string `wire:"x-amz-meta-,at=headers"`
-	ObjectLockLegalHoldStatus *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
-	ObjectLockMode            *string           `wire:"x-amz-object-lock-mode,at=header"`
-	ObjectLockRetainUntilDate *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
-	RequestPayer              *string           `wire:"x-amz-request-payer,at=header"`
-	SSECustomerAlgorithm      *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
-	SSECustomerKey            *string           `wire:"x-amz-server-side-encryption-customer-key,at=header"`
-	SSECustomerKeyMD5         *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
-	SSEKMSEncryptionContext   *string           `wire:"x-amz-server-side-encryption-context,at=header"`
-	SSEKMSKeyId               *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
-	ServerSideEncryption      *string           `wire:"x-amz-server-side-encryption,at=header"`
-	StorageClass              *string           `wire:"x-amz-storage-class,at=header"`
-	Tagging                   *string           `wire:"x-amz-tagging,at=header"`
-	WebsiteRedirectLocation   *string           `wire:"x-amz-website-redirect-location,at=header"`
+	ACL                              *string           `wire:"x-amz-acl,at=header"`
+	Bucket                           *string           `wire:",req,at=uri"`
+	BucketKeyEnabled                 *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
+	CacheControl                     *string           `wire:"Cache-Control,at=header"`
+	ChecksumAlgorithm                *string           `wire:"x-amz-checksum-algorithm,at=header"`
+	ChecksumType                     *string           `wire:"x-amz-checksum-type,at=header"`
+	ContentDisposition               *string           `wire:"Content-Disposition,at=header"`
+	ContentEncoding                  *string           `wire:"Content-Encoding,at=header"`
+	ContentLanguage                  *string           `wire:"Content-Language,at=header"`
+	ContentType                      *string           `wire:"Content-Type,at=header"`
+	ExpectedBucketOwner              *string           `wire:"x-amz-expected-bucket-owner,at=header"`
+	Expires                          *time.Time        `wire:",at=header"`
+	GrantFullControl                 *string           `wire:"x-amz-grant-full-control,at=header"`
+	GrantRead                        *string           `wire:"x-amz-grant-read,at=header"`
+	GrantReadACP                     *string           `wire:"x-amz-grant-read-acp,at=header"`
+	GrantWriteACP                    *string           `wire:"x-amz-grant-write-acp,at=header"`
+	Key                              *string           `wire:",req,at=uri"`
+	Metadata                         map[string]string `wire:"x-amz-meta-,at=headers"`
+	ObjectLockEventHold              *string           `wire:"x-amz-object-lock-event-hold,at=header"`
+	ObjectLockEventHoldDurationDays  *int32            `wire:"x-amz-object-lock-event-hold-duration-days,at=header"`
+	ObjectLockEventHoldDurationYears *int32            `wire:"x-amz-object-lock-event-hold-duration-years,at=header"`
+	ObjectLockLegalHoldStatus        *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
+	ObjectLockMode                   *string           `wire:"x-amz-object-lock-mode,at=header"`
+	ObjectLockRetainUntilDate        *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
+	RequestPayer                     *string           `wire:"x-amz-request-payer,at=header"`
+	SSECustomerAlgorithm             *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
+	SSECustomerKey                   *string           `wire:"x-amz-server-side-encryption-customer-key,at=header"`
+	SSECustomerKeyMD5                *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
+	SSEKMSEncryptionContext          *string           `wire:"x-amz-server-side-encryption-context,at=header"`
+	SSEKMSKeyId                      *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
+	ServerSideEncryption             *string           `wire:"x-amz-server-side-encryption,at=header"`
+	StorageClass                     *string           `wire:"x-amz-storage-class,at=header"`
+	Tagging                          *string           `wire:"x-amz-tagging,at=header"`
+	WebsiteRedirectLocation          *string           `wire:"x-amz-website-redirect-location,at=header"`
 }
 
 type CreateSessionOutput struct {
-	Credentials *SessionCredentials `wire:",req"`
+	BucketKeyEnabled        *bool               `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
+	Credentials             *SessionCredentials `wire:",req"`
+	SSEKMSEncryptionContext *string             `wire:"x-amz-server-side-encryption-context,at=header"`
+	SSEKMSKeyId             *string             `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
+	ServerSideEncryption    *string             `wire:"x-amz-server-side-encryption,at=header"`
 }
 
 type CreateSessionRequest struct {
-	Bucket      *string `wire:",req,at=uri"`
-	SessionMode *string `wire:"x-amz-create-session-mode,at=header"`
+	Bucket                  *string `wire:",req,at=uri"`
+	BucketKeyEnabled        *bool   `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
+	SSEKMSEncryptionContext *string `wire:"x-amz-server-side-encryption-context,at=header"`
+	SSEKMSKeyId             *string `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
+	ServerSideEncryption    *string `wire:"x-amz-server-side-encryption,at=header"`
+	SessionMode             *string `wire:"x-amz-create-session-mode,at=header"`
 }
 
 type DefaultRetention struct {
-	Days  *int32
-	Mode  *string
-	Years *int32
+	Days             *int32
+	DefaultEventHold *EventHoldDuration
+	Mode             *string
+	Years            *int32
 }
 
 type Delete struct {
@@ -371,8 +486,9 @@ type DeleteBucketEncryptionRequest struct {
 }
 
 type DeleteBucketIntelligentTieringConfigurationRequest struct {
-	Bucket *string `wire:",req,at=uri"`
-	Id     *string `wire:"id,req,at=query"`
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+	Id                  *string `wire:"id,req,at=query"`
 }
 
 type DeleteBucketInventoryConfigurationRequest struct {
@@ -382,6 +498,16 @@ type DeleteBucketInventoryConfigurationRequest struct {
 }
 
 type DeleteBucketLifecycleRequest struct {
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+}
+
+type DeleteBucketMetadataConfigurationRequest struct {
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+}
+
+type DeleteBucketMetadataTableConfigurationRequest struct {
 	Bucket              *string `wire:",req,at=uri"`
 	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
 }
@@ -434,6 +560,21 @@ type DeleteMarkerReplication struct {
 	Status *string
 }
 
+type DeleteObjectAnnotationOutput struct {
+	ObjectVersionId *string `wire:"x-amz-object-version-id,at=header"`
+	RequestCharged  *string `wire:"x-amz-request-charged,at=header"`
+}
+
+type DeleteObjectAnnotationRequest struct {
+	AnnotationName      *string `wire:"annotationName,req,at=query"`
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+	Key                 *string `wire:",req,at=uri"`
+	ObjectIfMatch       *string `wire:"x-amz-object-if-match,at=header"`
+	RequestPayer        *string `wire:"x-amz-request-payer,at=header"`
+	VersionId           *string `wire:"versionId,at=query"`
+}
+
 type DeleteObjectOutput struct {
 	DeleteMarker   *bool   `wire:"x-amz-delete-marker,at=header"`
 	RequestCharged *string `wire:"x-amz-request-charged,at=header"`
@@ -441,13 +582,16 @@ type DeleteObjectOutput struct {
 }
 
 type DeleteObjectRequest struct {
-	Bucket                    *string `wire:",req,at=uri"`
-	BypassGovernanceRetention *bool   `wire:"x-amz-bypass-governance-retention,at=header"`
-	ExpectedBucketOwner       *string `wire:"x-amz-expected-bucket-owner,at=header"`
-	Key                       *string `wire:",req,at=uri"`
-	MFA                       *string `wire:"x-amz-mfa,at=header"`
-	RequestPayer              *string `wire:"x-amz-request-payer,at=header"`
-	VersionId                 *string `wire:"versionId,at=query"`
+	Bucket                    *string    `wire:",req,at=uri"`
+	BypassGovernanceRetention *bool      `wire:"x-amz-bypass-governance-retention,at=header"`
+	ExpectedBucketOwner       *string    `wire:"x-amz-expected-bucket-owner,at=header"`
+	IfMatch                   *string    `wire:"If-Match,at=header"`
+	IfMatchLastModifiedTime   *time.Time `wire:"x-amz-if-match-last-modified-time,at=header,t=rfc822"`
+	IfMatchSize               *int64     `wire:"x-amz-if-match-size,at=header"`
+	Key                       *string    `wire:",req,at=uri"`
+	MFA                       *string    `wire:"x-amz-mfa,at=header"`
+	RequestPayer              *string    `wire:"x-amz-request-payer,at=header"`
+	VersionId                 *string    `wire:"versionId,at=query"`
 }
 
 type DeleteObjectTaggingOutput struct {
@@ -471,7 +615,7 @@ type DeleteObjectsRequest struct {
 	Bucket                    *string `wire:",req,at=uri"`
 	BypassGovernanceRetention *bool   `wire:"x-amz-bypass-governance-retention,at=header"`
 	ChecksumAlgorithm         *string `wire:"x-amz-sdk-checksum-algorithm,at=header"`
-	Delete                    *Delete `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	Delete                    *Delete `wire:",req,at=payload"`
 	ExpectedBucketOwner       *string `wire:"x-amz-expected-bucket-owner,at=header"`
 	MFA                       *string `wire:"x-amz-mfa,at=header"`
 	RequestPayer              *string `wire:"x-amz-request-payer,at=header"`
@@ -499,6 +643,12 @@ type Destination struct {
 	StorageClass             *string
 }
 
+type DestinationResult struct {
+	TableBucketArn  *string
+	TableBucketType *string
+	TableNamespace  *string
+}
+
 type Encryption struct {
 	EncryptionType *string `wire:",req"`
 	KMSContext     *string
@@ -519,11 +669,21 @@ type Error struct {
 	VersionId *string
 }
 
+type ErrorDetails struct {
+	ErrorCode    *string
+	ErrorMessage *string
+}
+
 type ErrorDocument struct {
 	Key *string `wire:",req"`
 }
 
 type EventBridgeConfiguration struct {
+}
+
+type EventHoldDuration struct {
+	Days  *int32
+	Years *int32
 }
 
 type ExistingObjectReplication struct {
@@ -533,6 +693,15 @@ type ExistingObjectReplication struct {
 type FilterRule struct {
 	Name  *string
 	Value *string
+}
+
+type GetBucketAbacOutput struct {
+	AbacStatus *AbacStatus `wire:",at=payload"`
+}
+
+type GetBucketAbacRequest struct {
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
 }
 
 type GetBucketAccelerateConfigurationOutput struct {
@@ -589,8 +758,9 @@ type GetBucketIntelligentTieringConfigurationOutput struct {
 }
 
 type GetBucketIntelligentTieringConfigurationRequest struct {
-	Bucket *string `wire:",req,at=uri"`
-	Id     *string `wire:"id,req,at=query"`
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+	Id                  *string `wire:"id,req,at=query"`
 }
 
 type GetBucketInventoryConfigurationOutput struct {
@@ -604,19 +774,11 @@ type GetBucketInventoryConfigurationRequest struct {
 }
 
 type GetBucketLifecycleConfigurationOutput struct {
-	Rules []LifecycleRule `wire:"Rule,flat"`
+	Rules                              []LifecycleRule `wire:"Rule,flat"`
+	TransitionDefaultMinimumObjectSize *string         `wire:"x-amz-transition-default-minimum-object-size,at=header"`
 }
 
 type GetBucketLifecycleConfigurationRequest struct {
-	Bucket              *string `wire:",req,at=uri"`
-	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
-}
-
-type GetBucketLifecycleOutput struct {
-	Rules []Rule `wire:"Rule,flat"`
-}
-
-type GetBucketLifecycleRequest struct {
 	Bucket              *string `wire:",req,at=uri"`
 	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
 }
@@ -637,6 +799,34 @@ type GetBucketLoggingOutput struct {
 type GetBucketLoggingRequest struct {
 	Bucket              *string `wire:",req,at=uri"`
 	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+}
+
+type GetBucketMetadataConfigurationOutput struct {
+	GetBucketMetadataConfigurationResult *GetBucketMetadataConfigurationResult `wire:",at=payload"`
+}
+
+type GetBucketMetadataConfigurationRequest struct {
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+}
+
+type GetBucketMetadataConfigurationResult struct {
+	MetadataConfigurationResult *MetadataConfigurationResult `wire:",req"`
+}
+
+type GetBucketMetadataTableConfigurationOutput struct {
+	GetBucketMetadataTableConfigurationResult *GetBucketMetadataTableConfigurationResult `wire:",at=payload"`
+}
+
+type GetBucketMetadataTableConfigurationRequest struct {
+	Bucket              *string `wire:",req,at=uri"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+}
+
+type GetBucketMetadataTableConfigurationResult struct {
+	Error                            *ErrorDetails
+	MetadataTableConfigurationResult *MetadataTableConfigurationResult `wire:",req"`
+	Status                           *string                           `wire:",req"`
 }
 
 type GetBucketMetricsConfigurationOutput struct {
@@ -744,6 +934,38 @@ type GetObjectAclRequest struct {
 	VersionId           *string `wire:"versionId,at=query"`
 }
 
+type GetObjectAnnotationOutput struct {
+	AnnotationPayload    io.Reader  `wire:",at=payload"`
+	ChecksumCRC32        *string    `wire:"x-amz-checksum-crc32,at=header"`
+	ChecksumCRC32C       *string    `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME    *string    `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5          *string    `wire:"x-amz-checksum-md5,at=header"`
+	ChecksumSHA1         *string    `wire:"x-amz-checksum-sha1,at=header"`
+	ChecksumSHA256       *string    `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512       *string    `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumType         *string    `wire:"x-amz-checksum-type,at=header"`
+	ChecksumXXHASH128    *string    `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3      *string    `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64     *string    `wire:"x-amz-checksum-xxhash64,at=header"`
+	ContentLength        *int64     `wire:"Content-Length,at=header"`
+	ETag                 *string    `wire:",at=header"`
+	LastModified         *time.Time `wire:"Last-Modified,at=header"`
+	ObjectVersionId      *string    `wire:"x-amz-object-version-id,at=header"`
+	ReplicationStatus    *string    `wire:"x-amz-replication-status,at=header"`
+	RequestCharged       *string    `wire:"x-amz-request-charged,at=header"`
+	ServerSideEncryption *string    `wire:"x-amz-server-side-encryption,at=header"`
+}
+
+type GetObjectAnnotationRequest struct {
+	AnnotationName      *string `wire:"annotationName,req,at=query"`
+	Bucket              *string `wire:",req,at=uri"`
+	ChecksumMode        *string `wire:"x-amz-checksum-mode,at=header"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
+	Key                 *string `wire:",req,at=uri"`
+	RequestPayer        *string `wire:"x-amz-request-payer,at=header"`
+	VersionId           *string `wire:"versionId,at=query"`
+}
+
 type GetObjectAttributesOutput struct {
 	Checksum       *Checksum
 	DeleteMarker   *bool `wire:"x-amz-delete-marker,at=header"`
@@ -759,8 +981,8 @@ type GetObjectAttributesOutput struct {
 type GetObjectAttributesParts struct {
 	IsTruncated          *bool
 	MaxParts             *int32
-	NextPartNumberMarker *int32
-	PartNumberMarker     *int32
+	NextPartNumberMarker *string
+	PartNumberMarker     *string
 	Parts                []ObjectPart `wire:"Part,flat"`
 	TotalPartsCount      *int32       `wire:"PartsCount"`
 }
@@ -771,7 +993,7 @@ type GetObjectAttributesRequest struct {
 	Key                  *string  `wire:",req,at=uri"`
 	MaxParts             *int32   `wire:"x-amz-max-parts,at=header"`
 	ObjectAttributes     []string `wire:"x-amz-object-attributes,req,at=header"`
-	PartNumberMarker     *int32   `wire:"x-amz-part-number-marker,at=header"`
+	PartNumberMarker     *string  `wire:"x-amz-part-number-marker,at=header"`
 	RequestPayer         *string  `wire:"x-amz-request-payer,at=header"`
 	SSECustomerAlgorithm *string  `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
 	SSECustomerKey       *string  `wire:"x-amz-server-side-encryption-customer-key,at=header"`
@@ -801,42 +1023,53 @@ type GetObjectLockConfigurationRequest struct {
 }
 
 type GetObjectOutput struct {
-	AcceptRanges              *string           `wire:"accept-ranges,at=header"`
-	Body                      io.Reader         `wire:",at=payload"`
-	BucketKeyEnabled          *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
-	CacheControl              *string           `wire:"Cache-Control,at=header"`
-	ChecksumCRC32             *string           `wire:"x-amz-checksum-crc32,at=header"`
-	ChecksumCRC32C            *string           `wire:"x-amz-checksum-crc32c,at=header"`
-	ChecksumSHA1              *string           `wire:"x-amz-checksum-sha1,at=header"`
-	ChecksumSHA256            *string           `wire:"x-amz-checksum-sha256,at=header"`
-	ContentDisposition        *string           `wire:"Content-Disposition,at=header"`
-	ContentEncoding           *string           `wire:"Content-Encoding,at=header"`
-	ContentLanguage           *string           `wire:"Content-Language,at=header"`
-	ContentLength             *int64            `wire:"Content-Length,at=header"`
-	ContentRange              *string           `wire:"Content-Range,at=header"`
-	ContentType               *string           `wire:"Content-Type,at=header"`
-	DeleteMarker              *bool             `wire:"x-amz-delete-marker,at=header"`
-	ETag                      *string           `wire:",at=header"`
-	Expiration                *string           `wire:"x-amz-expiration,at=header"`
-	Expires                   *time.Time        `wire:",at=header"`
-	LastModified              *time.Time        `wire:"Last-Modified,at=header"`
-	Metadata                  map[string]string `wire:"x-amz-meta-,at=headers"`
-	MissingMeta               *int32            `wire:"x-amz-missing-meta,at=header"`
-	ObjectLockLegalHoldStatus *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
-	ObjectLockMode            *string           `wire:"x-amz-object-lock-mode,at=header"`
-	ObjectLockRetainUntilDate *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
-	PartsCount                *int32            `wire:"x-amz-mp-parts-count,at=header"`
-	ReplicationStatus         *string           `wire:"x-amz-replication-status,at=header"`
-	RequestCharged            *string           `wire:"x-amz-request-charged,at=header"`
-	Restore                   *string           `wire:"x-amz-restore,at=header"`
-	SSECustomerAlgorithm      *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
-	SSECustomerKeyMD5         *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
-	SSEKMSKeyId               *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
-	ServerSideEncryption      *string           `wire:"x-amz-server-side-encryption,at=header"`
-	StorageClass              *string           `wire:"x-amz-storage-class,at=header"`
-	TagCount                  *int32            `wire:"x-amz-tagging-count,at=header"`
-	VersionId                 *string           `wire:"x-amz-version-id,at=header"`
-	WebsiteRedirectLocation   *string           `wire:"x-amz-website-redirect-location,at=header"`
+	AcceptRanges                     *string           `wire:"accept-ranges,at=header"`
+	Body                             io.Reader         `wire:",at=payload"`
+	BucketKeyEnabled                 *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
+	CacheControl                     *string           `wire:"Cache-Control,at=header"`
+	ChecksumCRC32                    *string           `wire:"x-amz-checksum-crc32,at=header"`
+	ChecksumCRC32C                   *string           `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME                *string           `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5                      *string           `wire:"x-amz-checksum-md5,at=header"`
+	ChecksumSHA1                     *string           `wire:"x-amz-checksum-sha1,at=header"`
+	ChecksumSHA256                   *string           `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512                   *string           `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumType                     *string           `wire:"x-amz-checksum-type,at=header"`
+	ChecksumXXHASH128                *string           `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3                  *string           `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64                 *string           `wire:"x-amz-checksum-xxhash64,at=header"`
+	ContentDisposition               *string           `wire:"Content-Disposition,at=header"`
+	ContentEncoding                  *string           `wire:"Content-Encoding,at=header"`
+	ContentLanguage                  *string           `wire:"Content-Language,at=header"`
+	ContentLength                    *int64            `wire:"Content-Length,at=header"`
+	ContentRange                     *string           `wire:"Content-Range,at=header"`
+	ContentType                      *string           `wire:"Content-Type,at=header"`
+	DeleteMarker                     *bool             `wire:"x-amz-delete-marker,at=header"`
+	ETag                             *string           `wire:",at=header"`
+	Expiration                       *string           `wire:"x-amz-expiration,at=header"`
+	Expires                          *time.Time        `wire:",at=header"`
+	ExpiresString                    *string           `wire:",at=header"`
+	LastModified                     *time.Time        `wire:"Last-Modified,at=header"`
+	Metadata                         map[string]string `wire:"x-amz-meta-,at=headers"`
+	MissingMeta                      *int32            `wire:"x-amz-missing-meta,at=header"`
+	ObjectLockEventHold              *string           `wire:"x-amz-object-lock-event-hold,at=header"`
+	ObjectLockEventHoldDurationDays  *int32            `wire:"x-amz-object-lock-event-hold-duration-days,at=header"`
+	ObjectLockEventHoldDurationYears *int32            `wire:"x-amz-object-lock-event-hold-duration-years,at=header"`
+	ObjectLockLegalHoldStatus        *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
+	ObjectLockMode                   *string           `wire:"x-amz-object-lock-mode,at=header"`
+	ObjectLockRetainUntilDate        *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
+	PartsCount                       *int32            `wire:"x-amz-mp-parts-count,at=header"`
+	ReplicationStatus                *string           `wire:"x-amz-replication-status,at=header"`
+	RequestCharged                   *string           `wire:"x-amz-request-charged,at=header"`
+	Restore                          *string           `wire:"x-amz-restore,at=header"`
+	SSECustomerAlgorithm             *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
+	SSECustomerKeyMD5                *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
+	SSEKMSKeyId                      *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
+	ServerSideEncryption             *string           `wire:"x-amz-server-side-encryption,at=header"`
+	StorageClass                     *string           `wire:"x-amz-storage-class,at=header"`
+	TagCount                         *int32            `wire:"x-amz-tagging-count,at=header"`
+	VersionId                        *string           `wire:"x-amz-version-id,at=header"`
+	WebsiteRedirectLocation          *string           `wire:"x-amz-website-redirect-location,at=header"`
 }
 
 type GetObjectRequest struct {
@@ -928,6 +1161,7 @@ type Grantee struct {
 
 type HeadBucketOutput struct {
 	AccessPointAlias   *bool   `wire:"x-amz-access-point-alias,at=header"`
+	BucketArn          *string `wire:"x-amz-bucket-arn,at=header"`
 	BucketLocationName *string `wire:"x-amz-bucket-location-name,at=header"`
 	BucketLocationType *string `wire:"x-amz-bucket-location-type,at=header"`
 	BucketRegion       *string `wire:"x-amz-bucket-region,at=header"`
@@ -939,40 +1173,53 @@ type HeadBucketRequest struct {
 }
 
 type HeadObjectOutput struct {
-	AcceptRanges              *string           `wire:"accept-ranges,at=header"`
-	ArchiveStatus             *string           `wire:"x-amz-archive-status,at=header"`
-	BucketKeyEnabled          *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
-	CacheControl              *string           `wire:"Cache-Control,at=header"`
-	ChecksumCRC32             *string           `wire:"x-amz-checksum-crc32,at=header"`
-	ChecksumCRC32C            *string           `wire:"x-amz-checksum-crc32c,at=header"`
-	ChecksumSHA1              *string           `wire:"x-amz-checksum-sha1,at=header"`
-	ChecksumSHA256            *string           `wire:"x-amz-checksum-sha256,at=header"`
-	ContentDisposition        *string           `wire:"Content-Disposition,at=header"`
-	ContentEncoding           *string           `wire:"Content-Encoding,at=header"`
-	ContentLanguage           *string           `wire:"Content-Language,at=header"`
-	ContentLength             *int64            `wire:"Content-Length,at=header"`
-	ContentType               *string           `wire:"Content-Type,at=header"`
-	DeleteMarker              *bool             `wire:"x-amz-delete-marker,at=header"`
-	ETag                      *string           `wire:",at=header"`
-	Expiration                *string           `wire:"x-amz-expiration,at=header"`
-	Expires                   *time.Time        `wire:",at=header"`
-	LastModified              *time.Time        `wire:"Last-Modified,at=header"`
-	Metadata                  map[string]string `wire:"x-amz-meta-,at=headers"`
-	MissingMeta               *int32            `wire:"x-amz-missing-meta,at=header"`
-	ObjectLockLegalHoldStatus *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
-	ObjectLockMode            *string           `wire:"x-amz-object-lock-mode,at=header"`
-	ObjectLockRetainUntilDate *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
-	PartsCount                *int32            `wire:"x-amz-mp-parts-count,at=header"`
-	ReplicationStatus         *string           `wire:"x-amz-replication-status,at=header"`
-	RequestCharged            *string           `wire:"x-amz-request-charged,at=header"`
-	Restore                   *string           `wire:"x-amz-restore,at=header"`
-	SSECustomerAlgorithm      *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
-	SSECustomerKeyMD5         *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
-	SSEKMSKeyId               *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
-	ServerSideEncryption      *string           `wire:"x-amz-server-side-encryption,at=header"`
-	StorageClass              *string           `wire:"x-amz-storage-class,at=header"`
-	VersionId                 *string           `wire:"x-amz-version-id,at=header"`
-	WebsiteRedirectLocation   *string           `wire:"x-amz-website-redirect-location,at=header"`
+	AcceptRanges                     *string           `wire:"accept-ranges,at=header"`
+	ArchiveStatus                    *string           `wire:"x-amz-archive-status,at=header"`
+	BucketKeyEnabled                 *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
+	CacheControl                     *string           `wire:"Cache-Control,at=header"`
+	ChecksumCRC32                    *string           `wire:"x-amz-checksum-crc32,at=header"`
+	ChecksumCRC32C                   *string           `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME                *string           `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5                      *string           `wire:"x-amz-checksum-md5,at=header"`
+	ChecksumSHA1                     *string           `wire:"x-amz-checksum-sha1,at=header"`
+	ChecksumSHA256                   *string           `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512                   *string           `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumType                     *string           `wire:"x-amz-checksum-type,at=header"`
+	ChecksumXXHASH128                *string           `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3                  *string           `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64                 *string           `wire:"x-amz-checksum-xxhash64,at=header"`
+	ContentDisposition               *string           `wire:"Content-Disposition,at=header"`
+	ContentEncoding                  *string           `wire:"Content-Encoding,at=header"`
+	ContentLanguage                  *string           `wire:"Content-Language,at=header"`
+	ContentLength                    *int64            `wire:"Content-Length,at=header"`
+	ContentRange                     *string           `wire:"Content-Range,at=header"`
+	ContentType                      *string           `wire:"Content-Type,at=header"`
+	DeleteMarker                     *bool             `wire:"x-amz-delete-marker,at=header"`
+	ETag                             *string           `wire:",at=header"`
+	Expiration                       *string           `wire:"x-amz-expiration,at=header"`
+	Expires                          *time.Time        `wire:",at=header"`
+	ExpiresString                    *string           `wire:",at=header"`
+	LastModified                     *time.Time        `wire:"Last-Modified,at=header"`
+	Metadata                         map[string]string `wire:"x-amz-meta-,at=headers"`
+	MissingMeta                      *int32            `wire:"x-amz-missing-meta,at=header"`
+	ObjectLockEventHold              *string           `wire:"x-amz-object-lock-event-hold,at=header"`
+	ObjectLockEventHoldDurationDays  *int32            `wire:"x-amz-object-lock-event-hold-duration-days,at=header"`
+	ObjectLockEventHoldDurationYears *int32            `wire:"x-amz-object-lock-event-hold-duration-years,at=header"`
+	ObjectLockLegalHoldStatus        *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
+	ObjectLockMode                   *string           `wire:"x-amz-object-lock-mode,at=header"`
+	ObjectLockRetainUntilDate        *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
+	PartsCount                       *int32            `wire:"x-amz-mp-parts-count,at=header"`
+	ReplicationStatus                *string           `wire:"x-amz-replication-status,at=header"`
+	RequestCharged                   *string           `wire:"x-amz-request-charged,at=header"`
+	Restore                          *string           `wire:"x-amz-restore,at=header"`
+	SSECustomerAlgorithm             *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
+	SSECustomerKeyMD5                *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
+	SSEKMSKeyId                      *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
+	ServerSideEncryption             *string           `wire:"x-amz-server-side-encryption,at=header"`
+	StorageClass                     *string           `wire:"x-amz-storage-class,at=header"`
+	TagCount                         *int32            `wire:"x-amz-tagging-count,at=header"`
+	VersionId                        *string           `wire:"x-amz-version-id,at=header"`
+	WebsiteRedirectLocation          *string           `wire:"x-amz-website-redirect-location,at=header"`
 }
 
 type HeadObjectRequest struct {
@@ -1068,6 +1315,24 @@ type InventorySchedule struct {
 	Frequency *string `wire:",req"`
 }
 
+type InventoryTableConfiguration struct {
+	ConfigurationState      *string `wire:",req"`
+	EncryptionConfiguration *MetadataTableEncryptionConfiguration
+}
+
+type InventoryTableConfigurationResult struct {
+	ConfigurationState *string `wire:",req"`
+	Error              *ErrorDetails
+	TableArn           *string
+	TableName          *string
+	TableStatus        *string
+}
+
+type InventoryTableConfigurationUpdates struct {
+	ConfigurationState      *string `wire:",req"`
+	EncryptionConfiguration *MetadataTableEncryptionConfiguration
+}
+
 type JSONInput struct {
 	Type *string
 }
@@ -1076,15 +1341,28 @@ type JSONOutput struct {
 	RecordDelimiter *string
 }
 
+type JournalTableConfiguration struct {
+	EncryptionConfiguration *MetadataTableEncryptionConfiguration
+	RecordExpiration        *RecordExpiration `wire:",req"`
+}
+
+type JournalTableConfigurationResult struct {
+	Error            *ErrorDetails
+	RecordExpiration *RecordExpiration `wire:",req"`
+	TableArn         *string
+	TableName        *string `wire:",req"`
+	TableStatus      *string `wire:",req"`
+}
+
+type JournalTableConfigurationUpdates struct {
+	RecordExpiration *RecordExpiration `wire:",req"`
+}
+
 type LambdaFunctionConfiguration struct {
 	Events            []string `wire:"Event,req,flat"`
 	Filter            *NotificationConfigurationFilter
 	Id                *string
 	LambdaFunctionArn *string `wire:"CloudFunction,req"`
-}
-
-type LifecycleConfiguration struct {
-	Rules []Rule `wire:"Rule,req,flat"`
 }
 
 type LifecycleExpiration struct {
@@ -1141,8 +1419,9 @@ type ListBucketIntelligentTieringConfigurationsOutput struct {
 }
 
 type ListBucketIntelligentTieringConfigurationsRequest struct {
-	Bucket            *string `wire:",req,at=uri"`
-	ContinuationToken *string `wire:"continuation-token,at=query"`
+	Bucket              *string `wire:",req,at=uri"`
+	ContinuationToken   *string `wire:"continuation-token,at=query"`
+	ExpectedBucketOwner *string `wire:"x-amz-expected-bucket-owner,at=header"`
 }
 
 type ListBucketInventoryConfigurationsOutput struct {
@@ -1172,8 +1451,17 @@ type ListBucketMetricsConfigurationsRequest struct {
 }
 
 type ListBucketsOutput struct {
-	Buckets []Bucket `wire:",i=Bucket"`
-	Owner   *Owner
+	Buckets           []Bucket `wire:",i=Bucket"`
+	ContinuationToken *string
+	Owner             *Owner
+	Prefix            *string
+}
+
+type ListBucketsRequest struct {
+	BucketRegion      *string `wire:"bucket-region,at=query"`
+	ContinuationToken *string `wire:"continuation-token,at=query"`
+	MaxBuckets        *int32  `wire:"max-buckets,at=query"`
+	Prefix            *string `wire:"prefix,at=query"`
 }
 
 type ListDirectoryBucketsOutput struct {
@@ -1212,6 +1500,30 @@ type ListMultipartUploadsRequest struct {
 	Prefix              *string `wire:"prefix,at=query"`
 	RequestPayer        *string `wire:"x-amz-request-payer,at=header"`
 	UploadIdMarker      *string `wire:"upload-id-marker,at=query"`
+}
+
+type ListObjectAnnotationsOutput struct {
+	AnnotationCount       *int32
+	AnnotationPrefix      *string
+	Annotations           []AnnotationEntry `wire:",i=AnnotationEntry"`
+	Bucket                *string
+	ContinuationToken     *string
+	Key                   *string
+	MaxAnnotationResults  *int32
+	NextContinuationToken *string
+	ObjectVersionId       *string `wire:"x-amz-object-version-id,at=header"`
+	RequestCharged        *string `wire:"x-amz-request-charged,at=header"`
+}
+
+type ListObjectAnnotationsRequest struct {
+	AnnotationPrefix     *string `wire:"annotation-prefix,at=query"`
+	Bucket               *string `wire:",req,at=uri"`
+	ContinuationToken    *string `wire:"continuation-token,at=query"`
+	ExpectedBucketOwner  *string `wire:"x-amz-expected-bucket-owner,at=header"`
+	Key                  *string `wire:",req,at=uri"`
+	MaxAnnotationResults *int32  `wire:"max-annotation-results,at=query"`
+	RequestPayer         *string `wire:"x-amz-request-payer,at=header"`
+	VersionId            *string `wire:"versionId,at=query"`
 }
 
 type ListObjectVersionsOutput struct {
@@ -1305,13 +1617,14 @@ type ListPartsOutput struct {
 	AbortRuleId          *string    `wire:"x-amz-abort-rule-id,at=header"`
 	Bucket               *string
 	ChecksumAlgorithm    *string
+	ChecksumType         *string
 	Initiator            *Initiator
 	IsTruncated          *bool
 	Key                  *string
 	MaxParts             *int32
-	NextPartNumberMarker *int32
+	NextPartNumberMarker *string
 	Owner                *Owner
-	PartNumberMarker     *int32
+	PartNumberMarker     *string
 	Parts                []Part  `wire:"Part,flat"`
 	RequestCharged       *string `wire:"x-amz-request-charged,at=header"`
 	StorageClass         *string
@@ -1323,7 +1636,7 @@ type ListPartsRequest struct {
 	ExpectedBucketOwner  *string `wire:"x-amz-expected-bucket-owner,at=header"`
 	Key                  *string `wire:",req,at=uri"`
 	MaxParts             *int32  `wire:"max-parts,at=query"`
-	PartNumberMarker     *int32  `wire:"part-number-marker,at=query"`
+	PartNumberMarker     *string `wire:"part-number-marker,at=query"`
 	RequestPayer         *string `wire:"x-amz-request-payer,at=header"`
 	SSECustomerAlgorithm *string `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
 	SSECustomerKey       *string `wire:"x-amz-server-side-encryption-customer-key,at=header"`
@@ -1343,9 +1656,35 @@ type LoggingEnabled struct {
 	TargetPrefix          *string `wire:",req"`
 }
 
+type MetadataConfiguration struct {
+	AnnotationTableConfiguration *AnnotationTableConfiguration
+	InventoryTableConfiguration  *InventoryTableConfiguration
+	JournalTableConfiguration    *JournalTableConfiguration `wire:",req"`
+}
+
+type MetadataConfigurationResult struct {
+	AnnotationTableConfigurationResult *AnnotationTableConfigurationResult
+	DestinationResult                  *DestinationResult `wire:",req"`
+	InventoryTableConfigurationResult  *InventoryTableConfigurationResult
+	JournalTableConfigurationResult    *JournalTableConfigurationResult
+}
+
 type MetadataEntry struct {
 	Name  *string
 	Value *string
+}
+
+type MetadataTableConfiguration struct {
+	S3TablesDestination *S3TablesDestination `wire:",req"`
+}
+
+type MetadataTableConfigurationResult struct {
+	S3TablesDestinationResult *S3TablesDestinationResult `wire:",req"`
+}
+
+type MetadataTableEncryptionConfiguration struct {
+	KmsKeyArn    *string
+	SseAlgorithm *string `wire:",req"`
 }
 
 type Metrics struct {
@@ -1373,6 +1712,7 @@ type MetricsFilter struct {
 
 type MultipartUpload struct {
 	ChecksumAlgorithm *string
+	ChecksumType      *string
 	Initiated         *time.Time
 	Initiator         *Initiator
 	Key               *string
@@ -1399,18 +1739,13 @@ type NotificationConfiguration struct {
 	TopicConfigurations          []TopicConfiguration          `wire:"TopicConfiguration,flat"`
 }
 
-type NotificationConfigurationDeprecated struct {
-	CloudFunctionConfiguration *CloudFunctionConfiguration
-	QueueConfiguration         *QueueConfigurationDeprecated
-	TopicConfiguration         *TopicConfigurationDeprecated
-}
-
 type NotificationConfigurationFilter struct {
 	Key *S3KeyFilter `wire:"S3Key"`
 }
 
 type Object struct {
 	ChecksumAlgorithm []string `wire:",flat"`
+	ChecksumType      *string
 	ETag              *string
 	Key               *string
 	LastModified      *time.Time
@@ -1420,9 +1755,16 @@ type Object struct {
 	StorageClass      *string
 }
 
+type ObjectEncryption struct {
+	SSEKMS *SSEKMSEncryption `wire:"SSE-KMS"`
+}
+
 type ObjectIdentifier struct {
-	Key       *string `wire:",req"`
-	VersionId *string
+	ETag             *string
+	Key              *string    `wire:",req"`
+	LastModifiedTime *time.Time `wire:",t=rfc822"`
+	Size             *int64
+	VersionId        *string
 }
 
 type ObjectLockConfiguration struct {
@@ -1435,8 +1777,10 @@ type ObjectLockLegalHold struct {
 }
 
 type ObjectLockRetention struct {
-	Mode            *string
-	RetainUntilDate *time.Time `wire:",t=iso8601"`
+	EventHold         *string
+	EventHoldDuration *EventHoldDuration
+	Mode              *string
+	RetainUntilDate   *time.Time `wire:",t=iso8601"`
 }
 
 type ObjectLockRule struct {
@@ -1444,16 +1788,23 @@ type ObjectLockRule struct {
 }
 
 type ObjectPart struct {
-	ChecksumCRC32  *string
-	ChecksumCRC32C *string
-	ChecksumSHA1   *string
-	ChecksumSHA256 *string
-	PartNumber     *int32
-	Size           *int64
+	ChecksumCRC32     *string
+	ChecksumCRC32C    *string
+	ChecksumCRC64NVME *string
+	ChecksumMD5       *string
+	ChecksumSHA1      *string
+	ChecksumSHA256    *string
+	ChecksumSHA512    *string
+	ChecksumXXHASH128 *string
+	ChecksumXXHASH3   *string
+	ChecksumXXHASH64  *string
+	PartNumber        *int32
+	Size              *int64
 }
 
 type ObjectVersion struct {
 	ChecksumAlgorithm []string `wire:",flat"`
+	ChecksumType      *string
 	ETag              *string
 	IsLatest          *bool
 	Key               *string
@@ -1491,14 +1842,20 @@ type ParquetInput struct {
 }
 
 type Part struct {
-	ChecksumCRC32  *string
-	ChecksumCRC32C *string
-	ChecksumSHA1   *string
-	ChecksumSHA256 *string
-	ETag           *string
-	LastModified   *time.Time
-	PartNumber     *int32
-	Size           *int64
+	ChecksumCRC32     *string
+	ChecksumCRC32C    *string
+	ChecksumCRC64NVME *string
+	ChecksumMD5       *string
+	ChecksumSHA1      *string
+	ChecksumSHA256    *string
+	ChecksumSHA512    *string
+	ChecksumXXHASH128 *string
+	ChecksumXXHASH3   *string
+	ChecksumXXHASH64  *string
+	ETag              *string
+	LastModified      *time.Time
+	PartNumber        *int32
+	Size              *int64
 }
 
 type PartitionedPrefix struct {
@@ -1526,8 +1883,16 @@ type PublicAccessBlockConfiguration struct {
 	RestrictPublicBuckets *bool
 }
 
+type PutBucketAbacRequest struct {
+	AbacStatus          *AbacStatus `wire:",req,at=payload"`
+	Bucket              *string     `wire:",req,at=uri"`
+	ChecksumAlgorithm   *string     `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ContentMD5          *string     `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner *string     `wire:"x-amz-expected-bucket-owner,at=header"`
+}
+
 type PutBucketAccelerateConfigurationRequest struct {
-	AccelerateConfiguration *AccelerateConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	AccelerateConfiguration *AccelerateConfiguration `wire:",req,at=payload"`
 	Bucket                  *string                  `wire:",req,at=uri"`
 	ChecksumAlgorithm       *string                  `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ExpectedBucketOwner     *string                  `wire:"x-amz-expected-bucket-owner,at=header"`
@@ -1535,7 +1900,7 @@ type PutBucketAccelerateConfigurationRequest struct {
 
 type PutBucketAclRequest struct {
 	ACL                 *string              `wire:"x-amz-acl,at=header"`
-	AccessControlPolicy *AccessControlPolicy `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	AccessControlPolicy *AccessControlPolicy `wire:",at=payload"`
 	Bucket              *string              `wire:",req,at=uri"`
 	ChecksumAlgorithm   *string              `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5          *string              `wire:"Content-MD5,at=header"`
@@ -1548,7 +1913,7 @@ type PutBucketAclRequest struct {
 }
 
 type PutBucketAnalyticsConfigurationRequest struct {
-	AnalyticsConfiguration *AnalyticsConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	AnalyticsConfiguration *AnalyticsConfiguration `wire:",req,at=payload"`
 	Bucket                 *string                 `wire:",req,at=uri"`
 	ExpectedBucketOwner    *string                 `wire:"x-amz-expected-bucket-owner,at=header"`
 	Id                     *string                 `wire:"id,req,at=query"`
@@ -1556,7 +1921,7 @@ type PutBucketAnalyticsConfigurationRequest struct {
 
 type PutBucketCorsRequest struct {
 	Bucket              *string            `wire:",req,at=uri"`
-	CORSConfiguration   *CORSConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	CORSConfiguration   *CORSConfiguration `wire:",req,at=payload"`
 	ChecksumAlgorithm   *string            `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5          *string            `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner *string            `wire:"x-amz-expected-bucket-owner,at=header"`
@@ -1567,40 +1932,38 @@ type PutBucketEncryptionRequest struct {
 	ChecksumAlgorithm                 *string                            `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5                        *string                            `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner               *string                            `wire:"x-amz-expected-bucket-owner,at=header"`
-	ServerSideEncryptionConfiguration *ServerSideEncryptionConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	ServerSideEncryptionConfiguration *ServerSideEncryptionConfiguration `wire:",req,at=payload"`
 }
 
 type PutBucketIntelligentTieringConfigurationRequest struct {
 	Bucket                          *string                          `wire:",req,at=uri"`
+	ExpectedBucketOwner             *string                          `wire:"x-amz-expected-bucket-owner,at=header"`
 	Id                              *string                          `wire:"id,req,at=query"`
-	IntelligentTieringConfiguration *IntelligentTieringConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	IntelligentTieringConfiguration *IntelligentTieringConfiguration `wire:",req,at=payload"`
 }
 
 type PutBucketInventoryConfigurationRequest struct {
 	Bucket                 *string                 `wire:",req,at=uri"`
 	ExpectedBucketOwner    *string                 `wire:"x-amz-expected-bucket-owner,at=header"`
 	Id                     *string                 `wire:"id,req,at=query"`
-	InventoryConfiguration *InventoryConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	InventoryConfiguration *InventoryConfiguration `wire:",req,at=payload"`
+}
+
+type PutBucketLifecycleConfigurationOutput struct {
+	TransitionDefaultMinimumObjectSize *string `wire:"x-amz-transition-default-minimum-object-size,at=header"`
 }
 
 type PutBucketLifecycleConfigurationRequest struct {
-	Bucket                 *string                       `wire:",req,at=uri"`
-	ChecksumAlgorithm      *string                       `wire:"x-amz-sdk-checksum-algorithm,at=header"`
-	ExpectedBucketOwner    *string                       `wire:"x-amz-expected-bucket-owner,at=header"`
-	LifecycleConfiguration *BucketLifecycleConfiguration `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
-}
-
-type PutBucketLifecycleRequest struct {
-	Bucket                 *string                 `wire:",req,at=uri"`
-	ChecksumAlgorithm      *string                 `wire:"x-amz-sdk-checksum-algorithm,at=header"`
-	ContentMD5             *string                 `wire:"Content-MD5,at=header"`
-	ExpectedBucketOwner    *string                 `wire:"x-amz-expected-bucket-owner,at=header"`
-	LifecycleConfiguration *LifecycleConfiguration `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	Bucket                             *string                       `wire:",req,at=uri"`
+	ChecksumAlgorithm                  *string                       `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ExpectedBucketOwner                *string                       `wire:"x-amz-expected-bucket-owner,at=header"`
+	LifecycleConfiguration             *BucketLifecycleConfiguration `wire:",at=payload"`
+	TransitionDefaultMinimumObjectSize *string                       `wire:"x-amz-transition-default-minimum-object-size,at=header"`
 }
 
 type PutBucketLoggingRequest struct {
 	Bucket              *string              `wire:",req,at=uri"`
-	BucketLoggingStatus *BucketLoggingStatus `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	BucketLoggingStatus *BucketLoggingStatus `wire:",req,at=payload"`
 	ChecksumAlgorithm   *string              `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5          *string              `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner *string              `wire:"x-amz-expected-bucket-owner,at=header"`
@@ -1610,29 +1973,22 @@ type PutBucketMetricsConfigurationRequest struct {
 	Bucket               *string               `wire:",req,at=uri"`
 	ExpectedBucketOwner  *string               `wire:"x-amz-expected-bucket-owner,at=header"`
 	Id                   *string               `wire:"id,req,at=query"`
-	MetricsConfiguration *MetricsConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	MetricsConfiguration *MetricsConfiguration `wire:",req,at=payload"`
 }
 
 type PutBucketNotificationConfigurationRequest struct {
 	Bucket                    *string                    `wire:",req,at=uri"`
 	ExpectedBucketOwner       *string                    `wire:"x-amz-expected-bucket-owner,at=header"`
-	NotificationConfiguration *NotificationConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	NotificationConfiguration *NotificationConfiguration `wire:",req,at=payload"`
 	SkipDestinationValidation *bool                      `wire:"x-amz-skip-destination-validation,at=header"`
-}
-
-type PutBucketNotificationRequest struct {
-	Bucket                    *string                              `wire:",req,at=uri"`
-	ChecksumAlgorithm         *string                              `wire:"x-amz-sdk-checksum-algorithm,at=header"`
-	ContentMD5                *string                              `wire:"Content-MD5,at=header"`
-	ExpectedBucketOwner       *string                              `wire:"x-amz-expected-bucket-owner,at=header"`
-	NotificationConfiguration *NotificationConfigurationDeprecated `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
 }
 
 type PutBucketOwnershipControlsRequest struct {
 	Bucket              *string            `wire:",req,at=uri"`
+	ChecksumAlgorithm   *string            `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5          *string            `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner *string            `wire:"x-amz-expected-bucket-owner,at=header"`
-	OwnershipControls   *OwnershipControls `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	OwnershipControls   *OwnershipControls `wire:",req,at=payload"`
 }
 
 type PutBucketPolicyRequest struct {
@@ -1649,7 +2005,7 @@ type PutBucketReplicationRequest struct {
 	ChecksumAlgorithm        *string                   `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5               *string                   `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner      *string                   `wire:"x-amz-expected-bucket-owner,at=header"`
-	ReplicationConfiguration *ReplicationConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	ReplicationConfiguration *ReplicationConfiguration `wire:",req,at=payload"`
 	Token                    *string                   `wire:"x-amz-bucket-object-lock-token,at=header"`
 }
 
@@ -1658,7 +2014,7 @@ type PutBucketRequestPaymentRequest struct {
 	ChecksumAlgorithm           *string                      `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5                  *string                      `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner         *string                      `wire:"x-amz-expected-bucket-owner,at=header"`
-	RequestPaymentConfiguration *RequestPaymentConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	RequestPaymentConfiguration *RequestPaymentConfiguration `wire:",req,at=payload"`
 }
 
 type PutBucketTaggingRequest struct {
@@ -1666,7 +2022,7 @@ type PutBucketTaggingRequest struct {
 	ChecksumAlgorithm   *string  `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5          *string  `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner *string  `wire:"x-amz-expected-bucket-owner,at=header"`
-	Tagging             *Tagging `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	Tagging             *Tagging `wire:",req,at=payload"`
 }
 
 type PutBucketVersioningRequest struct {
@@ -1675,7 +2031,7 @@ type PutBucketVersioningRequest struct {
 	ContentMD5              *string                  `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner     *string                  `wire:"x-amz-expected-bucket-owner,at=header"`
 	MFA                     *string                  `wire:"x-amz-mfa,at=header"`
-	VersioningConfiguration *VersioningConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	VersioningConfiguration *VersioningConfiguration `wire:",req,at=payload"`
 }
 
 type PutBucketWebsiteRequest struct {
@@ -1683,7 +2039,7 @@ type PutBucketWebsiteRequest struct {
 	ChecksumAlgorithm    *string               `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5           *string               `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner  *string               `wire:"x-amz-expected-bucket-owner,at=header"`
-	WebsiteConfiguration *WebsiteConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	WebsiteConfiguration *WebsiteConfiguration `wire:",req,at=payload"`
 }
 
 type PutObjectAclOutput struct {
@@ -1692,7 +2048,7 @@ type PutObjectAclOutput struct {
 
 type PutObjectAclRequest struct {
 	ACL                 *string              `wire:"x-amz-acl,at=header"`
-	AccessControlPolicy *AccessControlPolicy `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	AccessControlPolicy *AccessControlPolicy `wire:",at=payload"`
 	Bucket              *string              `wire:",req,at=uri"`
 	ChecksumAlgorithm   *string              `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5          *string              `wire:"Content-MD5,at=header"`
@@ -1707,6 +2063,49 @@ type PutObjectAclRequest struct {
 	VersionId           *string              `wire:"versionId,at=query"`
 }
 
+type PutObjectAnnotationOutput struct {
+	AnnotationName       *string
+	ChecksumCRC32        *string `wire:"x-amz-checksum-crc32,at=header"`
+	ChecksumCRC32C       *string `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME    *string `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5          *string `wire:"x-amz-checksum-md5,at=header"`
+	ChecksumSHA1         *string `wire:"x-amz-checksum-sha1,at=header"`
+	ChecksumSHA256       *string `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512       *string `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumType         *string `wire:"x-amz-checksum-type,at=header"`
+	ChecksumXXHASH128    *string `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3      *string `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64     *string `wire:"x-amz-checksum-xxhash64,at=header"`
+	ETag                 *string `wire:",at=header"`
+	Key                  *string
+	ObjectVersionId      *string `wire:"x-amz-object-version-id,at=header"`
+	RequestCharged       *string `wire:"x-amz-request-charged,at=header"`
+	ServerSideEncryption *string `wire:"x-amz-server-side-encryption,at=header"`
+}
+
+type PutObjectAnnotationRequest struct {
+	AnnotationName      *string   `wire:"annotationName,req,at=query"`
+	AnnotationPayload   io.Reader `wire:",req,at=payload"`
+	Bucket              *string   `wire:",req,at=uri"`
+	ChecksumAlgorithm   *string   `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ChecksumCRC32       *string   `wire:"x-amz-checksum-crc32,at=header"`
+	ChecksumCRC32C      *string   `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME   *string   `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5         *string   `wire:"x-amz-checksum-md5,at=header"`
+	ChecksumSHA1        *string   `wire:"x-amz-checksum-sha1,at=header"`
+	ChecksumSHA256      *string   `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512      *string   `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumXXHASH128   *string   `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3     *string   `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64    *string   `wire:"x-amz-checksum-xxhash64,at=header"`
+	ContentMD5          *string   `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner *string   `wire:"x-amz-expected-bucket-owner,at=header"`
+	Key                 *string   `wire:",req,at=uri"`
+	ObjectIfMatch       *string   `wire:"x-amz-object-if-match,at=header"`
+	RequestPayer        *string   `wire:"x-amz-request-payer,at=header"`
+	VersionId           *string   `wire:"versionId,at=query"`
+}
+
 type PutObjectLegalHoldOutput struct {
 	RequestCharged *string `wire:"x-amz-request-charged,at=header"`
 }
@@ -1717,7 +2116,7 @@ type PutObjectLegalHoldRequest struct {
 	ContentMD5          *string              `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner *string              `wire:"x-amz-expected-bucket-owner,at=header"`
 	Key                 *string              `wire:",req,at=uri"`
-	LegalHold           *ObjectLockLegalHold `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	LegalHold           *ObjectLockLegalHold `wire:",at=payload"`
 	RequestPayer        *string              `wire:"x-amz-request-payer,at=header"`
 	VersionId           *string              `wire:"versionId,at=query"`
 }
@@ -1731,7 +2130,7 @@ type PutObjectLockConfigurationRequest struct {
 	ChecksumAlgorithm       *string                  `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5              *string                  `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner     *string                  `wire:"x-amz-expected-bucket-owner,at=header"`
-	ObjectLockConfiguration *ObjectLockConfiguration `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	ObjectLockConfiguration *ObjectLockConfiguration `wire:",at=payload"`
 	RequestPayer            *string                  `wire:"x-amz-request-payer,at=header"`
 	Token                   *string                  `wire:"x-amz-bucket-object-lock-token,at=header"`
 }
@@ -1740,8 +2139,15 @@ type PutObjectOutput struct {
 	BucketKeyEnabled        *bool   `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
 	ChecksumCRC32           *string `wire:"x-amz-checksum-crc32,at=header"`
 	ChecksumCRC32C          *string `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME       *string `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5             *string `wire:"x-amz-checksum-md5,at=header"`
 	ChecksumSHA1            *string `wire:"x-amz-checksum-sha1,at=header"`
 	ChecksumSHA256          *string `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512          *string `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumType            *string `wire:"x-amz-checksum-type,at=header"`
+	ChecksumXXHASH128       *string `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3         *string `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64        *string `wire:"x-amz-checksum-xxhash64,at=header"`
 	ETag                    *string `wire:",at=header"`
 	Expiration              *string `wire:"x-amz-expiration,at=header"`
 	RequestCharged          *string `wire:"x-amz-request-charged,at=header"`
@@ -1750,47 +2156,60 @@ type PutObjectOutput struct {
 	SSEKMSEncryptionContext *string `wire:"x-amz-server-side-encryption-context,at=header"`
 	SSEKMSKeyId             *string `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
 	ServerSideEncryption    *string `wire:"x-amz-server-side-encryption,at=header"`
+	Size                    *int64  `wire:"x-amz-object-size,at=header"`
 	VersionId               *string `wire:"x-amz-version-id,at=header"`
 }
 
 type PutObjectRequest struct {
-	ACL                       *string           `wire:"x-amz-acl,at=header"`
-	Body                      io.Reader         `wire:",at=payload"`
-	Bucket                    *string           `wire:",req,at=uri"`
-	BucketKeyEnabled          *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
-	CacheControl              *string           `wire:"Cache-Control,at=header"`
-	ChecksumAlgorithm         *string           `wire:"x-amz-sdk-checksum-algorithm,at=header"`
-	ChecksumCRC32             *string           `wire:"x-amz-checksum-crc32,at=header"`
-	ChecksumCRC32C            *string           `wire:"x-amz-checksum-crc32c,at=header"`
-	ChecksumSHA1              *string           `wire:"x-amz-checksum-sha1,at=header"`
-	ChecksumSHA256            *string           `wire:"x-amz-checksum-sha256,at=header"`
-	ContentDisposition        *string           `wire:"Content-Disposition,at=header"`
-	ContentEncoding           *string           `wire:"Content-Encoding,at=header"`
-	ContentLanguage           *string           `wire:"Content-Language,at=header"`
-	ContentLength             *int64            `wire:"Content-Length,at=header"`
-	ContentMD5                *string           `wire:"Content-MD5,at=header"`
-	ContentType               *string           `wire:"Content-Type,at=header"`
-	ExpectedBucketOwner       *string           `wire:"x-amz-expected-bucket-owner,at=header"`
-	Expires                   *time.Time        `wire:",at=header"`
-	GrantFullControl          *string           `wire:"x-amz-grant-full-control,at=header"`
-	GrantRead                 *string           `wire:"x-amz-grant-read,at=header"`
-	GrantReadACP              *string           `wire:"x-amz-grant-read-acp,at=header"`
-	GrantWriteACP             *string           `wire:"x-amz-grant-write-acp,at=header"`
-	Key                       *string           `wire:",req,at=uri"`
-	Metadata                  map[string]string `wire:"x-amz-meta-,at=headers"`
-	ObjectLockLegalHoldStatus *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
-	ObjectLockMode            *string           `wire:"x-amz-object-lock-mode,at=header"`
-	ObjectLockRetainUntilDate *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
-	RequestPayer              *string           `wire:"x-amz-request-payer,at=header"`
-	SSECustomerAlgorithm      *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
-	SSECustomerKey            *string           `wire:"x-amz-server-side-encryption-customer-key,at=header"`
-	SSECustomerKeyMD5         *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
-	SSEKMSEncryptionContext   *string           `wire:"x-amz-server-side-encryption-context,at=header"`
-	SSEKMSKeyId               *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
-	ServerSideEncryption      *string           `wire:"x-amz-server-side-encryption,at=header"`
-	StorageClass              *string           `wire:"x-amz-storage-class,at=header"`
-	Tagging                   *string           `wire:"x-amz-tagging,at=header"`
-	WebsiteRedirectLocation   *string           `wire:"x-amz-website-redirect-location,at=header"`
+	ACL                              *string           `wire:"x-amz-acl,at=header"`
+	Body                             io.Reader         `wire:",at=payload"`
+	Bucket                           *string           `wire:",req,at=uri"`
+	BucketKeyEnabled                 *bool             `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
+	CacheControl                     *string           `wire:"Cache-Control,at=header"`
+	ChecksumAlgorithm                *string           `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ChecksumCRC32                    *string           `wire:"x-amz-checksum-crc32,at=header"`
+	ChecksumCRC32C                   *string           `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME                *string           `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5                      *string           `wire:"x-amz-checksum-md5,at=header"`
+	ChecksumSHA1                     *string           `wire:"x-amz-checksum-sha1,at=header"`
+	ChecksumSHA256                   *string           `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512                   *string           `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumXXHASH128                *string           `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3                  *string           `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64                 *string           `wire:"x-amz-checksum-xxhash64,at=header"`
+	ContentDisposition               *string           `wire:"Content-Disposition,at=header"`
+	ContentEncoding                  *string           `wire:"Content-Encoding,at=header"`
+	ContentLanguage                  *string           `wire:"Content-Language,at=header"`
+	ContentLength                    *int64            `wire:"Content-Length,at=header"`
+	ContentMD5                       *string           `wire:"Content-MD5,at=header"`
+	ContentType                      *string           `wire:"Content-Type,at=header"`
+	ExpectedBucketOwner              *string           `wire:"x-amz-expected-bucket-owner,at=header"`
+	Expires                          *time.Time        `wire:",at=header"`
+	GrantFullControl                 *string           `wire:"x-amz-grant-full-control,at=header"`
+	GrantRead                        *string           `wire:"x-amz-grant-read,at=header"`
+	GrantReadACP                     *string           `wire:"x-amz-grant-read-acp,at=header"`
+	GrantWriteACP                    *string           `wire:"x-amz-grant-write-acp,at=header"`
+	IfMatch                          *string           `wire:"If-Match,at=header"`
+	IfNoneMatch                      *string           `wire:"If-None-Match,at=header"`
+	Key                              *string           `wire:",req,at=uri"`
+	Metadata                         map[string]string `wire:"x-amz-meta-,at=headers"`
+	ObjectLockEventHold              *string           `wire:"x-amz-object-lock-event-hold,at=header"`
+	ObjectLockEventHoldDurationDays  *int32            `wire:"x-amz-object-lock-event-hold-duration-days,at=header"`
+	ObjectLockEventHoldDurationYears *int32            `wire:"x-amz-object-lock-event-hold-duration-years,at=header"`
+	ObjectLockLegalHoldStatus        *string           `wire:"x-amz-object-lock-legal-hold,at=header"`
+	ObjectLockMode                   *string           `wire:"x-amz-object-lock-mode,at=header"`
+	ObjectLockRetainUntilDate        *time.Time        `wire:"x-amz-object-lock-retain-until-date,at=header,t=iso8601"`
+	RequestPayer                     *string           `wire:"x-amz-request-payer,at=header"`
+	SSECustomerAlgorithm             *string           `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
+	SSECustomerKey                   *string           `wire:"x-amz-server-side-encryption-customer-key,at=header"`
+	SSECustomerKeyMD5                *string           `wire:"x-amz-server-side-encryption-customer-key-MD5,at=header"`
+	SSEKMSEncryptionContext          *string           `wire:"x-amz-server-side-encryption-context,at=header"`
+	SSEKMSKeyId                      *string           `wire:"x-amz-server-side-encryption-aws-kms-key-id,at=header"`
+	ServerSideEncryption             *string           `wire:"x-amz-server-side-encryption,at=header"`
+	StorageClass                     *string           `wire:"x-amz-storage-class,at=header"`
+	Tagging                          *string           `wire:"x-amz-tagging,at=header"`
+	WebsiteRedirectLocation          *string           `wire:"x-amz-website-redirect-location,at=header"`
+	WriteOffsetBytes                 *int64            `wire:"x-amz-write-offset-bytes,at=header"`
 }
 
 type PutObjectRetentionOutput struct {
@@ -1805,7 +2224,7 @@ type PutObjectRetentionRequest struct {
 	ExpectedBucketOwner       *string              `wire:"x-amz-expected-bucket-owner,at=header"`
 	Key                       *string              `wire:",req,at=uri"`
 	RequestPayer              *string              `wire:"x-amz-request-payer,at=header"`
-	Retention                 *ObjectLockRetention `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	Retention                 *ObjectLockRetention `wire:",at=payload"`
 	VersionId                 *string              `wire:"versionId,at=query"`
 }
 
@@ -1820,7 +2239,7 @@ type PutObjectTaggingRequest struct {
 	ExpectedBucketOwner *string  `wire:"x-amz-expected-bucket-owner,at=header"`
 	Key                 *string  `wire:",req,at=uri"`
 	RequestPayer        *string  `wire:"x-amz-request-payer,at=header"`
-	Tagging             *Tagging `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	Tagging             *Tagging `wire:",req,at=payload"`
 	VersionId           *string  `wire:"versionId,at=query"`
 }
 
@@ -1829,7 +2248,7 @@ type PutPublicAccessBlockRequest struct {
 	ChecksumAlgorithm              *string                         `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ContentMD5                     *string                         `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner            *string                         `wire:"x-amz-expected-bucket-owner,at=header"`
-	PublicAccessBlockConfiguration *PublicAccessBlockConfiguration `wire:",req,at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	PublicAccessBlockConfiguration *PublicAccessBlockConfiguration `wire:",req,at=payload"`
 }
 
 type QueueConfiguration struct {
@@ -1839,11 +2258,9 @@ type QueueConfiguration struct {
 	QueueArn *string `wire:"Queue,req"`
 }
 
-type QueueConfigurationDeprecated struct {
-	Event  *string
-	Events []string `wire:"Event,flat"`
-	Id     *string
-	Queue  *string
+type RecordExpiration struct {
+	Days       *int32
+	Expiration *string `wire:",req"`
 }
 
 type RecordsEvent struct {
@@ -1861,6 +2278,24 @@ type Redirect struct {
 type RedirectAllRequestsTo struct {
 	HostName *string `wire:",req"`
 	Protocol *string
+}
+
+type RenameObjectOutput struct {
+}
+
+type RenameObjectRequest struct {
+	Bucket                       *string    `wire:",req,at=uri"`
+	ClientToken                  *string    `wire:"x-amz-client-token,at=header"`
+	DestinationIfMatch           *string    `wire:"If-Match,at=header"`
+	DestinationIfModifiedSince   *time.Time `wire:"If-Modified-Since,at=header"`
+	DestinationIfNoneMatch       *string    `wire:"If-None-Match,at=header"`
+	DestinationIfUnmodifiedSince *time.Time `wire:"If-Unmodified-Since,at=header"`
+	Key                          *string    `wire:",req,at=uri"`
+	RenameSource                 *string    `wire:"x-amz-rename-source,req,at=header"`
+	SourceIfMatch                *string    `wire:"x-amz-rename-source-if-match,at=header"`
+	SourceIfModifiedSince        *time.Time `wire:"x-amz-rename-source-if-modified-since,at=header,t=rfc822"`
+	SourceIfNoneMatch            *string    `wire:"x-amz-rename-source-if-none-match,at=header"`
+	SourceIfUnmodifiedSince      *time.Time `wire:"x-amz-rename-source-if-unmodified-since,at=header,t=rfc822"`
 }
 
 type ReplicaModifications struct {
@@ -1923,7 +2358,7 @@ type RestoreObjectRequest struct {
 	ExpectedBucketOwner *string         `wire:"x-amz-expected-bucket-owner,at=header"`
 	Key                 *string         `wire:",req,at=uri"`
 	RequestPayer        *string         `wire:"x-amz-request-payer,at=header"`
-	RestoreRequest      *RestoreRequest `wire:",at=payload,ns=http://s3.amazonaws.com/doc/2006-03-01/"`
+	RestoreRequest      *RestoreRequest `wire:",at=payload"`
 	VersionId           *string         `wire:"versionId,at=query"`
 }
 
@@ -1947,17 +2382,6 @@ type RoutingRule struct {
 	Redirect  *Redirect `wire:",req"`
 }
 
-type Rule struct {
-	AbortIncompleteMultipartUpload *AbortIncompleteMultipartUpload
-	Expiration                     *LifecycleExpiration
-	ID                             *string
-	NoncurrentVersionExpiration    *NoncurrentVersionExpiration
-	NoncurrentVersionTransition    *NoncurrentVersionTransition
-	Prefix                         *string `wire:",req"`
-	Status                         *string `wire:",req"`
-	Transition                     *Transition
-}
-
 type S3KeyFilter struct {
 	FilterRules []FilterRule `wire:"FilterRule,flat"`
 }
@@ -1973,8 +2397,25 @@ type S3Location struct {
 	UserMetadata      []MetadataEntry `wire:",i=MetadataEntry"`
 }
 
+type S3TablesDestination struct {
+	TableBucketArn *string `wire:",req"`
+	TableName      *string `wire:",req"`
+}
+
+type S3TablesDestinationResult struct {
+	TableArn       *string `wire:",req"`
+	TableBucketArn *string `wire:",req"`
+	TableName      *string `wire:",req"`
+	TableNamespace *string `wire:",req"`
+}
+
 type SSEKMS struct {
 	KeyId *string `wire:",req"`
+}
+
+type SSEKMSEncryption struct {
+	BucketKeyEnabled *bool
+	KMSKeyArn        *string `wire:",req"`
 }
 
 type SSES3 struct {
@@ -2030,6 +2471,7 @@ type ServerSideEncryptionConfiguration struct {
 
 type ServerSideEncryptionRule struct {
 	ApplyServerSideEncryptionByDefault *ServerSideEncryptionByDefault
+	BlockedEncryptionTypes             *BlockedEncryptionTypes
 	BucketKeyEnabled                   *bool
 }
 
@@ -2102,17 +2544,49 @@ type TopicConfiguration struct {
 	TopicArn *string `wire:"Topic,req"`
 }
 
-type TopicConfigurationDeprecated struct {
-	Event  *string
-	Events []string `wire:"Event,flat"`
-	Id     *string
-	Topic  *string
-}
-
 type Transition struct {
 	Date         *time.Time `wire:",t=iso8601"`
 	Days         *int32
 	StorageClass *string
+}
+
+type UpdateBucketMetadataAnnotationTableConfigurationRequest struct {
+	AnnotationTableConfiguration *AnnotationTableConfigurationUpdates `wire:",req,at=payload"`
+	Bucket                       *string                              `wire:",req,at=uri"`
+	ChecksumAlgorithm            *string                              `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ContentMD5                   *string                              `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner          *string                              `wire:"x-amz-expected-bucket-owner,at=header"`
+}
+
+type UpdateBucketMetadataInventoryTableConfigurationRequest struct {
+	Bucket                      *string                             `wire:",req,at=uri"`
+	ChecksumAlgorithm           *string                             `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ContentMD5                  *string                             `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner         *string                             `wire:"x-amz-expected-bucket-owner,at=header"`
+	InventoryTableConfiguration *InventoryTableConfigurationUpdates `wire:",req,at=payload"`
+}
+
+type UpdateBucketMetadataJournalTableConfigurationRequest struct {
+	Bucket                    *string                           `wire:",req,at=uri"`
+	ChecksumAlgorithm         *string                           `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ContentMD5                *string                           `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner       *string                           `wire:"x-amz-expected-bucket-owner,at=header"`
+	JournalTableConfiguration *JournalTableConfigurationUpdates `wire:",req,at=payload"`
+}
+
+type UpdateObjectEncryptionRequest struct {
+	Bucket              *string           `wire:",req,at=uri"`
+	ChecksumAlgorithm   *string           `wire:"x-amz-sdk-checksum-algorithm,at=header"`
+	ContentMD5          *string           `wire:"Content-MD5,at=header"`
+	ExpectedBucketOwner *string           `wire:"x-amz-expected-bucket-owner,at=header"`
+	Key                 *string           `wire:",req,at=uri"`
+	ObjectEncryption    *ObjectEncryption `wire:",req,at=payload"`
+	RequestPayer        *string           `wire:"x-amz-request-payer,at=header"`
+	VersionId           *string           `wire:"versionId,at=query"`
+}
+
+type UpdateObjectEncryptionResponse struct {
+	RequestCharged *string `wire:"x-amz-request-charged,at=header"`
 }
 
 type UploadPartCopyOutput struct {
@@ -2152,8 +2626,14 @@ type UploadPartOutput struct {
 	BucketKeyEnabled     *bool   `wire:"x-amz-server-side-encryption-bucket-key-enabled,at=header"`
 	ChecksumCRC32        *string `wire:"x-amz-checksum-crc32,at=header"`
 	ChecksumCRC32C       *string `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME    *string `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5          *string `wire:"x-amz-checksum-md5,at=header"`
 	ChecksumSHA1         *string `wire:"x-amz-checksum-sha1,at=header"`
 	ChecksumSHA256       *string `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512       *string `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumXXHASH128    *string `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3      *string `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64     *string `wire:"x-amz-checksum-xxhash64,at=header"`
 	ETag                 *string `wire:",at=header"`
 	RequestCharged       *string `wire:"x-amz-request-charged,at=header"`
 	SSECustomerAlgorithm *string `wire:"x-amz-server-side-encryption-customer-algorithm,at=header"`
@@ -2168,8 +2648,14 @@ type UploadPartRequest struct {
 	ChecksumAlgorithm    *string   `wire:"x-amz-sdk-checksum-algorithm,at=header"`
 	ChecksumCRC32        *string   `wire:"x-amz-checksum-crc32,at=header"`
 	ChecksumCRC32C       *string   `wire:"x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME    *string   `wire:"x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5          *string   `wire:"x-amz-checksum-md5,at=header"`
 	ChecksumSHA1         *string   `wire:"x-amz-checksum-sha1,at=header"`
 	ChecksumSHA256       *string   `wire:"x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512       *string   `wire:"x-amz-checksum-sha512,at=header"`
+	ChecksumXXHASH128    *string   `wire:"x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3      *string   `wire:"x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64     *string   `wire:"x-amz-checksum-xxhash64,at=header"`
 	ContentLength        *int64    `wire:"Content-Length,at=header"`
 	ContentMD5           *string   `wire:"Content-MD5,at=header"`
 	ExpectedBucketOwner  *string   `wire:"x-amz-expected-bucket-owner,at=header"`
@@ -2201,8 +2687,14 @@ type WriteGetObjectResponseRequest struct {
 	CacheControl              *string           `wire:"x-amz-fwd-header-Cache-Control,at=header"`
 	ChecksumCRC32             *string           `wire:"x-amz-fwd-header-x-amz-checksum-crc32,at=header"`
 	ChecksumCRC32C            *string           `wire:"x-amz-fwd-header-x-amz-checksum-crc32c,at=header"`
+	ChecksumCRC64NVME         *string           `wire:"x-amz-fwd-header-x-amz-checksum-crc64nvme,at=header"`
+	ChecksumMD5               *string           `wire:"x-amz-fwd-header-x-amz-checksum-md5,at=header"`
 	ChecksumSHA1              *string           `wire:"x-amz-fwd-header-x-amz-checksum-sha1,at=header"`
 	ChecksumSHA256            *string           `wire:"x-amz-fwd-header-x-amz-checksum-sha256,at=header"`
+	ChecksumSHA512            *string           `wire:"x-amz-fwd-header-x-amz-checksum-sha512,at=header"`
+	ChecksumXXHASH128         *string           `wire:"x-amz-fwd-header-x-amz-checksum-xxhash128,at=header"`
+	ChecksumXXHASH3           *string           `wire:"x-amz-fwd-header-x-amz-checksum-xxhash3,at=header"`
+	ChecksumXXHASH64          *string           `wire:"x-amz-fwd-header-x-amz-checksum-xxhash64,at=header"`
 	ContentDisposition        *string           `wire:"x-amz-fwd-header-Content-Disposition,at=header"`
 	ContentEncoding           *string           `wire:"x-amz-fwd-header-Content-Encoding,at=header"`
 	ContentLanguage           *string           `wire:"x-amz-fwd-header-Content-Language,at=header"`

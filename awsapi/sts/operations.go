@@ -15,16 +15,20 @@ func API() *wire.Service { return api() }
 
 var api = sync.OnceValue(func() *wire.Service {
 	return &wire.Service{
-		Name: "sts", Version: "2011-06-15", Protocols: []wire.Protocol{"query"}, Namespace: "https://sts.amazonaws.com/doc/2011-06-15/", TargetPrefix: "", Global: true, QueryErrors: false,
+		Name: "sts", Version: "2011-06-15", Protocols: []wire.Protocol{"query"}, Namespace: "https://sts.amazonaws.com/doc/2011-06-15/", TargetPrefix: "AWSSecurityTokenServiceV20110615", Global: true,
 		Errors: []wire.ErrorShape{
 			{Code: "ExpiredTokenException", Status: 400},
+			{Code: "ExpiredTradeInTokenException", Status: 400},
 			{Code: "IDPCommunicationError", Shape: "IDPCommunicationErrorException", Status: 400},
 			{Code: "IDPRejectedClaim", Shape: "IDPRejectedClaimException", Status: 403},
 			{Code: "InvalidAuthorizationMessageException", Status: 400},
 			{Code: "InvalidIdentityToken", Shape: "InvalidIdentityTokenException", Status: 400},
+			{Code: "JWTPayloadSizeExceededException", Status: 400},
 			{Code: "MalformedPolicyDocument", Shape: "MalformedPolicyDocumentException", Status: 400},
+			{Code: "OutboundWebIdentityFederationDisabledException", Status: 403},
 			{Code: "PackedPolicyTooLarge", Shape: "PackedPolicyTooLargeException", Status: 400},
 			{Code: "RegionDisabledException", Status: 403},
+			{Code: "SessionDurationEscalationException", Status: 403},
 		},
 		Operations: []*wire.Operation{
 			{Name: "AssumeRole", In: (*AssumeRoleRequest)(nil), Out: (*AssumeRoleResponse)(nil), Bind: func(impl any) wire.Handler {
@@ -48,6 +52,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					AssumeRoleWithWebIdentity(context.Context, *AssumeRoleWithWebIdentityRequest) (*AssumeRoleWithWebIdentityResponse, error)
 				}); ok {
 					return wire.Handle(i.AssumeRoleWithWebIdentity)
+				}
+				return nil
+			}},
+			{Name: "AssumeRoot", In: (*AssumeRootRequest)(nil), Out: (*AssumeRootResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					AssumeRoot(context.Context, *AssumeRootRequest) (*AssumeRootResponse, error)
+				}); ok {
+					return wire.Handle(i.AssumeRoot)
 				}
 				return nil
 			}},
@@ -75,6 +87,14 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
+			{Name: "GetDelegatedAccessToken", In: (*GetDelegatedAccessTokenRequest)(nil), Out: (*GetDelegatedAccessTokenResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetDelegatedAccessToken(context.Context, *GetDelegatedAccessTokenRequest) (*GetDelegatedAccessTokenResponse, error)
+				}); ok {
+					return wire.Handle(i.GetDelegatedAccessToken)
+				}
+				return nil
+			}},
 			{Name: "GetFederationToken", In: (*GetFederationTokenRequest)(nil), Out: (*GetFederationTokenResponse)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					GetFederationToken(context.Context, *GetFederationTokenRequest) (*GetFederationTokenResponse, error)
@@ -88,6 +108,14 @@ var api = sync.OnceValue(func() *wire.Service {
 					GetSessionToken(context.Context, *GetSessionTokenRequest) (*GetSessionTokenResponse, error)
 				}); ok {
 					return wire.Handle(i.GetSessionToken)
+				}
+				return nil
+			}},
+			{Name: "GetWebIdentityToken", In: (*GetWebIdentityTokenRequest)(nil), Out: (*GetWebIdentityTokenResponse)(nil), Bind: func(impl any) wire.Handler {
+				if i, ok := impl.(interface {
+					GetWebIdentityToken(context.Context, *GetWebIdentityTokenRequest) (*GetWebIdentityTokenResponse, error)
+				}); ok {
+					return wire.Handle(i.GetWebIdentityToken)
 				}
 				return nil
 			}},

@@ -7,56 +7,63 @@ import (
 )
 
 type AssumeRoleRequest struct {
-	DurationSeconds   *int32
-	ExternalId        *string
-	Policy            *string
-	PolicyArns        []PolicyDescriptorType
-	ProvidedContexts  []ProvidedContext
-	RoleArn           *string `wire:",req"`
-	RoleSessionName   *string `wire:",req"`
-	SerialNumber      *string
-	SourceIdentity    *string
-	Tags              []Tag
-	TokenCode         *string
-	TransitiveTagKeys []string
+	DurationSeconds         *int32
+	ExternalId              *string
+	MinimumSessionTokenSize *int32
+	Policy                  *string
+	PolicyArns              []PolicyDescriptorType
+	ProvidedContexts        []ProvidedContext
+	RoleArn                 *string `wire:",req"`
+	RoleSessionName         *string `wire:",req"`
+	SerialNumber            *string
+	SourceIdentity          *string
+	Tags                    []Tag
+	TokenCode               *string
+	TransitiveTagKeys       []string
 }
 
 type AssumeRoleResponse struct {
-	AssumedRoleUser  *AssumedRoleUser
-	Credentials      *Credentials
-	PackedPolicySize *int32
-	SourceIdentity   *string
+	AssumedRoleUser         *AssumedRoleUser
+	Credentials             *Credentials
+	PackedPolicySize        *int32
+	SessionTokenSize        *int32
+	SessionTokenUtilization *int32
+	SourceIdentity          *string
 }
 
 type AssumeRoleWithSAMLRequest struct {
-	DurationSeconds *int32
-	Policy          *string
-	PolicyArns      []PolicyDescriptorType
-	PrincipalArn    *string `wire:",req"`
-	RoleArn         *string `wire:",req"`
-	SAMLAssertion   *string `wire:",req"`
+	DurationSeconds         *int32
+	MinimumSessionTokenSize *int32
+	Policy                  *string
+	PolicyArns              []PolicyDescriptorType
+	PrincipalArn            *string `wire:",req"`
+	RoleArn                 *string `wire:",req"`
+	SAMLAssertion           *string `wire:",req"`
 }
 
 type AssumeRoleWithSAMLResponse struct {
-	AssumedRoleUser  *AssumedRoleUser
-	Audience         *string
-	Credentials      *Credentials
-	Issuer           *string
-	NameQualifier    *string
-	PackedPolicySize *int32
-	SourceIdentity   *string
-	Subject          *string
-	SubjectType      *string
+	AssumedRoleUser         *AssumedRoleUser
+	Audience                *string
+	Credentials             *Credentials
+	Issuer                  *string
+	NameQualifier           *string
+	PackedPolicySize        *int32
+	SessionTokenSize        *int32
+	SessionTokenUtilization *int32
+	SourceIdentity          *string
+	Subject                 *string
+	SubjectType             *string
 }
 
 type AssumeRoleWithWebIdentityRequest struct {
-	DurationSeconds  *int32
-	Policy           *string
-	PolicyArns       []PolicyDescriptorType
-	ProviderId       *string
-	RoleArn          *string `wire:",req"`
-	RoleSessionName  *string `wire:",req"`
-	WebIdentityToken *string `wire:",req"`
+	DurationSeconds         *int32
+	MinimumSessionTokenSize *int32
+	Policy                  *string
+	PolicyArns              []PolicyDescriptorType
+	ProviderId              *string
+	RoleArn                 *string `wire:",req"`
+	RoleSessionName         *string `wire:",req"`
+	WebIdentityToken        *string `wire:",req"`
 }
 
 type AssumeRoleWithWebIdentityResponse struct {
@@ -65,8 +72,24 @@ type AssumeRoleWithWebIdentityResponse struct {
 	Credentials                 *Credentials
 	PackedPolicySize            *int32
 	Provider                    *string
+	SessionTokenSize            *int32
+	SessionTokenUtilization     *int32
 	SourceIdentity              *string
 	SubjectFromWebIdentityToken *string
+}
+
+type AssumeRootRequest struct {
+	DurationSeconds         *int32
+	MinimumSessionTokenSize *int32
+	TargetPrincipal         *string               `wire:",req"`
+	TaskPolicyArn           *PolicyDescriptorType `wire:",req"`
+}
+
+type AssumeRootResponse struct {
+	Credentials             *Credentials
+	SessionTokenSize        *int32
+	SessionTokenUtilization *int32
+	SourceIdentity          *string
 }
 
 type AssumedRoleUser struct {
@@ -111,28 +134,56 @@ type GetCallerIdentityResponse struct {
 	UserId  *string
 }
 
-type GetFederationTokenRequest struct {
-	DurationSeconds *int32
-	Name            *string `wire:",req"`
-	Policy          *string
-	PolicyArns      []PolicyDescriptorType
-	Tags            []Tag
+type GetDelegatedAccessTokenRequest struct {
+	TradeInToken *string `wire:",req"`
 }
 
-type GetFederationTokenResponse struct {
+type GetDelegatedAccessTokenResponse struct {
+	AssumedPrincipal *string
 	Credentials      *Credentials
-	FederatedUser    *FederatedUser
 	PackedPolicySize *int32
 }
 
+type GetFederationTokenRequest struct {
+	DurationSeconds         *int32
+	MinimumSessionTokenSize *int32
+	Name                    *string `wire:",req"`
+	Policy                  *string
+	PolicyArns              []PolicyDescriptorType
+	Tags                    []Tag
+}
+
+type GetFederationTokenResponse struct {
+	Credentials             *Credentials
+	FederatedUser           *FederatedUser
+	PackedPolicySize        *int32
+	SessionTokenSize        *int32
+	SessionTokenUtilization *int32
+}
+
 type GetSessionTokenRequest struct {
-	DurationSeconds *int32
-	SerialNumber    *string
-	TokenCode       *string
+	DurationSeconds         *int32
+	MinimumSessionTokenSize *int32
+	SerialNumber            *string
+	TokenCode               *string
 }
 
 type GetSessionTokenResponse struct {
-	Credentials *Credentials
+	Credentials             *Credentials
+	SessionTokenSize        *int32
+	SessionTokenUtilization *int32
+}
+
+type GetWebIdentityTokenRequest struct {
+	Audience         []string `wire:",req"`
+	DurationSeconds  *int32
+	SigningAlgorithm *string `wire:",req"`
+	Tags             []Tag
+}
+
+type GetWebIdentityTokenResponse struct {
+	Expiration       *time.Time
+	WebIdentityToken *string
 }
 
 type PolicyDescriptorType struct {

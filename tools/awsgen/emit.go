@@ -149,14 +149,15 @@ func (e *emitter) tag(parent *shape, member string, r *ref) string {
 		}
 	}
 	add(slices.Contains(parent.Required, member), "req")
-	add(r.QueryName != "", "q="+r.QueryName)
+	wireName := cmp.Or(name, export(member))
+	add(r.QueryName != "" && r.QueryName != export(wireName), "q="+r.QueryName)
 	add(parent.Payload == member, "at=payload")
 	add(r.XMLAttribute, "at=attr")
 	add(r.Location != "", "at="+map[string]string{
 		"header": "header", "headers": "headers", "uri": "uri", "querystring": "query", "statusCode": "status",
 	}[r.Location])
-	add(r.Flattened || sh.Flattened, "flat")
-	add(cmp.Or(r.TimestampFormat, sh.TimestampFormat) != "", "t="+cmp.Or(r.TimestampFormat, sh.TimestampFormat))
+	add(r.Flattened, "flat")
+	add(sh.TimestampFormat != "", "t="+sh.TimestampFormat)
 	ns := r.XMLNamespace
 	if ns.URI == "" {
 		ns = sh.XMLNamespace
@@ -201,13 +202,16 @@ func (e *emitter) operations() string {
 		in, out := structName(o.Input, name+"Input"), structName(o.Output, name+"Output")
 		fmt.Fprintf(&b, "{Name: %q, ", name)
 		if rest {
-			fmt.Fprintf(&b, "Method: %q, Path: %q, ", o.HTTP.Method, o.HTTP.RequestURI)
+			fmt.Fprintf(&b, "Method: %q, Path: %q, ", o.HTTP.Method, e.path(o))
 		}
 		if o.HTTP.ResponseCode != 0 && o.HTTP.ResponseCode != 200 {
 			fmt.Fprintf(&b, "Status: %d, ", o.HTTP.ResponseCode)
 		}
-		if o.Input != nil && o.Input.LocationName != "" {
-			fmt.Fprintf(&b, "Root: %q, ", o.Input.LocationName)
+		if o.Input != nil && e.Shapes[o.Input.Shape].XMLName != "" {
+			fmt.Fprintf(&b, "Root: %q, ", e.Shapes[o.Input.Shape].XMLName)
+		}
+		if o.Output != nil && rest && e.Shapes[o.Output.Shape].XMLName != "" {
+			fmt.Fprintf(&b, "OutRoot: %q, ", e.Shapes[o.Output.Shape].XMLName)
 		}
 		fmt.Fprintf(&b, `In: (*%s)(nil), Out: (*%s)(nil), Bind: func(impl any) wire.Handler {
 			if i, ok := impl.(interface { %s(context.Context, *%s) (*%s, error) }); ok {
@@ -242,23 +246,39 @@ var api = sync.OnceValue(func() *wire.Service {
 	}
 })
 
-%s`, e.pkg, e.scope(), e.Metadata.APIVersion, e.pkg, e.describe(), e.errors(), &b, &empty)
+%s`, e.pkg, e.scope, e.Metadata.APIVersion, e.pkg, e.describe(), e.errors(), &b, &empty)
 }
 
-func (e *emitter) scope() string { return cmp.Or(e.Metadata.SigningName, e.Metadata.EndpointPrefix) }
+// path is the template of a REST operation's path. The S3 model leaves the
+// bucket to the endpoint; on the server's side every path is path-style.
+func (e *emitter) path(o *operation) string {
+	path := o.HTTP.RequestURI
+	if e.pkg != "s3" || o.Input == nil || strings.Contains(path, "{Bucket}") {
+		return path
+	}
+	if r := e.Shapes[o.Input.Shape].Members["Bucket"]; r == nil || r.Location != "uri" {
+		return path
+	}
+	if path == "/" || strings.HasPrefix(path, "/?") {
+		path = path[1:]
+	}
+	return "/{Bucket}" + path
+}
 
 // describe returns the scalar fields of the wire.Service.
 func (e *emitter) describe() string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "Name: %q, Version: %q, Protocols: []wire.Protocol{", e.scope(), e.Metadata.APIVersion)
+	fmt.Fprintf(&b, "Name: %q, Version: %q, Protocols: []wire.Protocol{", e.scope, e.Metadata.APIVersion)
 	for _, p := range e.protocols {
 		fmt.Fprintf(&b, "%q, ", p)
 	}
-	fmt.Fprintf(&b, "}, Namespace: %q, TargetPrefix: %q,", e.Metadata.XMLNamespace, cmp.Or(e.targetPrefix, e.Metadata.TargetPrefix))
-	if slices.Contains(e.protocols, wire.CBOR) {
-		fmt.Fprintf(&b, "ServiceShape: %q,", e.targetPrefix)
+	fmt.Fprintf(&b, "}, Namespace: %q, TargetPrefix: %q,", e.Metadata.XMLNamespace, e.Metadata.TargetPrefix)
+	if e.global {
+		b.WriteString("Global: true,")
 	}
-	fmt.Fprintf(&b, "Global: %t, QueryErrors: %t,", e.Metadata.GlobalEndpoint != "" && e.pkg != "s3", e.queryErrors)
+	if e.Metadata.QueryErrors {
+		b.WriteString("QueryErrors: true,")
+	}
 	return b.String()
 }
 
@@ -272,13 +292,7 @@ func (e *emitter) errors() string {
 		if code != name {
 			alias = fmt.Sprintf("Shape: %q, ", name)
 		}
-		status := sh.Error.HTTPStatusCode
-		if status == 0 && sh.Fault {
-			status = 500
-		} else if status == 0 {
-			status = 400
-		}
-		byCode[code+" "+name] = fmt.Sprintf("{Code: %q, %sStatus: %d},\n", code, alias, status)
+		byCode[code+" "+name] = fmt.Sprintf("{Code: %q, %sStatus: %d},\n", code, alias, sh.Error.HTTPStatusCode)
 	}
 	var b strings.Builder
 	for _, k := range sorted(byCode) {

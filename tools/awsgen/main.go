@@ -1,8 +1,11 @@
 // Awsgen writes the packages of awsapi from the published service models.
 //
-// It guarantees that the same inputs give the same bytes: the versions of the
-// models are pinned here, and everything is emitted in the order of its name.
-// It runs from the root of the repository.
+// It guarantees that the same inputs give the same bytes: their versions are
+// pinned here, and everything is emitted in the order of its name. The shapes
+// come from the npm packages of the AWS SDK, read with npm and node; the widths
+// of numbers, which JavaScript does not know, from the types of the Go SDK. It
+// runs from the root of the repository, and keeps what it downloads in the
+// user's cache folder.
 package main
 
 import (
@@ -14,27 +17,25 @@ import (
 
 // service is what to generate, and what the models leave open.
 type service struct {
-	pkg          string // folder of awsapi
-	model        string // folder of the model
-	protocols    []wire.Protocol
-	targetPrefix string // where the model has none
-	queryErrors  bool
+	pkg       string // folder of awsapi
+	npm       string // package with the shapes
+	goModule  string // module below github.com/aws/aws-sdk-go-v2/service
+	scope     string // of signatures
+	global    bool   // one endpoint for all regions
+	protocols []wire.Protocol
 }
 
 var services = []service{
-	{pkg: "ec2", model: "ec2/2016-11-15", protocols: []wire.Protocol{wire.EC2Query}},
-	{pkg: "sts", model: "sts/2011-06-15", protocols: []wire.Protocol{wire.Query}},
-	{pkg: "iam", model: "iam/2010-05-08", protocols: []wire.Protocol{wire.Query}},
-	{pkg: "organizations", model: "organizations/2016-11-28", protocols: []wire.Protocol{wire.JSON11}},
-	{pkg: "s3", model: "s3/2006-03-01", protocols: []wire.Protocol{wire.RESTXML}},
-	{pkg: "kms", model: "kms/2014-11-01", protocols: []wire.Protocol{wire.JSON11}},
-	{pkg: "elbv2", model: "elasticloadbalancingv2/2015-12-01", protocols: []wire.Protocol{wire.Query}},
-	{
-		pkg: "cloudwatch", model: "monitoring/2010-08-01", protocols: []wire.Protocol{wire.CBOR, wire.JSON10, wire.Query},
-		targetPrefix: "GraniteServiceVersion20100801", queryErrors: true,
-	},
-	{pkg: "logs", model: "logs/2014-03-28", protocols: []wire.Protocol{wire.JSON11}},
-	{pkg: "cloudtrail", model: "cloudtrail/2013-11-01", protocols: []wire.Protocol{wire.JSON11}},
+	{"ec2", "client-ec2@3.1164.0", "ec2@v1.344.1", "ec2", false, []wire.Protocol{wire.EC2Query}},
+	{"sts", "client-sts@3.1164.0", "sts@v1.51.8", "sts", true, []wire.Protocol{wire.Query}},
+	{"iam", "client-iam@3.1164.0", "iam@v1.64.8", "iam", true, []wire.Protocol{wire.Query}},
+	{"organizations", "client-organizations@3.1164.0", "organizations@v1.62.7", "organizations", true, []wire.Protocol{wire.JSON11}},
+	{"s3", "client-s3@3.1164.0", "s3@v1.114.9", "s3", false, []wire.Protocol{wire.RESTXML}},
+	{"kms", "client-kms@3.1164.0", "kms@v1.62.5", "kms", false, []wire.Protocol{wire.JSON11}},
+	{"elbv2", "client-elastic-load-balancing-v2@3.1142.0", "elasticloadbalancingv2@v1.63.9", "elasticloadbalancing", false, []wire.Protocol{wire.Query}},
+	{"cloudwatch", "client-cloudwatch@3.1164.0", "cloudwatch@v1.75.6", "monitoring", false, []wire.Protocol{wire.CBOR, wire.JSON10, wire.Query}},
+	{"logs", "client-cloudwatch-logs@3.1164.0", "cloudwatchlogs@v1.92.1", "logs", false, []wire.Protocol{wire.JSON11}},
+	{"cloudtrail", "client-cloudtrail@3.1137.0", "cloudtrail@v1.56.0", "cloudtrail", false, []wire.Protocol{wire.JSON11}},
 }
 
 func main() {
@@ -45,14 +46,13 @@ func main() {
 }
 
 func run() error {
-	dir, err := modelDir()
-	if err != nil {
-		return err
-	}
 	for _, s := range services {
-		m, err := load(dir, s.model)
+		m, err := load(s.npm)
 		if err != nil {
-			return fmt.Errorf("load %s: %w", s.model, err)
+			return fmt.Errorf("load %s: %w", s.npm, err)
+		}
+		if err := m.setWidths(s.goModule); err != nil {
+			return fmt.Errorf("find the numbers of %s: %w", s.goModule, err)
 		}
 		if err := emit("awsapi", s, m); err != nil {
 			return fmt.Errorf("write %s: %w", s.pkg, err)

@@ -1,26 +1,23 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sort"
+	"strings"
 )
-
-// modelModule carries the service models; it is read, never linked in.
-const modelModule = "github.com/aws/aws-sdk-go@v1.55.8"
 
 // model is a service model, in the form of the published api-2.json.
 type model struct {
 	Metadata struct {
-		APIVersion     string
-		EndpointPrefix string
-		SigningName    string
-		GlobalEndpoint string
-		TargetPrefix   string
-		XMLNamespace   string
+		APIVersion   string
+		TargetPrefix string
+		XMLNamespace string
+		QueryErrors  bool
 	}
 	Operations map[string]*operation
 	Shapes     map[string]*shape
@@ -32,7 +29,6 @@ type operation struct {
 		ResponseCode       int
 	}
 	Input, Output *ref
-	Errors        []ref
 }
 
 type shape struct {
@@ -41,37 +37,33 @@ type shape struct {
 	Required        []string
 	Member          *ref // of a list
 	Key, Value      *ref // of a map
-	Flattened       bool
 	Enum            []string
 	Payload         string
 	TimestampFormat string
 	Exception       bool
-	Eventstream     bool
 	Error           struct {
 		Code           string
 		HTTPStatusCode int
 	}
+	XMLName      string
 	XMLNamespace namespace
-	Fault        bool
 }
 
 // ref is the use of a shape by a member, with the traits of that use.
 type ref struct {
-	Shape           string
-	LocationName    string
-	QueryName       string
-	Location        string
-	Flattened       bool
-	Streaming       bool
-	XMLAttribute    bool
-	TimestampFormat string
-	XMLNamespace    namespace
+	Shape        string
+	LocationName string
+	QueryName    string
+	Location     string
+	Flattened    bool
+	Streaming    bool
+	XMLAttribute bool
+	XMLNamespace namespace
 }
 
-// namespace is of the form {"prefix": ..., "uri": ...}.
+// namespace is of the form {"prefix": ..., "uri": ...}, or a bare URI.
 type namespace struct{ Prefix, URI string }
 
-// UnmarshalJSON takes the short form, a bare URI, too.
 func (n *namespace) UnmarshalJSON(b []byte) error {
 	if b[0] == '"' {
 		return json.Unmarshal(b, &n.URI)
@@ -80,26 +72,66 @@ func (n *namespace) UnmarshalJSON(b []byte) error {
 	return json.Unmarshal(b, (*plain)(n))
 }
 
-// modelDir returns the folder of the models in the module cache.
-func modelDir() (string, error) {
-	out, err := exec.Command("go", "mod", "download", "-json", modelModule).Output()
-	if err != nil {
-		return "", fmt.Errorf("download %s: %w: %s", modelModule, err, out)
-	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		return "", fmt.Errorf("locate %s: %w", modelModule, err)
-	}
-	return filepath.Join(module.Dir, "models", "apis"), nil
-}
+//go:embed schema.mjs
+var schemaScript string
 
-func load(dir, name string) (*model, error) {
-	b, err := os.ReadFile(filepath.Join(dir, name, "api-2.json"))
+// load returns the model in an npm package of the AWS SDK.
+func load(npm string) (*model, error) {
+	dir, err := download(npm)
+	if err != nil {
+		return nil, err
+	}
+	out, err := output("node", "--input-type=module", "--eval", schemaScript, "-", dir)
 	if err != nil {
 		return nil, err
 	}
 	m := new(model)
-	return m, json.Unmarshal(b, m)
+	return m, json.Unmarshal(out, m)
+}
+
+// download unpacks the npm package into the cache, and returns its folder.
+func download(npm string) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(cache, "vauban-awsgen", npm)
+	if _, err := os.Stat(dir); err == nil {
+		return dir, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(filepath.Dir(dir), "unpack-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	out, err := output("npm", "pack", "--silent", "--pack-destination", tmp, "@aws-sdk/"+npm)
+	if err != nil {
+		return "", err
+	}
+	archive := filepath.Join(tmp, filepath.Base(lastLine(out)))
+	if _, err := output("tar", "-xzf", archive, "-C", tmp, "package/dist-es", "package/package.json"); err != nil {
+		return "", err
+	}
+	return dir, os.Rename(filepath.Join(tmp, "package"), dir)
+}
+
+func lastLine(out []byte) string {
+	text := strings.TrimSpace(string(out))
+	return text[strings.LastIndexByte(text, '\n')+1:]
+}
+
+// output runs a command, and returns what it prints.
+func output(name string, args ...string) ([]byte, error) {
+	cmd := exec.Command(name, args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("run %s %s: %w", name, args[len(args)-1], err)
+	}
+	return out, nil
 }
 
 // sorted returns the keys of m in order.
