@@ -15,8 +15,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/vauban-cloud/vauban/awsapi/ec2"
-	"github.com/vauban-cloud/vauban/awsapi/sts"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
@@ -146,13 +144,10 @@ func (r *running) wire() (err error) {
 	authz := policy.AccountRule{}
 	r.gateway, err = gateway.New(gateway.Config{
 		Region: r.cfg.Place.Region, Credentials: credentials{r.db}, Log: r.log.With("room", "gateway"), Now: time.Now,
-		Endpoints: []gateway.Endpoint{
-			{API: ec2.API(), Impl: &ec2service.Service{
-				DB: r.db, Authz: authz, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
-				PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
-			}},
-			{API: sts.API(), Impl: &stsservice.Service{Authz: authz}},
-		},
+		Endpoints: endpoints(&ec2service.Service{
+			DB: r.db, Authz: authz, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
+			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
+		}, &stsservice.Service{Authz: authz}),
 	})
 	return err
 }

@@ -1,0 +1,82 @@
+# Everything there is to know: `make` lists the targets.
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VAUBAN_DATA ?= /var/lib/vauban
+export VAUBAN_DATA
+VAUBAN := bin/vauban
+
+# Debian's packages: what the cloud runs on, what builds its images, what the tests need besides.
+RUN_PACKAGES   := qemu-system-x86 qemu-utils nftables iproute2 openssh-client
+IMAGE_PACKAGES := $(shell sed -n 's/^# packages: //p' image/packages.txt 2>/dev/null)
+TEST_PACKAGES  := postgresql awscli python3-boto3 tcpdump
+
+GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+
+## up: set everything up, start the cloud, build its images, launch a first guest
+.PHONY: up
+up: deps build
+	@$(VAUBAN) up --detach
+	@$(VAUBAN) image build vauban-tiny debian-12
+	@$(VAUBAN) first-guest
+
+## down: shut the guests down and stop the cloud; `make up` brings everything back
+.PHONY: down
+down: build
+	@$(VAUBAN) down
+
+## build: build bin/vauban, one static binary
+.PHONY: build
+build:
+	@CGO_ENABLED=0 go build -trimpath -o $(VAUBAN) ./cmd/vauban
+
+## test: install what the tests need, and pass every one of them
+.PHONY: test
+test: deps deps-test
+	@scripts/test
+
+## e2e: also the slow end-to-end tests, with full Debian guests
+.PHONY: e2e
+e2e: deps deps-test build
+	@VAUBAN_SLOW=1 go test -count=1 -timeout 60m ./image/... ./test/...
+
+## bench: measure speed and memory against the goals, as a table with ratios
+.PHONY: bench
+bench: deps deps-test build
+	@go run ./test/bench
+
+## lint: formatting, linters, known vulnerabilities
+.PHONY: lint
+lint:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	@go vet ./...
+	@go run $(GOLANGCI_LINT) run ./...
+	@go run $(GOVULNCHECK) ./...
+
+## gen: write the generated code and docs anew; a second run changes nothing
+.PHONY: gen
+gen:
+	@go run ./tools/awsgen
+	@go run ./tools/compatibility
+
+## deps: install the Debian packages that the cloud and its images need
+.PHONY: deps
+deps:
+	@scripts/install $(RUN_PACKAGES) $(IMAGE_PACKAGES)
+
+.PHONY: deps-test
+deps-test:
+	@scripts/install $(TEST_PACKAGES)
+
+## clean: remove what was built here (not the cloud's data)
+.PHONY: clean
+clean:
+	@rm -rf bin .cache
+
+.PHONY: help
+help:
+	@echo "make up      is where to begin; then: eval \"\$$(bin/vauban env)\""
+	@echo
+	@sed -n 's/^## \([a-z0-9]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
