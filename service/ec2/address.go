@@ -27,6 +27,8 @@ func (s *Service) AllocateAddress(ctx context.Context, in *ec2.AllocateAddressRe
 		return nil, invalid("publicIpv4Pool", *in.PublicIpv4Pool, "The only pool is "+poolOwner+".")
 	case val(in.CustomerOwnedIpv4Pool) != "":
 		return nil, invalid("customerOwnedIpv4Pool", *in.CustomerOwnedIpv4Pool, "The only pool is "+poolOwner+".")
+	case val(in.IpamPoolId) != "":
+		return nil, invalid("ipamPoolId", *in.IpamPoolId, "The only pool is "+poolOwner+".")
 	}
 	if err := s.checkBorderGroup(in.NetworkBorderGroup); err != nil {
 		return nil, err

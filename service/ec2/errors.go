@@ -45,6 +45,8 @@ var kinds = []kind{
 		"The allocation ID '%' does not exist", "The allocation IDs '%' do not exist", "AllocationIds"},
 	{"eipassoc", "", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound",
 		"The association ID '%' does not exist", "The association IDs '%' do not exist", ""},
+	{"pl", "prefix-list", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound",
+		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", ""},
 	{"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",
 		"The reservation ID '%' does not exist", "The reservation IDs '%' do not exist", ""},
 }

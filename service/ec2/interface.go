@@ -56,6 +56,7 @@ func (s *Service) interfaceFields(r store.Reader) fields[cloud.NetworkInterface]
 		"attachment.nat-gateway-id":        never[nic],
 		"attachment.status":                attachmentField(func(cloud.InterfaceAttachment) string { return "attached" }),
 		"availability-zone":                one(func(n nic) string { return n.Zone }),
+		"availability-zone-id":             one(func(n nic) string { return s.Place.ZoneID(n.Zone) }),
 		"description":                      one(func(n nic) string { return n.Description }),
 		"group-id":                         func(n nic, is func(string) bool) bool { return slices.ContainsFunc(n.Groups, is) },
 		"group-name":                       groupNameField(r),
@@ -142,7 +143,7 @@ func interfaceStatus(n cloud.NetworkInterface) string {
 func (s *Service) interfaceOut(r store.Reader, n cloud.NetworkInterface) ec2.NetworkInterface {
 	out := ec2.NetworkInterface{
 		NetworkInterfaceId: new(n.ID), OwnerId: new(n.Account), TagSet: tagSet(n.Tags),
-		VpcId: new(n.VPC), SubnetId: new(n.Subnet), AvailabilityZone: new(n.Zone),
+		VpcId: new(n.VPC), SubnetId: new(n.Subnet), AvailabilityZone: new(n.Zone), AvailabilityZoneId: new(s.Place.ZoneID(n.Zone)),
 		Description: new(n.Description), InterfaceType: new("interface"), MacAddress: new(n.MAC),
 		Groups: groupIdentifiers(r, n.Groups), SourceDestCheck: new(n.SourceDestCheck),
 		Status: new(interfaceStatus(n)), RequesterManaged: new(false),

@@ -89,7 +89,8 @@ func (s *Service) subnetOut(r store.Reader, n cloud.Subnet) ec2.Subnet {
 		SubnetId: new(n.ID), SubnetArn: new(s.subnetARN(n)), OwnerId: new(n.Account), VpcId: new(n.VPC), Tags: tagSet(n.Tags),
 		AvailabilityZone: new(n.Zone), AvailabilityZoneId: new(s.Place.ZoneID(n.Zone)),
 		CidrBlock: new(n.Prefix.String()), AvailableIpAddressCount: new(int32(freeAddresses(r, n))),
-		State: new(available), DefaultForAz: new(n.DefaultForZone), MapPublicIpOnLaunch: new(n.MapPublicIP),
+		BlockPublicAccessStates: notBlocked(),
+		State:                   new(available), DefaultForAz: new(n.DefaultForZone), MapPublicIpOnLaunch: new(n.MapPublicIP),
 		AssignIpv6AddressOnCreation: new(false), EnableDns64: new(false), Ipv6Native: new(false),
 		MapCustomerOwnedIpOnLaunch: new(false), Ipv6CidrBlockAssociationSet: []ec2.SubnetIpv6CidrBlockAssociation{},
 		PrivateDnsNameOptionsOnLaunch: &ec2.PrivateDnsNameOptionsOnLaunch{

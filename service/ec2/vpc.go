@@ -60,6 +60,7 @@ func vpcOut(v cloud.VPC) ec2.Vpc {
 		VpcId: new(v.ID), OwnerId: new(v.Account), Tags: tagSet(v.Tags),
 		CidrBlock: new(v.CIDRs[0].Prefix.String()), IsDefault: new(v.Default), State: new(available),
 		DhcpOptionsId: new(v.DHCPOptions), InstanceTenancy: new(v.Tenancy),
+		BlockPublicAccessStates: notBlocked(),
 		CidrBlockAssociationSet: each(v.CIDRs, func(c cloud.CIDRBlock) ec2.VpcCidrBlockAssociation {
 			return ec2.VpcCidrBlockAssociation{
 				AssociationId: new(c.Association), CidrBlock: new(c.Prefix.String()),
@@ -67,6 +68,11 @@ func vpcOut(v cloud.VPC) ec2.Vpc {
 			}
 		}),
 	}
+}
+
+// notBlocked says that nothing keeps a network from reaching its gateway.
+func notBlocked() *ec2.BlockPublicAccessStates {
+	return &ec2.BlockPublicAccessStates{InternetGatewayBlockMode: new("off")}
 }
 
 // DescribeVpcAttribute tells one attribute of a VPC.

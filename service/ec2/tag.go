@@ -1,0 +1,229 @@
+package ec2
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/vauban-cloud/vauban/awsapi/ec2"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// maxTagged is how many resources one request may tag.
+const maxTagged = 1000
+
+// taggable is what the tag operations do with one kind of resource.
+type taggable struct {
+	kind
+	// list yields the account's resources and their tags, by ID.
+	list func(r store.Reader, account string) iter.Seq2[string, map[string]string]
+	// change replaces the tags of a resource; it is notFound if the account has none of that ID.
+	change func(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error
+}
+
+// taggables are all kinds that carry tags, in the order of their IDs.
+var taggables = func() []taggable {
+	all := []taggable{
+		tagged("i", instanceTable, func(v *cloud.Instance) *cloud.Meta { return &v.Meta }),
+		tagged("vol", volumeTable, func(v *cloud.Volume) *cloud.Meta { return &v.Meta }),
+		tagged("ami", imageTable, func(v *cloud.Image) *cloud.Meta { return &v.Meta }),
+		tagged("key", keyPairTable, func(v *cloud.KeyPair) *cloud.Meta { return &v.Meta }),
+		tagged("vpc", vpcTable, func(v *cloud.VPC) *cloud.Meta { return &v.Meta }),
+		tagged("subnet", subnetTable, func(v *cloud.Subnet) *cloud.Meta { return &v.Meta }),
+		tagged("rtb", routeTable, func(v *cloud.RouteTable) *cloud.Meta { return &v.Meta }),
+		tagged("igw", gatewayTable, func(v *cloud.InternetGateway) *cloud.Meta { return &v.Meta }),
+		tagged("eni", interfaceTable, func(v *cloud.NetworkInterface) *cloud.Meta { return &v.Meta }),
+		tagged("eipalloc", addressTable, func(v *cloud.Address) *cloud.Meta { return &v.Meta }),
+		tagged("sg", groupTable, func(v *cloud.SecurityGroup) *cloud.Meta { return &v.Meta }),
+		{kind: kindOf("sgr"), list: listRuleTags, change: changeRuleTags},
+	}
+	slices.SortFunc(all, func(a, b taggable) int { return cmp.Compare(a.prefix+"-", b.prefix+"-") })
+	return all
+}()
+
+// tagged is the kind of a table's resources.
+func tagged[T resource](prefix string, table store.Table[T], meta func(*T) *cloud.Meta) taggable {
+	return taggable{
+		kind: kindOf(prefix),
+		list: func(r store.Reader, account string) iter.Seq2[string, map[string]string] {
+			return func(yield func(string, map[string]string) bool) {
+				for v := range table.Select(r, cloud.AccountLabel(account)) {
+					if !yield(v.Key(), v.ResourceMeta().Tags) {
+						return
+					}
+				}
+			}
+		},
+		change: func(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error {
+			if v, ok := table.Get(tx, id); !ok || v.ResourceMeta().Account != account {
+				return notFound(prefix, id)
+			}
+			return table.Modify(tx, id, func(v *T) (err error) {
+				m := meta(v)
+				m.Tags, err = edit(m.Tags)
+				return err
+			})
+		},
+	}
+}
+
+func listRuleTags(r store.Reader, account string) iter.Seq2[string, map[string]string] {
+	return func(yield func(string, map[string]string) bool) {
+		for _, rule := range rulesOf(r, account) {
+			if !yield(rule.ID, rule.Tags) {
+				return
+			}
+		}
+	}
+}
+
+func changeRuleTags(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error {
+	for group := range groupTable.Select(tx, cloud.AccountLabel(account)) {
+		i := slices.IndexFunc(group.Rules, func(r cloud.Rule) bool { return r.ID == id })
+		if i < 0 {
+			continue
+		}
+		return groupTable.Modify(tx, group.ID, func(g *cloud.SecurityGroup) (err error) {
+			g.Rules[i].Tags, err = edit(g.Rules[i].Tags)
+			return err
+		})
+	}
+	return notFound("sgr", id)
+}
+
+// CreateTags adds tags to resources of any kind, or replaces their values.
+func (s *Service) CreateTags(ctx context.Context, in *ec2.CreateTagsRequest) (*ec2.CreateTagsOutput, error) {
+	caller, err := s.allow(ctx, "CreateTags", in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	if len(in.Tags) == 0 {
+		return nil, missing("tagSet")
+	}
+	for _, t := range in.Tags {
+		if t.Value == nil {
+			return nil, cloud.Errorf("InvalidParameterValue", "Tag value cannot be null. Use empty string instead.")
+		}
+	}
+	if _, err := addTags(nil, in.Tags); err != nil {
+		return nil, err
+	}
+	err = s.retag(ctx, caller, in.Resources, func(old map[string]string) (map[string]string, error) {
+		return addTags(old, in.Tags)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.CreateTagsOutput{}, nil
+}
+
+// DeleteTags removes tags from resources: those of the given keys, where a tag
+// with a value only goes if it has that value; all if none is given.
+func (s *Service) DeleteTags(ctx context.Context, in *ec2.DeleteTagsRequest) (*ec2.DeleteTagsOutput, error) {
+	caller, err := s.allow(ctx, "DeleteTags", in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range in.Tags {
+		if err := checkTagKey(val(t.Key)); err != nil {
+			return nil, err
+		}
+	}
+	err = s.retag(ctx, caller, in.Resources, func(old map[string]string) (map[string]string, error) {
+		if len(in.Tags) == 0 {
+			return nil, nil
+		}
+		left := maps.Clone(old)
+		for _, t := range in.Tags {
+			if value, ok := left[*t.Key]; ok && (t.Value == nil || *t.Value == value) {
+				delete(left, *t.Key)
+			}
+		}
+		return left, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.DeleteTagsOutput{}, nil
+}
+
+// retag edits the tags of all resources of the IDs, or of none.
+func (s *Service) retag(ctx context.Context, c cloud.Caller, ids []string, edit func(map[string]string) (map[string]string, error)) error {
+	switch {
+	case len(ids) == 0:
+		return missing("resourceIdSet")
+	case len(ids) > maxTagged:
+		return cloud.Errorf("InvalidParameterValue", "A request may name at most %d resources", maxTagged)
+	}
+	kinds := make([]taggable, len(ids))
+	for n, id := range ids {
+		i := slices.IndexFunc(taggables, func(t taggable) bool { return cloud.ValidID(t.prefix, id) })
+		if i < 0 {
+			return cloud.Errorf("InvalidID", "The ID '%s' is not valid", id)
+		}
+		kinds[n] = taggables[i]
+	}
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		for n, id := range ids {
+			if err := kinds[n].change(tx, c.Account, id, edit); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// tagItem is one tag of one resource.
+type tagItem struct {
+	id, kind   string
+	key, value string
+}
+
+// order sorts items by resource, then by key.
+func (t tagItem) order() string { return t.id + "\x00" + t.key }
+
+var tagItemFields = fields[tagItem]{
+	"key":           one(func(t tagItem) string { return t.key }),
+	"resource-id":   one(func(t tagItem) string { return t.id }),
+	"resource-type": one(func(t tagItem) string { return t.kind }),
+	"value":         one(func(t tagItem) string { return t.value }),
+}
+
+// DescribeTags lists the tags of all of the caller's resources.
+func (s *Service) DescribeTags(ctx context.Context, in *ec2.DescribeTagsRequest) (*ec2.DescribeTagsResult, error) {
+	caller, err := s.allow(ctx, "DescribeTags", in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.page(caller, "DescribeTags", in.MaxResults, in.NextToken, 5, 1000)
+	if err != nil {
+		return nil, err
+	}
+	keep, err := match(in.Filters, tagItemFields, func(t tagItem) map[string]string { return map[string]string{t.key: t.value} })
+	if err != nil {
+		return nil, err
+	}
+	items, next := cut(p, where(allTags(s.DB.View(), caller.Account), keep), tagItem.order)
+	out := each(items, func(t tagItem) ec2.TagDescription {
+		return ec2.TagDescription{ResourceId: new(t.id), ResourceType: new(t.kind), Key: new(t.key), Value: new(t.value)}
+	})
+	return &ec2.DescribeTagsResult{Tags: out, NextToken: next}, nil
+}
+
+// allTags yields the tags of all of an account's resources, in their order.
+func allTags(r store.Reader, account string) iter.Seq[tagItem] {
+	return func(yield func(tagItem) bool) {
+		for _, kind := range taggables {
+			for id, tags := range kind.list(r, account) {
+				for _, key := range slices.Sorted(maps.Keys(tags)) {
+					if !yield(tagItem{id, kind.name, key, tags[key]}) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
