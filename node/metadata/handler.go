@@ -5,12 +5,15 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/net/ipv4"
+
+	"github.com/vauban-cloud/vauban/node/fair"
 )
 
 // Header names of IMDSv2.
@@ -25,7 +28,10 @@ type connKey struct{}
 // ServeHTTP answers one request of the guest at r.RemoteAddr.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "EC2ws") // some clients tell EC2 by it
-	from := addressOf(r.RemoteAddr)
+	var from netip.Addr
+	if peer, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		from = peer.Addr().Unmap()
+	}
 	g, ok := s.cfg.Source.Guest(r.Context(), s.cfg.VPC, from)
 	switch options := g.Instance.Metadata; {
 	case !ok:
@@ -83,8 +89,8 @@ func limitHops(r *http.Request, hops int) error {
 	if !ok || hops < 1 {
 		return nil
 	}
-	if f, ok := c.(*fairConn); ok {
-		c = f.Conn
+	if f, ok := c.(*fair.Conn); ok {
+		c = f.NetConn()
 	}
 	return ipv4.NewConn(c).SetTTL(min(hops, 64))
 }

@@ -17,6 +17,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,6 +27,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/node/fair"
 )
 
 // Source tells who a guest is.
@@ -57,25 +59,22 @@ type Config struct {
 	Log    *slog.Logger     // nil for slog.Default()
 }
 
-// Limits of one guest. A boot of cloud-init makes some 100 requests.
+// Limits of one guest, and of all. A boot of cloud-init makes some 100 requests.
 const (
 	requestRate  = 100 // requests a second, lasting
 	requestBurst = 500
-	maxConns     = 32 // connections at once
+	guestConns   = 32 // connections at once
+	allConns     = 1024
 )
 
 // Server is the service of one VPC. Create it with New.
 type Server struct {
 	cfg Config
 
-	mu     sync.Mutex
-	guests map[netip.Addr]*usage // guarded by mu; by source address
-}
+	conns *fair.Gate
 
-// usage is what one source address uses of the service.
-type usage struct {
-	conns int           // guarded by Server.mu
-	rate  *rate.Limiter // safe by itself
+	mu    sync.Mutex
+	rates map[netip.Addr]*rate.Limiter // guarded by mu; by source address
 }
 
 // New returns the server of a VPC.
@@ -89,7 +88,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
-	return &Server{cfg: cfg, guests: map[netip.Addr]*usage{}}, nil
+	return &Server{cfg: cfg, conns: fair.NewGate(guestConns, allConns), rates: map[netip.Addr]*rate.Limiter{}}, nil
 }
 
 // Serve answers on the listener, which it closes, until ctx ends; then it
@@ -117,7 +116,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			srv.Close() //nolint:errcheck // the guest was told to hurry
 		}
 	})
-	err := srv.Serve(&fairListener{Listener: l, server: s})
+	err := srv.Serve(s.conns.Listener(l))
 	if !stop() {
 		<-stopped
 		return nil
@@ -125,88 +124,19 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// fairListener closes at once the connections that a guest holds too many of.
-type fairListener struct {
-	net.Listener
-	server *Server
-}
-
-// Accept returns the next connection that is within its guest's limit.
-func (l *fairListener) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		from := addressOf(c.RemoteAddr().String())
-		if l.server.connected(from) {
-			return &fairConn{Conn: c, release: sync.OnceFunc(func() { l.server.disconnected(from) })}, nil
-		}
-		c.Close() //nolint:errcheck // nothing was said on it
-	}
-}
-
-// fairConn gives its place back when it is closed.
-type fairConn struct {
-	net.Conn
-	release func()
-}
-
-// Close closes the connection.
-func (c *fairConn) Close() error {
-	c.release()
-	return c.Conn.Close()
-}
-
-// connected counts a connection in, unless the address has too many.
-func (s *Server) connected(from netip.Addr) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	u := s.usageOf(from)
-	if u.conns >= maxConns {
-		return false
-	}
-	u.conns++
-	return true
-}
-
-func (s *Server) disconnected(from netip.Addr) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.usageOf(from).conns--
-}
-
-// allowed takes one request off the address's allowance.
-func (s *Server) allowed(from netip.Addr) bool {
-	s.mu.Lock()
-	u := s.usageOf(from)
-	s.mu.Unlock()
-	return u.rate.AllowN(s.cfg.Now(), 1)
-}
-
-// usageOf finds the address's usage; s.mu is held. Addresses that rest are
+// allowed takes one request off the address's allowance. Addresses that rest are
 // forgotten when there are many.
-func (s *Server) usageOf(from netip.Addr) *usage {
-	if u := s.guests[from]; u != nil {
-		return u
-	}
-	if len(s.guests) >= 1024 {
-		for a, u := range s.guests {
-			if u.conns == 0 && u.rate.TokensAt(s.cfg.Now()) >= requestBurst {
-				delete(s.guests, a)
-			}
+func (s *Server) allowed(from netip.Addr) bool {
+	now := s.cfg.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.rates[from]
+	if l == nil {
+		if len(s.rates) >= 1024 {
+			maps.DeleteFunc(s.rates, func(_ netip.Addr, l *rate.Limiter) bool { return l.TokensAt(now) >= requestBurst })
 		}
+		l = rate.NewLimiter(requestRate, requestBurst)
+		s.rates[from] = l
 	}
-	u := &usage{rate: rate.NewLimiter(requestRate, requestBurst)}
-	s.guests[from] = u
-	return u
-}
-
-// addressOf returns the address of "address:port"; the zero Addr if it is none.
-func addressOf(hostport string) netip.Addr {
-	ap, err := netip.ParseAddrPort(hostport)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return ap.Addr().Unmap()
+	return l.AllowN(now, 1)
 }
