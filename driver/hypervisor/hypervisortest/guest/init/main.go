@@ -1,0 +1,184 @@
+// Command init is the whole user space of the test guest. It says when it is
+// up, answers commands on the console, and powers off when the button is pressed.
+//
+// A command is a line "<number> <verb> <arguments>"; the answer is the line
+// "guest: <number> <result>". Verbs: disks (the serial numbers of the disks it
+// sees), get and put (the first bytes of a disk, by serial number), cat (a file),
+// flood (so many KiB of text), off.
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	if err := boot(); err != nil {
+		fmt.Println("guest: broken:", err)
+		off()
+	}
+	go watchButton()
+	fmt.Println("guest: up")
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		number, command, _ := strings.Cut(lines.Text(), " ")
+		if number == "" {
+			continue
+		}
+		result, err := run(strings.Fields(command))
+		if err != nil {
+			result = "failed: " + err.Error()
+		}
+		fmt.Printf("guest: %s %s\n", number, result)
+	}
+	select {} // init must not end
+}
+
+// boot mounts the kernel's file systems and loads the modules, in order.
+func boot() error {
+	for dir, kind := range map[string]string{"/proc": "proc", "/sys": "sysfs", "/dev": "devtmpfs"} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount(kind, dir, kind, 0, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", dir, err)
+		}
+	}
+	modules, err := filepath.Glob("/modules/*") // sorted: names start with their place
+	if err != nil {
+		return err
+	}
+	for _, module := range modules {
+		f, err := os.Open(module)
+		if err != nil {
+			return err
+		}
+		err = unix.FinitModule(int(f.Fd()), "", 0)
+		f.Close() //nolint:errcheck // only read
+		if err != nil {
+			return fmt.Errorf("load %s: %w", module, err)
+		}
+	}
+	return nil
+}
+
+func run(command []string) (string, error) {
+	command = append(command, "", "")
+	switch command[0] {
+	case "disks":
+		return disks()
+	case "get":
+		return get(command[1])
+	case "put":
+		return "done", put(command[1], command[2])
+	case "cat":
+		b, err := os.ReadFile(command[1])
+		return string(bytes.TrimSpace(b)), err
+	case "flood":
+		kib, err := strconv.Atoi(command[1])
+		line := strings.Repeat("x", 63) + "\n"
+		for range kib * 16 {
+			os.Stdout.WriteString(line) //nolint:errcheck // nobody else to tell
+		}
+		return "done", err
+	case "off":
+		off()
+	}
+	return "", fmt.Errorf("verb %q is not known", command[0])
+}
+
+// disks returns the serial numbers, sorted.
+func disks() (string, error) {
+	files, err := filepath.Glob("/sys/block/vd*/serial")
+	if err != nil {
+		return "", err
+	}
+	var serials []string
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			continue // unplugged in between
+		}
+		serials = append(serials, string(bytes.TrimSpace(b)))
+	}
+	slices.Sort(serials)
+	return strings.Join(serials, " "), nil
+}
+
+// open opens the disk of that serial number.
+func open(serial string) (*os.File, error) {
+	files, err := filepath.Glob("/sys/block/vd*/serial")
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range files {
+		if b, err := os.ReadFile(f); err == nil && string(bytes.TrimSpace(b)) == serial {
+			return os.OpenFile("/dev/"+filepath.Base(filepath.Dir(f)), os.O_RDWR|os.O_SYNC, 0)
+		}
+	}
+	return nil, fmt.Errorf("no disk %s", serial)
+}
+
+func get(serial string) (string, error) {
+	f, err := open(serial)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close() //nolint:errcheck // only read
+	sector := make([]byte, 512)
+	if _, err := io.ReadFull(f, sector); err != nil {
+		return "", err
+	}
+	text, _, _ := bytes.Cut(sector, []byte{0})
+	return string(text), nil
+}
+
+func put(serial, text string) error {
+	f, err := open(serial)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // written synchronously
+	sector := make([]byte, 512)
+	copy(sector, text)
+	_, err = f.Write(sector)
+	return err
+}
+
+// watchButton powers off when the power button is pressed: event type EV_KEY,
+// code KEY_POWER (linux/input-event-codes.h).
+func watchButton() {
+	f, err := os.Open("/dev/input/event0")
+	if err != nil {
+		fmt.Println("guest: broken: no power button:", err)
+		return
+	}
+	event := make([]byte, 24)
+	for {
+		if _, err := io.ReadFull(f, event); err != nil {
+			fmt.Println("guest: broken: power button:", err)
+			return
+		}
+		if binary.LittleEndian.Uint16(event[16:]) == 1 && binary.LittleEndian.Uint16(event[18:]) == 116 {
+			fmt.Println("guest: button")
+			off()
+		}
+	}
+}
+
+func off() {
+	time.Sleep(50 * time.Millisecond)            // lets the serial port drain
+	unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF) //nolint:errcheck // nothing else to do
+	select {}
+}
