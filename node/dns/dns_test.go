@@ -297,6 +297,7 @@ func FuzzQuestion(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(b)
+		f.Add(b[:12]) // a header that promises a question
 	}
 	p, l := sockets(f)
 	ctx, cancel := context.WithCancel(context.Background())

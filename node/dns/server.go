@@ -149,10 +149,14 @@ func (s *Server) serve(ctx context.Context, w dns.ResponseWriter, m *dns.Msg) {
 	w.WriteMsg(r) //nolint:errcheck // the guest asks again
 }
 
-// answer finds the answer to a message with one question.
+// answer finds the answer to a message.
 func (s *Server) answer(ctx context.Context, from netip.Addr, m *dns.Msg) *dns.Msg {
 	r := new(dns.Msg).SetReply(m)
 	r.RecursionAvailable = len(s.cfg.Upstreams) > 0
+	if len(m.Question) != 1 { // the header may promise one that does not follow
+		r.Rcode = dns.RcodeFormatError
+		return r
+	}
 	q := m.Question[0]
 	switch {
 	case m.Opcode != dns.OpcodeQuery:
