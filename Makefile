@@ -9,7 +9,7 @@ VAUBAN := bin/vauban
 
 # Debian's packages: what the cloud runs on, what builds its images, what the tests need besides.
 RUN_PACKAGES   := qemu-system-x86 qemu-utils nftables iproute2 openssh-client
-IMAGE_PACKAGES := $(shell sed -n 's/^# packages: //p' image/packages.txt 2>/dev/null)
+IMAGE_PACKAGES := $(shell cat image/packages.txt)
 TEST_PACKAGES  := postgresql awscli python3-boto3 tcpdump
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0

@@ -19,12 +19,12 @@ import (
 
 // Config is all that an operator can choose. Default returns the defaults.
 type Config struct {
-	Data       string       // folder of everything that the cloud keeps
-	Listen     string       // address of the API endpoint
-	Database   string       // postgres://… ; empty: SQLite in Data
-	Place      cloud.Place  // region and zones
-	PublicPool netip.Prefix // public addresses
-	DNS        []string     // resolvers that guests' queries are forwarded to, "address:port"; empty: none
+	Data       string           // folder of everything that the cloud keeps
+	Listen     string           // address of the API endpoint
+	Database   string           // postgres://… ; empty: SQLite in Data
+	Place      cloud.Place      // region and zones
+	PublicPool netip.Prefix     // public addresses
+	DNS        []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
 
 	Host             string  // name of this host
 	MemoryReserveMiB int     // kept for the host itself
@@ -74,6 +74,7 @@ func (c Config) Validate() error {
 // The places below the data folder.
 func (c Config) databasePath() string { return filepath.Join(c.Data, "vauban.db") }
 func (c Config) guestsDir() string    { return filepath.Join(c.Data, "guests") }
+func (c Config) idPath() string       { return filepath.Join(c.Data, "cloud-id") }
 func (c Config) blocksDir() string    { return filepath.Join(c.Data, "disks") }
 
 // CredentialsPath is the file that `vauban env` reads.

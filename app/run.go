@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -26,6 +27,7 @@ import (
 	"github.com/vauban-cloud/vauban/driver/network"
 	"github.com/vauban-cloud/vauban/gateway"
 	"github.com/vauban-cloud/vauban/node"
+	"github.com/vauban-cloud/vauban/node/services"
 	"github.com/vauban-cloud/vauban/policy"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
@@ -53,6 +55,7 @@ type running struct {
 	settings cloud.Settings
 	key      cloud.AccessKey
 	view     *View
+	services *services.Services
 	agent    *node.Agent
 	control  *control.Plane
 	gateway  *gateway.Gateway
@@ -97,7 +100,11 @@ func (r *running) open(ctx context.Context) (err error) {
 	if r.db, r.engine, err = r.cfg.openStore(ctx); err != nil {
 		return err
 	}
-	if r.settings, r.key, err = bootstrap(ctx, r.db, time.Now); err == nil {
+	r.settings, r.key, err = bootstrap(ctx, r.db, time.Now)
+	if err == nil {
+		err = writeFile(r.cfg.idPath(), []byte(r.settings.ID+"\n"))
+	}
+	if err == nil {
 		r.engines, err = r.cfg.openEngines(r.settings, r.log)
 	}
 	if err == nil {
@@ -125,11 +132,11 @@ func (r *running) wire() (err error) {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
 	r.view = NewView(r.db, r.cfg.Host, r.cfg.Place)
-	services := newServices(r)
+	r.services = r.newServices()
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
 		Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Images: r.images, Network: r.network,
-		Services: services, Capacity: r.cfg.capacity(r.blocks, accel), UIDBase: uidBase(r.settings.ID),
+		Services: r.services, Capacity: r.cfg.capacity(r.blocks, accel), UIDBase: uidBase(r.settings.ID),
 		Log: r.log.With("room", "node"), Now: time.Now, StopGrace: r.cfg.StopGrace,
 	})
 	r.control = control.New(control.Config{
@@ -179,6 +186,7 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	err = g.Wait()
 	r.stop()
 	background.Wait()
+	r.services.Close()
 	r.log.Info("cloud stops; guests go on")
 	return err
 }
@@ -207,9 +215,25 @@ func Drain(ctx context.Context, cfg Config, log *slog.Logger, tell func(string))
 	defer r.db.Close() //nolint:errcheck // nothing was written
 	a := node.New(node.Config{
 		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
-		Services: newServices(r), Log: log, Now: time.Now,
+		Services: r.newServices(), Log: log, Now: time.Now,
 	})
 	return a.Drain(ctx, cfg.StopGrace, func(n int) { tell(fmt.Sprintf("%d guests still run", n)) })
+}
+
+// newServices returns the services of the host's VPCs.
+func (r *running) newServices() *services.Services {
+	return services.New(services.Config{
+		Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
+		Now: time.Now, Log: r.log.With("room", "services"),
+		World: func() *node.World { return r.agent.World() },
+	})
+}
+
+// uidBase is the first of the 4096 users that the guests of a cloud run as, so
+// that the guests of two clouds on one machine never share one.
+func uidBase(cloudID string) int {
+	n, _ := strconv.ParseUint(cloudID, 16, 16) // made by bootstrap
+	return 1<<28 + int(n)<<12
 }
 
 // probeStore writes to the store.

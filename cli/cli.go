@@ -68,7 +68,18 @@ func (e *env) cloudFlags(c *cobra.Command) {
 	text(&cfg.Database, "database", "PostgreSQL to keep the state in, postgres://…; empty: SQLite in the data folder")
 	text(&cfg.Place.Region, "region", "name of the region; its zones are the name with a and b")
 	f.TextVar(&cfg.PublicPool, "public-pool", cfg.PublicPool, "range of public addresses ("+variable("public-pool")+")")
-	f.StringSliceVar(&cfg.DNS, "dns", nil, "resolvers, ADDRESS:PORT, that guests' queries are forwarded to; none by default")
+	f.Func("dns", "resolver, ADDRESS or ADDRESS:PORT, that guests' queries are forwarded to; may be repeated; none by default", func(v string) error {
+		a, err := netip.ParseAddrPort(v)
+		if err != nil {
+			ip, err := netip.ParseAddr(v)
+			if err != nil {
+				return fmt.Errorf("%q is not ADDRESS or ADDRESS:PORT", v)
+			}
+			a = netip.AddrPortFrom(ip, 53)
+		}
+		cfg.DNS = append(cfg.DNS, a)
+		return nil
+	})
 	f.IntVar(&cfg.MemoryReserveMiB, "memory-reserve", cfg.MemoryReserveMiB, "MiB of memory kept for the host itself")
 	f.Float64Var(&cfg.MemoryOvercommit, "memory-overcommit", cfg.MemoryOvercommit, "memory promised to guests per byte that the host has")
 	f.Float64Var(&cfg.VCPUOvercommit, "vcpu-overcommit", cfg.VCPUOvercommit, "vCPUs promised to guests per processor of the host")

@@ -1,0 +1,327 @@
+// Package services runs, for each VPC on the host, what its guests find in
+// their network: addresses (DHCP), names (DNS) and metadata. It implements
+// node.Services.
+//
+// It guarantees that the services of a VPC run in the VPC's present namespace
+// and nowhere else, and answer from the agent's newest look at the host.
+package services
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/driver/network"
+	"github.com/vauban-cloud/vauban/node"
+	"github.com/vauban-cloud/vauban/node/dhcp"
+	"github.com/vauban-cloud/vauban/node/dns"
+	"github.com/vauban-cloud/vauban/node/metadata"
+)
+
+// Config is what the services need.
+type Config struct {
+	Network network.Driver
+	// World is the agent's newest look at the host; nil before the first.
+	World     func() *node.World
+	Place     cloud.Place
+	Upstreams []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
+	Key       []byte           // seals metadata tokens
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Services runs the services of all VPCs of a host.
+type Services struct {
+	cfg Config
+
+	mu   sync.Mutex
+	vpcs map[string]*vpc // guarded by mu
+}
+
+// vpc is the services of one VPC at work.
+type vpc struct {
+	generation string
+	cancel     context.CancelFunc
+	done       chan struct{}
+}
+
+// New returns Services that run nothing yet.
+func New(cfg Config) *Services { return &Services{cfg: cfg, vpcs: map[string]*vpc{}} }
+
+// generation tells namespaces of one VPC apart, where the driver can: sockets
+// in one that is gone serve nobody.
+func (s *Services) generation(id string) string {
+	if g, ok := s.cfg.Network.(interface{ Generation(vpcID string) string }); ok {
+		return g.Generation(id)
+	}
+	return ""
+}
+
+// Serve makes the services of the VPC run in its present namespace.
+func (s *Services) Serve(ctx context.Context, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	generation := s.generation(id)
+	if v := s.vpcs[id]; v != nil {
+		select {
+		case <-v.done:
+		default:
+			if v.generation == generation {
+				return nil
+			}
+		}
+		s.stop(id)
+	}
+	return s.start(ctx, id, generation)
+}
+
+// Stop ends the services of the VPC.
+func (s *Services) Stop(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop(id)
+}
+
+// Close ends the services of all VPCs.
+func (s *Services) Close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.vpcs {
+		s.stop(id)
+	}
+}
+
+// stop ends the services of a VPC and waits until they have; mu is held.
+func (s *Services) stop(id string) {
+	if v := s.vpcs[id]; v != nil {
+		v.cancel()
+		<-v.done
+		delete(s.vpcs, id)
+	}
+}
+
+// sockets are those of one VPC.
+type sockets struct {
+	http      net.Listener
+	dhcp      *net.UDPConn
+	packets   []net.PacketConn // DNS
+	listeners []net.Listener   // DNS
+}
+
+func (k *sockets) close() {
+	var all []io.Closer
+	if k.http != nil {
+		all = append(all, k.http)
+	}
+	if k.dhcp != nil {
+		all = append(all, k.dhcp)
+	}
+	for _, p := range k.packets {
+		all = append(all, p)
+	}
+	for _, l := range k.listeners {
+		all = append(all, l)
+	}
+	for _, c := range all {
+		_ = c.Close() // nothing was said on it yet
+	}
+}
+
+// open opens the VPC's sockets, all or none.
+func (s *Services) open(ctx context.Context, id string) (k sockets, err error) {
+	defer func() {
+		if err != nil {
+			k.close()
+		}
+	}()
+	n := s.cfg.Network
+	if k.http, err = n.Listen(ctx, id, "tcp4", netip.AddrPortFrom(network.Metadata, 80).String()); err != nil {
+		return k, fmt.Errorf("listen for metadata: %w", err)
+	}
+	conn, err := n.ListenPacket(ctx, id, "udp4", "0.0.0.0:67")
+	if err != nil {
+		return k, fmt.Errorf("listen for DHCP: %w", err)
+	}
+	var ok bool
+	if k.dhcp, ok = conn.(*net.UDPConn); !ok {
+		return k, errors.Join(fmt.Errorf("listen for DHCP: %T is no UDP socket", conn), conn.Close())
+	}
+	for _, a := range s.resolvers(id) {
+		address := netip.AddrPortFrom(a, 53).String()
+		p, err := n.ListenPacket(ctx, id, "udp4", address)
+		if err != nil {
+			return k, fmt.Errorf("listen for DNS: %w", err)
+		}
+		k.packets = append(k.packets, p)
+		l, err := n.Listen(ctx, id, "tcp4", address)
+		if err != nil {
+			return k, fmt.Errorf("listen for DNS: %w", err)
+		}
+		k.listeners = append(k.listeners, l)
+	}
+	return k, nil
+}
+
+// resolvers are the addresses that DNS is served on.
+func (s *Services) resolvers(id string) []netip.Addr {
+	out := []netip.Addr{network.Resolver}
+	for _, p := range s.ranges(id) {
+		out = append(out, resolverOf(p))
+	}
+	return out
+}
+
+// resolverOf is the range's base plus two.
+func resolverOf(p netip.Prefix) netip.Addr { return p.Masked().Addr().Next().Next() }
+
+func (s *Services) ranges(id string) (out []netip.Prefix) {
+	w := s.cfg.World()
+	if w == nil || w.VPC(id) == nil {
+		return nil
+	}
+	for _, c := range w.VPC(id).CIDRs {
+		out = append(out, c.Prefix)
+	}
+	return out
+}
+
+// start opens the sockets and serves them; mu is held.
+func (s *Services) start(ctx context.Context, id, generation string) error {
+	k, err := s.open(ctx, id)
+	if err != nil {
+		return err
+	}
+	imds, err := metadata.New(metadata.Config{VPC: id, Place: s.cfg.Place, Source: s, Key: s.cfg.Key, Now: s.cfg.Now, Log: s.cfg.Log})
+	if err != nil {
+		k.close()
+		return err
+	}
+	leases := &dhcp.Server{
+		Port:  func(ifindex int) (string, bool) { return s.portOf(id, ifindex) },
+		Lease: func(port string) (dhcp.Lease, bool) { return s.lease(id, port) },
+		Log:   s.cfg.Log,
+	}
+	names := dns.New(dns.Config{
+		Place: s.cfg.Place, Upstreams: s.cfg.Upstreams, Log: s.cfg.Log,
+		CIDRs:   func() []netip.Prefix { return s.ranges(id) },
+		Private: func(public netip.Addr) (netip.Addr, bool) { return s.private(id, public) },
+	})
+	// The services outlive the call that starts them, until Stop.
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g, work := errgroup.WithContext(work)
+	g.Go(func() error { return imds.Serve(work, k.http) })
+	g.Go(func() error { return leases.Serve(work, k.dhcp) })
+	g.Go(func() error { return names.Serve(work, k.packets, k.listeners) })
+	v := &vpc{generation: generation, cancel: cancel, done: make(chan struct{})}
+	s.vpcs[id] = v
+	go func() {
+		defer close(v.done)
+		if err := g.Wait(); err != nil {
+			s.cfg.Log.Error("services of a network ended", "vpc", id, "err", err)
+		}
+	}()
+	return nil
+}
+
+func (s *Services) portOf(id string, ifindex int) (string, bool) {
+	p, ok := s.cfg.Network.(network.Ports)
+	if !ok {
+		return "", false
+	}
+	port, err := p.PortOf(context.Background(), id, ifindex)
+	return port, err == nil
+}
+
+// lease says what a port is told about itself.
+func (s *Services) lease(vpcID, port string) (dhcp.Lease, bool) {
+	w := s.cfg.World()
+	if w == nil {
+		return dhcp.Lease{}, false
+	}
+	n, v := w.Interface(port), w.VPC(vpcID)
+	if n == nil || v == nil || n.VPC != vpcID {
+		return dhcp.Lease{}, false
+	}
+	subnet := w.Subnet(n.Subnet)
+	mac, err := net.ParseMAC(n.MAC)
+	if subnet == nil || err != nil {
+		return dhcp.Lease{}, false
+	}
+	name, domain, _ := strings.Cut(s.cfg.Place.PrivateName(n.Primary()), ".")
+	l := dhcp.Lease{
+		MAC: mac, Address: n.Primary(), Prefix: subnet.Prefix, Router: subnet.Router(),
+		Hostname: name, Domain: domain, MTU: network.MTU,
+	}
+	if v.DNSSupport {
+		l.DNS = []netip.Addr{resolverOf(v.CIDRs[0].Prefix)}
+	}
+	return l, true
+}
+
+// private finds the address behind a public one, among the VPC's interfaces.
+func (s *Services) private(vpcID string, public netip.Addr) (netip.Addr, bool) {
+	w := s.cfg.World()
+	if w == nil {
+		return netip.Addr{}, false
+	}
+	for _, n := range w.Interfaces {
+		if n.VPC != vpcID {
+			continue
+		}
+		for _, a := range n.Addresses {
+			if a.Public != nil && a.Public.Address == public {
+				return a.Private, true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Guest returns the facts of the instance at an address of a VPC, for the
+// metadata service.
+func (s *Services) Guest(_ context.Context, vpcID string, address netip.Addr) (metadata.Guest, bool) {
+	w := s.cfg.World()
+	if w == nil {
+		return metadata.Guest{}, false
+	}
+	n, i := w.InterfaceAt(vpcID, address)
+	if n == nil || w.VPC(vpcID) == nil {
+		return metadata.Guest{}, false
+	}
+	g := metadata.Guest{
+		Instance: *i, VPC: *w.VPC(vpcID), Image: w.Images[i.Image],
+		Subnets: map[string]cloud.Subnet{}, Groups: map[string]cloud.SecurityGroup{},
+	}
+	member := map[string]bool{}
+	for _, n := range w.InterfacesOf(i.ID) {
+		g.Interfaces = append(g.Interfaces, *n)
+		if sn := w.Subnet(n.Subnet); sn != nil {
+			g.Subnets[sn.ID] = *sn
+		}
+		for _, id := range n.Groups {
+			member[id] = true
+		}
+	}
+	for _, sg := range w.Groups {
+		if member[sg.ID] {
+			g.Groups[sg.ID] = sg
+		}
+	}
+	for _, v := range w.VolumesOf(i.ID) {
+		g.Volumes = append(g.Volumes, *v)
+	}
+	if k, ok := w.Keys[i.Account+"/"+i.KeyName]; ok {
+		g.Key = &k
+	}
+	return g, true
+}
