@@ -78,13 +78,19 @@ func New(ctx context.Context, dsn string) (*Engine, error) {
 // prepare makes the tables in a new database, and checks those of another.
 func (e *Engine) prepare(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, e.conn, func(tx pgx.Tx) error {
-		var there bool
-		err := tx.QueryRow(ctx, "SELECT to_regclass('vauban_position') IS NOT NULL").Scan(&there)
-		if err == nil && !there {
-			err = create(ctx, tx)
-		}
-		if err != nil {
+		// Another process may be about to make them. The lock comes before the first
+		// look: the server remembers for a while that a table was not there.
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(1449227618)"); err != nil { // "Vaub"
 			return err
+		}
+		var there bool
+		if err := tx.QueryRow(ctx, "SELECT to_regclass('vauban_position') IS NOT NULL").Scan(&there); err != nil {
+			return err
+		}
+		if !there {
+			if _, err := tx.Exec(ctx, schema); err != nil {
+				return fmt.Errorf("create tables: %w", err)
+			}
 		}
 		var found int
 		if err := tx.QueryRow(ctx, "SELECT format FROM vauban_position").Scan(&found); err != nil {
@@ -94,24 +100,9 @@ func (e *Engine) prepare(ctx context.Context) error {
 			return fmt.Errorf("it was written by a newer Vauban (format %d, this one knows %d): "+
 				"run that version, or restore a backup that an older one made", found, format)
 		}
-		_, err = tx.Exec(ctx, "DELETE FROM vauban_writer WHERE at < now() - interval '1 day'")
+		_, err := tx.Exec(ctx, "DELETE FROM vauban_writer WHERE at < now() - interval '1 day'")
 		return err
 	})
-}
-
-// create makes the tables, unless another process does it first.
-func create(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(1449228642)"); err != nil { // "Vaub"
-		return err
-	}
-	var there bool
-	if err := tx.QueryRow(ctx, "SELECT to_regclass('vauban_position') IS NOT NULL").Scan(&there); err != nil || there {
-		return err
-	}
-	if _, err := tx.Exec(ctx, schema); err != nil {
-		return fmt.Errorf("create tables: %w", err)
-	}
-	return nil
 }
 
 // Close ends the connections.

@@ -16,6 +16,7 @@ import (
 var server *pgtest.Server
 
 func TestMain(m *testing.M) {
+	storetest.Main(place)
 	os.Exit(func() int {
 		var err error
 		if server, err = pgtest.Start(); err != nil {
@@ -34,3 +35,25 @@ func place(dsn string) storetest.Place {
 }
 
 func TestConformance(t *testing.T) { storetest.Run(t, fresh) }
+
+func TestSeveralStores(t *testing.T) { storetest.RunShared(t, fresh) }
+
+func TestModel(t *testing.T) { storetest.Model(t, fresh, 20) }
+
+func TestFaults(t *testing.T) { storetest.Faults(t, fresh) }
+
+func TestCrashes(t *testing.T) {
+	dsn := server.DSN(t)
+	storetest.Crashes{Where: dsn, Place: place(dsn), Rounds: 15}.Run(t)
+}
+
+// TestServerCrashes: the process outlives its server, and loses nothing.
+func TestServerCrashes(t *testing.T) {
+	dsn := server.DSN(t)
+	storetest.Crashes{Where: dsn, Place: place(dsn), Rounds: 4, Disturb: func() error {
+		server.Kill()
+		return server.Restart()
+	}}.Run(t)
+}
+
+func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, fresh) }

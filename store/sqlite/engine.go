@@ -108,7 +108,7 @@ func (w *writer) settle(p store.Position, failed error) error {
 	e := (*Engine)(w)
 	failed = e.explain("write", failed)
 	err := e.db.Close()
-	e.db = nil
+	e.db, e.suspect = nil, true
 	if err == nil {
 		err = e.open(context.Background())
 	}

@@ -36,10 +36,11 @@ INSERT INTO position VALUES (0, 0);`
 
 // Engine is the store.Engine of one file.
 type Engine struct {
-	path string
-	lock *os.File
-	db   *sql.DB        // nil after a failed commit, until the file is opened again
-	seen store.Position // what the file has
+	path    string
+	lock    *os.File
+	db      *sql.DB        // nil after a failed commit, until the file is opened again
+	seen    store.Position // what the file has
+	suspect bool           // a commit failed: what the log has may not be on the disk
 }
 
 // Open opens the store in the file, which it makes if there is none. The folder
@@ -120,12 +121,28 @@ func (e *Engine) prepare(ctx context.Context, db *sql.DB) error {
 			return err
 		}
 	}
-	// A log that a failed commit left behind may be in the kernel's memory only:
-	// what is read from it here is on the disk when this is done.
-	if _, err := db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
+	if err := e.checkpoint(ctx, db); err != nil {
 		return err
 	}
 	return db.QueryRowContext(ctx, "SELECT revision, horizon FROM position").Scan(&e.seen.Revision, &e.seen.Horizon)
+}
+
+// checkpoint moves what is in the log into the file. A log that a failed commit
+// left behind may be in the kernel's memory only; after this, all that can be read
+// is on the disk. Another program that reads the file, for a backup, may prevent
+// it, which is no harm unless a commit failed.
+func (e *Engine) checkpoint(ctx context.Context, db *sql.DB) error {
+	var busy, frames, moved int
+	err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	switch {
+	case err != nil:
+		return err
+	case busy == 0:
+		e.suspect = false
+	case e.suspect:
+		return errors.New("after a failed commit its log must be checked, but another program reads it: stop that")
+	}
+	return nil
 }
 
 func create(ctx context.Context, db *sql.DB) error {

@@ -2,6 +2,7 @@ package sqlite_test
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -17,3 +18,19 @@ func place(path string) storetest.Place {
 }
 
 func TestConformance(t *testing.T) { storetest.Run(t, fresh) }
+
+func TestModel(t *testing.T) { storetest.Model(t, fresh, 40) }
+
+func TestFaults(t *testing.T) { storetest.Faults(t, fresh) }
+
+func TestMain(m *testing.M) {
+	storetest.Main(place)
+	os.Exit(m.Run())
+}
+
+func TestCrashes(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	storetest.Crashes{Where: path, Place: place(path), Rounds: 25}.Run(t)
+}
+
+func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, fresh) }
