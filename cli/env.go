@@ -21,8 +21,11 @@ func (e *env) envCommand() *cobra.Command {
 				return err
 			}
 			for _, v := range [][2]string{
-				{"AWS_ENDPOINT_URL", cr.Endpoint}, {"AWS_ACCESS_KEY_ID", cr.AccessKey},
-				{"AWS_SECRET_ACCESS_KEY", cr.Secret}, {"AWS_DEFAULT_REGION", cr.Region}, {"AWS_REGION", cr.Region},
+				{"AWS_ENDPOINT_URL", cr.Endpoint},
+				{"AWS_ACCESS_KEY_ID", cr.AccessKey},
+				{"AWS_SECRET_ACCESS_KEY", cr.Secret},
+				{"AWS_DEFAULT_REGION", cr.Region},
+				{"AWS_REGION", cr.Region},
 			} {
 				fmt.Fprintf(e.out, "export %s=%s\n", v[0], v[1])
 			}

@@ -35,7 +35,7 @@ func AccountLabel(account string) string { return "account/" + account }
 // the prefix, a dash, and 17 hexadecimal digits.
 func NewID(prefix string) string {
 	var b [9]byte
-	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails
+	rand.Read(b[:])
 	return prefix + "-0" + hex.EncodeToString(b[:])[:16]
 }
 

@@ -10,9 +10,22 @@ type Document = interface {
 // Documents returns a zero value of every type that the store keeps.
 func Documents() []Document {
 	return []Document{
-		Account{}, AccessKey{}, ClientToken{}, Host{}, Lease{}, Settings{},
-		Instance{}, Volume{}, Image{}, KeyPair{},
-		VPC{}, Subnet{}, RouteTable{}, InternetGateway{},
-		NetworkInterface{}, Address{}, SecurityGroup{},
+		Account{},
+		AccessKey{},
+		ClientToken{},
+		Host{},
+		Lease{},
+		Settings{},
+		Instance{},
+		Volume{},
+		Image{},
+		KeyPair{},
+		VPC{},
+		Subnet{},
+		RouteTable{},
+		InternetGateway{},
+		NetworkInterface{},
+		Address{},
+		SecurityGroup{},
 	}
 }

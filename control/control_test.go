@@ -2,7 +2,6 @@ package control_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"path/filepath"
 	"sync/atomic"
@@ -32,7 +31,7 @@ func open(t *testing.T) *store.Store {
 func run(t *testing.T, db *store.Store, holder string, rs ...control.Reconciler) (*control.Plane, func()) {
 	t.Helper()
 	p := control.New(control.Config{
-		DB: db, Holder: holder, Reconcilers: rs, Now: time.Now, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		DB: db, Holder: holder, Reconcilers: rs, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

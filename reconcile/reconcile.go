@@ -225,7 +225,7 @@ func (l *Loop) failed(key string, s *state, err error) {
 		go l.cfg.Alarm(key, *f)
 	}
 	delay := min(l.cfg.MaxDelay, l.cfg.MinDelay<<min(f.Tries-1, 20))
-	l.later(key, s, delay/2+rand.N(delay/2+1))
+	l.later(key, s, delay/2+rand.N(delay/2+1)) //nolint:gosec // jitter, not a secret
 }
 
 func (l *Loop) later(key string, s *state, d time.Duration) {
