@@ -31,6 +31,7 @@ type Service struct {
 	NewID      func(prefix string) string
 	PublicPool netip.Prefix // the addresses that the outside reaches guests by, e.g. 100.64.0.0/24
 	Consoles   Consoles
+	Limits     Limits
 	// PageKey seals page tokens. Servers that share a store share it, or a
 	// token of one is refused by the other.
 	PageKey []byte

@@ -1,0 +1,252 @@
+package ec2
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/vauban-cloud/vauban/awsapi/ec2"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// CreateVolume makes an empty volume in a zone, on the host with the most disk
+// to spare.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html
+func (s *Service) CreateVolume(ctx context.Context, in *ec2.CreateVolumeRequest) (*ec2.Volume, error) {
+	caller, err := s.allow(ctx, "CreateVolume", in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	zone, spec, tags, err := s.checkVolume(in)
+	if err != nil {
+		return nil, err
+	}
+	var v cloud.Volume
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		ids, repeated, err := s.once(tx, caller, "CreateVolume", in.ClientToken, in, func() ([]string, error) {
+			host, err := newPlacement(tx, zone, "", s.Now()).volume()
+			if err != nil {
+				return nil, err
+			}
+			meta := cloud.Meta{ID: s.NewID("vol"), Account: caller.Account, Created: s.Now().UTC(), Tags: tags}
+			return []string{meta.ID}, volumeTable.Create(tx, spec.volume(meta, zone, host))
+		})
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if v, ok = volumeTable.Get(tx, ids[0]); !ok && repeated {
+			return notFound("vol", ids[0])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := s.showVolume(v, false)
+	out.Attachments = nil
+	return &out, nil
+}
+
+// checkVolume reads a CreateVolume request.
+func (s *Service) checkVolume(in *ec2.CreateVolumeRequest) (zone string, spec volumeSpec, tags map[string]string, err error) {
+	switch {
+	case val(in.MultiAttachEnabled):
+		err = unsupported("A volume can be attached to one instance at a time. Leave out MultiAttachEnabled.")
+	case in.Operator != nil:
+		err = unsupported("Volumes that a service manages for its users are not available.")
+	case val(in.OutpostArn) != "":
+		err = unsupported("Outposts are not available.")
+	case in.VolumeInitializationRate != nil:
+		err = unsupported("Volumes need no initialization. Leave out VolumeInitializationRate.")
+	case val(in.AvailabilityZone) == "" && val(in.AvailabilityZoneId) == "":
+		err = missing("AvailabilityZone")
+	}
+	if err != nil {
+		return "", spec, nil, err
+	}
+	if zone, err = s.zoneOf(in.AvailabilityZone, in.AvailabilityZoneId); err != nil {
+		return "", spec, nil, err
+	}
+	spec, err = volumeRequest{
+		size: in.Size, kind: val(in.VolumeType), iops: in.Iops, throughput: in.Throughput,
+		snapshot: val(in.SnapshotId), encrypted: val(in.Encrypted), key: val(in.KmsKeyId),
+	}.check()
+	if err != nil {
+		return "", spec, nil, err
+	}
+	tags, err = tagsFromSpec(in.TagSpecifications, "volume")
+	return zone, spec, tags, err
+}
+
+// DeleteVolume gives up a volume that is not attached; its host then removes the
+// bytes.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVolume.html
+func (s *Service) DeleteVolume(ctx context.Context, in *ec2.DeleteVolumeRequest) (*ec2.DeleteVolumeOutput, error) {
+	caller, err := s.allow(ctx, "DeleteVolume", in.DryRun, s.arn(cloud.CallerFrom(ctx), "volume", val(in.VolumeId)))
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		v, err := get(tx, caller, volumeTable, "vol", val(in.VolumeId))
+		switch {
+		case err != nil:
+			return err
+		case v.Attachment != nil:
+			return cloud.Errorf("VolumeInUse", "Volume %s is currently attached to %s", v.ID, v.Attachment.Instance)
+		}
+		v.Delete = true
+		return volumeTable.Put(tx, v)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.DeleteVolumeOutput{}, nil
+}
+
+// DescribeVolumes lists the caller's volumes.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html
+func (s *Service) DescribeVolumes(ctx context.Context, in *ec2.DescribeVolumesRequest) (*ec2.DescribeVolumesResult, error) {
+	caller, err := s.allow(ctx, "DescribeVolumes", in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	view := s.DB.View()
+	found, next, err := listing[cloud.Volume]{
+		operation: "DescribeVolumes", table: volumeTable, prefix: "vol", ids: in.VolumeIds,
+		filters: in.Filters, fields: s.volumeFields(view), max: in.MaxResults, most: 1000, token: in.NextToken,
+	}.of(s, view, caller)
+	if err != nil {
+		return nil, err
+	}
+	out := each(found, func(v cloud.Volume) ec2.Volume { return s.showVolume(v, guestRuns(view, v)) })
+	return &ec2.DescribeVolumesResult{Volumes: out, NextToken: next}, nil
+}
+
+// volumeFields are the filters of DescribeVolumes.
+func (s *Service) volumeFields(r store.Reader) fields[cloud.Volume] {
+	type vol = cloud.Volume
+	return fields[vol]{
+		"attachment.attach-time":           attachedField(func(_ vol, a cloud.Attachment) string { return timeWord(a.Attached) }),
+		"attachment.delete-on-termination": attachedField(func(_ vol, a cloud.Attachment) string { return boolWord(a.DeleteOnTermination) }),
+		"attachment.device":                attachedField(func(_ vol, a cloud.Attachment) string { return a.Device }),
+		"attachment.instance-id":           attachedField(func(_ vol, a cloud.Attachment) string { return a.Instance }),
+		"attachment.status":                attachedField(func(v vol, _ cloud.Attachment) string { return v.AttachmentState(guestRuns(r, v)) }),
+		"availability-zone":                one(func(v vol) string { return v.Zone }),
+		"availability-zone-id":             one(func(v vol) string { return s.Place.ZoneID(v.Zone) }),
+		"create-time":                      one(func(v vol) string { return timeWord(v.Created) }),
+		"encrypted":                        flag(func(v vol) bool { return v.Encrypted }),
+		"fast-restored":                    flag(func(vol) bool { return false }),
+		"multi-attach-enabled":             flag(func(vol) bool { return false }),
+		"operator.managed":                 flag(func(vol) bool { return false }),
+		"operator.principal":               never[vol],
+		"size":                             one(func(v vol) string { return strconv.Itoa(v.SizeGiB) }),
+		"snapshot-id":                      maybe(func(v vol) string { return v.Snapshot }),
+		"source-volume-id":                 never[vol],
+		"status":                           one(func(v vol) string { return string(v.State()) }),
+		"volume-id":                        one(vol.Key),
+		"volume-type":                      one(func(v vol) string { return v.Type }),
+	}
+}
+
+func attachedField(value func(cloud.Volume, cloud.Attachment) string) field[cloud.Volume] {
+	return func(v cloud.Volume, is func(string) bool) bool {
+		return v.Attachment != nil && is(value(v, *v.Attachment))
+	}
+}
+
+// guestRuns reports whether the guest that the volume is attached to runs.
+func guestRuns(r store.Reader, v cloud.Volume) bool {
+	if v.Attachment == nil {
+		return false
+	}
+	i, _ := instanceTable.Get(r, v.Attachment.Instance)
+	return i.Seen.Running
+}
+
+func (s *Service) showVolume(v cloud.Volume, running bool) ec2.Volume {
+	out := ec2.Volume{
+		VolumeId: &v.ID, OwnerId: &v.Account, VolumeArn: new(s.Place.ARN("ec2", v.Account, "volume/"+v.ID)),
+		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(s.Place.ZoneID(v.Zone)), CreateTime: &v.Created,
+		State: new(string(v.State())), Size: new(int32(v.SizeGiB)), VolumeType: &v.Type,
+		Iops: opt(int32(shownIOPS(v))), Throughput: opt(int32(v.Throughput)), SnapshotId: &v.Snapshot,
+		Encrypted: &v.Encrypted, MultiAttachEnabled: new(false), Operator: notManaged(),
+		Attachments: []ec2.VolumeAttachment{}, Tags: tagSet(v.Tags),
+	}
+	if v.Attachment != nil {
+		out.Attachments = append(out.Attachments, showAttachment(v, v.AttachmentState(running)))
+	}
+	return out
+}
+
+func showAttachment(v cloud.Volume, state string) ec2.VolumeAttachment {
+	a := v.Attachment
+	return ec2.VolumeAttachment{
+		VolumeId: &v.ID, InstanceId: &a.Instance, Device: &a.Device, State: &state,
+		AttachTime: &a.Attached, DeleteOnTermination: &a.DeleteOnTermination, EbsCardIndex: new(int32(0)),
+	}
+}
+
+// DescribeVolumeStatus lists the health of the caller's volumes: "ok", or
+// "insufficient-data" until the host has made the bytes, or "impaired" if it
+// could not.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumeStatus.html
+func (s *Service) DescribeVolumeStatus(ctx context.Context, in *ec2.DescribeVolumeStatusRequest) (*ec2.DescribeVolumeStatusResult, error) {
+	caller, err := s.allow(ctx, "DescribeVolumeStatus", in.DryRun)
+	if err != nil {
+		return nil, err
+	}
+	found, next, err := listing[cloud.Volume]{
+		operation: "DescribeVolumeStatus", table: volumeTable, prefix: "vol", ids: in.VolumeIds,
+		filters: in.Filters, fields: volumeStatusFields, max: in.MaxResults, most: 1000, token: in.NextToken,
+	}.of(s, s.DB.View(), caller)
+	if err != nil {
+		return nil, err
+	}
+	show := func(v cloud.Volume) ec2.VolumeStatusItem {
+		status := volumeHealth(v)
+		enabled := ec2.VolumeStatusDetails{Name: new(ec2.VolumeStatusNameIoEnabled), Status: new(ioEnabled(v))}
+		performance := ec2.VolumeStatusDetails{Name: new(ec2.VolumeStatusNameIoPerformance), Status: new("not-applicable")}
+		return ec2.VolumeStatusItem{
+			VolumeId: &v.ID, AvailabilityZone: &v.Zone, AvailabilityZoneId: new(s.Place.ZoneID(v.Zone)),
+			VolumeStatus: &ec2.VolumeStatusInfo{Status: &status, Details: []ec2.VolumeStatusDetails{enabled, performance}},
+			Actions:      []ec2.VolumeStatusAction{}, Events: []ec2.VolumeStatusEvent{}, AttachmentStatuses: []ec2.VolumeStatusAttachmentStatus{},
+		}
+	}
+	return &ec2.DescribeVolumeStatusResult{VolumeStatuses: each(found, show), NextToken: next}, nil
+}
+
+var volumeStatusFields = fields[cloud.Volume]{
+	"action.code":        never[cloud.Volume],
+	"action.description": never[cloud.Volume],
+	"action.event-id":    never[cloud.Volume],
+	"availability-zone":  one(func(v cloud.Volume) string { return v.Zone }),
+	"event.description":  never[cloud.Volume],
+	"event.event-id":     never[cloud.Volume],
+	"event.event-type":   never[cloud.Volume],
+	"event.not-after":    never[cloud.Volume],
+	"event.not-before":   never[cloud.Volume],
+	"volume-status.details-name": func(_ cloud.Volume, is func(string) bool) bool {
+		return is(ec2.VolumeStatusNameIoEnabled) || is(ec2.VolumeStatusNameIoPerformance)
+	},
+	"volume-status.details-status": func(v cloud.Volume, is func(string) bool) bool { return is(ioEnabled(v)) || is("not-applicable") },
+	"volume-status.status":         one(volumeHealth),
+}
+
+func volumeHealth(v cloud.Volume) string {
+	switch {
+	case v.Seen.Error != "":
+		return ec2.VolumeStatusInfoStatusImpaired
+	case !v.Seen.Ready:
+		return ec2.VolumeStatusInfoStatusInsufficientData
+	default:
+		return ec2.VolumeStatusInfoStatusOk
+	}
+}
+
+func ioEnabled(v cloud.Volume) string {
+	if v.Seen.Ready {
+		return "passed"
+	}
+	return "failed"
+}
