@@ -12,31 +12,42 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vauban-cloud/vauban/awsapi/cloudwatch"
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
+	"github.com/vauban-cloud/vauban/awsapi/elbv2"
 	"github.com/vauban-cloud/vauban/awsapi/iam"
+	"github.com/vauban-cloud/vauban/awsapi/kms"
+	"github.com/vauban-cloud/vauban/awsapi/logs"
+	"github.com/vauban-cloud/vauban/awsapi/organizations"
+	"github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/awsapi/sts"
 	"github.com/vauban-cloud/vauban/gateway/wire"
 )
 
 // TestSnapshots decodes the request that the SDK has on record for every
-// operation, and finds each of its parameters again in the input.
+// operation, and finds each of its values again in the input.
 func TestSnapshots(t *testing.T) {
-	for _, s := range []*wire.Service{ec2.API(), sts.API(), iam.API()} {
-		t.Run(s.Name, func(t *testing.T) {
-			files, err := filepath.Glob(filepath.Join(moduleDir(t, s.Name), "request_snapshot", "*.request.snap"))
+	for module, s := range map[string]*wire.Service{
+		"ec2": ec2.API(), "sts": sts.API(), "iam": iam.API(), "organizations": organizations.API(), "s3": s3.API(), "kms": kms.API(),
+		"elasticloadbalancingv2": elbv2.API(), "cloudwatch": cloudwatch.API(), "cloudwatchlogs": logs.API(), // cloudtrail has none
+	} {
+		t.Run(module, func(t *testing.T) {
+			files, err := filepath.Glob(filepath.Join(moduleDir(t, module), "request_snapshot", "*.request.snap"))
 			if err != nil || len(files) == 0 {
 				t.Fatalf("find snapshots: %v, %d files", err, len(files))
 			}
-			parameters := 0
+			values := 0
 			for _, file := range files {
-				parameters += checkSnapshot(t, s, file)
+				values += checkSnapshot(t, s, file)
 			}
-			t.Logf("%d requests, %d parameters", len(files), parameters)
+			t.Logf("%d requests, %d values", len(files), values)
 		})
 	}
 }
 
-// checkSnapshot returns the number of parameters in the file.
+// checkSnapshot returns the number of values in the file. The form-encoded
+// ones are counted; the others are known to be whole because the decoder
+// refuses what it does not know.
 func checkSnapshot(t *testing.T, s *wire.Service, file string) int {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -44,15 +55,23 @@ func checkSnapshot(t *testing.T, s *wire.Service, file string) int {
 	}
 	// A snapshot is the request line, headers and body, with blank lines between.
 	parts := bytes.SplitN(text, []byte("\n\n"), 3)
-	if len(parts) != 3 {
-		t.Fatalf("%s: not a snapshot", file)
+	method, url, _ := strings.Cut(string(parts[0]), " ")
+	name, _, _ := strings.Cut(filepath.Base(file), ".")
+	switch {
+	case name == "ListDirectoryBuckets":
+		return 0 // differs from ListBuckets in the host name alone
+	case s.Name == "s3" && name != "ListBuckets" && name != "WriteGetObjectResponse":
+		url = "/bucket" + url // the SDK has it in the host name
 	}
-	body := bytes.TrimSpace(parts[2])
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+	body := bytes.TrimSuffix(bytes.Join(parts[2:], nil), []byte("\n"))
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	name, _, _ := strings.Cut(filepath.Base(file), ".")
+	for line := range strings.Lines(string(parts[1])) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		r.Header.Add(key, value)
+	}
 	op, p, err := s.Match(r, body)
 	if err != nil {
 		t.Errorf("%s: %v", name, err)
@@ -63,11 +82,17 @@ func checkSnapshot(t *testing.T, s *wire.Service, file string) int {
 		t.Errorf("%s: %v", name, err)
 		return 0
 	}
-	sent := bytes.Count(body, []byte("&")) + 1 - 2 // but for Action and Version
-	if got := scalars(reflect.ValueOf(in)); op.Name != name || got != sent {
-		t.Errorf("%s: decoded %s with %d values, want %d", name, op.Name, got, sent)
+	got := scalars(reflect.ValueOf(in))
+	if op.Name != name {
+		t.Errorf("%s: decoded as %s", name, op.Name)
 	}
-	return sent
+	if p == wire.EC2Query || p == wire.Query {
+		sent := bytes.Count(body, []byte("&")) + 1 - 2 // but for Action and Version
+		if got != sent {
+			t.Errorf("%s: decoded %d parameters, want %d", name, got, sent)
+		}
+	}
+	return got
 }
 
 // scalars counts the values in v that a parameter each has set. An empty list

@@ -1,11 +1,14 @@
 package wire
 
 import (
+	"bytes"
+	"cmp"
+	"compress/gzip"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
-	"sort"
 	"strings"
 )
 
@@ -16,7 +19,10 @@ const xml10 = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
 func Decode(p Protocol, op *Operation, r *http.Request, body []byte) (any, error) {
 	in := op.NewInput()
 	v := reflect.ValueOf(in).Elem()
-	var err error
+	body, err := uncompress(p, r, body)
+	if err != nil {
+		return nil, err
+	}
 	switch p {
 	case EC2Query, Query:
 		err = decodeQuery(p, v, r.URL.RawQuery, string(body))
@@ -35,6 +41,30 @@ func Decode(p Protocol, op *Operation, r *http.Request, body []byte) (any, error
 		return nil, f.error(p)
 	}
 	return nil, err
+}
+
+// maxUncompressed bounds what a compressed body may unfold to, in bytes.
+const maxUncompressed = 16 << 20
+
+// uncompress undoes the compression of a request body, which clients apply to
+// large inputs of some operations. In REST protocols the encoding belongs to
+// the object, not to the request.
+func uncompress(p Protocol, r *http.Request, body []byte) ([]byte, error) {
+	if r.Header.Get("Content-Encoding") != "gzip" || p == RESTXML || p == RESTJSON {
+		return body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, malformedf("The request is not compressed as it says: %v", err).error(p)
+	}
+	body, err = io.ReadAll(io.LimitReader(z, maxUncompressed+1))
+	if err == nil && len(body) > maxUncompressed {
+		err = errors.New("it is too large")
+	}
+	if err != nil {
+		return nil, malformedf("The request does not uncompress: %v", err).error(p)
+	}
+	return body, nil
 }
 
 // Encode answers a request with the operation's output, a pointer to its
@@ -68,59 +98,59 @@ func Encode(w http.ResponseWriter, s *Service, p Protocol, op *Operation, out an
 // EncodeError answers a request with an error. Op is nil when none matched.
 func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e *Error, requestID string) {
 	setRequestID(w, s, requestID)
-	shape, status := s.errorShape(e)
+	shape := s.errorShape(e)
 	var body []byte
 	contentType := "text/xml"
 	switch p {
 	case EC2Query:
 		contentType = "text/xml;charset=UTF-8"
 		body = append(body, xml10+"<Response><Errors><Error>"...)
-		body = append(appendCodeMessage(body, e), "</Error></Errors>"...)
+		body = append(appendCodeMessage(body, shape.Code, e.Message), "</Error></Errors>"...)
 		body = append(appendText(body, "RequestID", requestID), "</Response>"...)
 	case Query:
 		body = append(append(append(body, `<ErrorResponse xmlns="`...), s.Namespace...), `"><Error>`...)
-		body = appendCodeMessage(appendText(body, "Type", culprit(status)), e)
+		body = appendCodeMessage(appendText(body, "Type", culprit(shape.Status)), shape.Code, e.Message)
 		body = append(appendText(append(body, "</Error>"...), "RequestId", requestID), "</ErrorResponse>"...)
 	case RESTXML:
 		contentType = "application/xml"
-		body = appendCodeMessage(append(body, xml10+"<Error>"...), e)
+		body = appendCodeMessage(append(body, xml10+"<Error>"...), shape.Code, e.Message)
 		body = append(appendText(body, "RequestId", requestID), "</Error>"...)
 	case CBOR:
 		contentType = "application/cbor"
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-		body = appendCBORText(appendCBORText(appendCBORHead(nil, cborMap, 2), "__type"), shape)
-		body = appendCBORText(appendCBORText(body, "message"), e.Message)
+		body = appendCBORText(appendCBORText(appendCBORHead(nil, cborMap, 2), "__type"), shape.Shape)
+		body = appendCBORText(appendCBORText(body, shape.MessageName), e.Message)
 	default:
 		contentType = jsonType(p)
-		w.Header().Set("x-amzn-errortype", shape)
-		body = appendJSONString(append(body, `{"__type":`...), shape)
-		body = append(appendJSONString(append(body, `,"message":`...), e.Message), '}')
+		w.Header().Set("x-amzn-errortype", shape.Shape)
+		body = append(appendJSONString(append(body, `{"__type":`...), shape.Shape), ',')
+		body = append(appendJSONString(body, shape.MessageName), ':')
+		body = append(appendJSONString(body, e.Message), '}')
 	}
 	if s.QueryErrors && p != Query {
-		w.Header().Set("x-amzn-query-error", e.Code+";"+culprit(status))
+		w.Header().Set("x-amzn-query-error", shape.Code+";"+culprit(shape.Status))
 	}
 	if op != nil && op.Method == http.MethodHead {
 		body = nil
 	}
-	writeBody(w, contentType, status, body) //nolint:errcheck // the client has gone
+	writeBody(w, contentType, shape.Status, body) //nolint:errcheck // the client has gone
 }
 
-// errorShape returns the name of the error in JSON and CBOR, and its status.
-func (s *Service) errorShape(e *Error) (shape string, status int) {
-	shape, status = e.Code, e.Status
-	i := sort.Search(len(s.Errors), func(i int) bool { return s.Errors[i].Code >= e.Code })
-	if i < len(s.Errors) && s.Errors[i].Code == e.Code {
-		if s.Errors[i].Shape != "" {
-			shape = s.Errors[i].Shape
-		}
-		if status == 0 {
-			status = s.Errors[i].Status
+// errorShape returns the form of an error: the model's, if it has one of that
+// code, or of that shape where several share a code.
+func (s *Service) errorShape(e *Error) ErrorShape {
+	found := ErrorShape{Code: e.Code}
+	for _, known := range s.Errors {
+		if known.Code == e.Code && (found.Status == 0 || known.Shape == "") || known.Shape == e.Code {
+			found = known
 		}
 	}
-	if status == 0 {
-		status = http.StatusBadRequest
+	return ErrorShape{
+		Code:        found.Code,
+		Shape:       cmp.Or(found.Shape, e.Code),
+		Status:      cmp.Or(e.Status, found.Status, http.StatusBadRequest),
+		MessageName: cmp.Or(found.MessageName, "message"),
 	}
-	return shape, status
 }
 
 // culprit is whose fault an error is, in the query protocol.
@@ -131,8 +161,8 @@ func culprit(status int) string {
 	return "Sender"
 }
 
-func appendCodeMessage(b []byte, e *Error) []byte {
-	return appendText(appendText(b, "Code", e.Code), "Message", e.Message)
+func appendCodeMessage(b []byte, code, message string) []byte {
+	return appendText(appendText(b, "Code", code), "Message", message)
 }
 
 func appendText(b []byte, name, text string) []byte {

@@ -14,6 +14,10 @@ import (
 // EncodeError can write in the returned protocol.
 func (s *Service) Match(r *http.Request, body []byte) (*Operation, Protocol, error) {
 	p := s.protocol(r)
+	body, err := uncompress(p, r, body)
+	if err != nil {
+		return nil, p, err
+	}
 	var name string
 	switch p {
 	case RESTXML, RESTJSON:
@@ -28,11 +32,16 @@ func (s *Service) Match(r *http.Request, body []byte) (*Operation, Protocol, err
 		if n := len(parts); n >= 4 && parts[n-4] == "service" && parts[n-2] == "operation" {
 			service, name = parts[n-3], parts[n-1]
 		}
-		if service != s.ServiceShape {
+		if service != s.TargetPrefix {
 			name = ""
 		}
 	case JSON10, JSON11:
-		name, _ = strings.CutPrefix(r.Header.Get("X-Amz-Target"), s.TargetPrefix+".")
+		// Some clients write the prefix with its Java package.
+		target := r.Header.Get("X-Amz-Target")
+		dot := strings.LastIndexByte(target, '.')
+		if prefix := target[:max(dot, 0)]; prefix == s.TargetPrefix || strings.HasSuffix(prefix, "."+s.TargetPrefix) {
+			name = target[dot+1:]
+		}
 	default:
 		name = formValue(string(body), "Action")
 		if name == "" {

@@ -179,6 +179,10 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 			status = int(fv.Elem().Int())
 		}
 	}
+	if status == http.StatusNoContent {
+		w.WriteHeader(status)
+		return nil
+	}
 	body, stream, err := restBody(s, p, op, plan, v, w.Header())
 	if err != nil {
 		return err
@@ -256,6 +260,12 @@ func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect
 	b := append([]byte(xml10), '<')
 	b = append(append(b, root...), ` xmlns="`...)
 	b = append(append(b, s.Namespace...), `">`...)
-	b = xmlEncoder{millis: true}.output(b, plan, v)
+	if only := plan.byName[root]; only != nil && len(plan.byName) == 1 && only.kind == stringKind {
+		if v = v.Field(only.index); !v.IsNil() { // the document is this member's element
+			b = appendXMLText(b, v.Elem().String())
+		}
+	} else {
+		b = xmlEncoder{millis: true}.output(b, plan, v)
+	}
 	return appendClose(b, root), nil, nil
 }

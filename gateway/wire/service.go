@@ -39,8 +39,7 @@ type Service struct {
 	Version      string       // of its API: "2016-11-15"
 	Protocols    []Protocol   // accepted ones, the preferred first
 	Namespace    string       // of its XML documents
-	TargetPrefix string       // of X-Amz-Target, without the dot
-	ServiceShape string       // in the path of a CBOR request: "GraniteServiceVersion20100801"
+	TargetPrefix string       // of X-Amz-Target, without the dot; in the path of a CBOR request
 	Global       bool         // one endpoint for all regions
 	QueryErrors  bool         // JSON and CBOR errors name their query code too (awsQueryCompatible)
 	Errors       []ErrorShape // sorted by Code
@@ -52,9 +51,10 @@ type Service struct {
 
 // ErrorShape is an error that the model of a service declares.
 type ErrorShape struct {
-	Code   string // in the query protocols, and in Error.Code: "NoSuchEntity"
-	Shape  string // in JSON and CBOR: "NoSuchEntityException"; empty when it is Code
-	Status int    // HTTP status
+	Code        string // in the query protocols, and in Error.Code: "NoSuchEntity"
+	Shape       string // in JSON and CBOR: "NoSuchEntityException"; empty when it is Code
+	Status      int    // HTTP status
+	MessageName string // of the member with the message in JSON and CBOR; empty for "message"
 }
 
 // Operation describes one operation of a service.
@@ -94,10 +94,9 @@ func (s *Service) Operation(name string) *Operation {
 	return s.Operations[i]
 }
 
-// Error is an error that the protocol can express. Code is the one of the
-// query protocols where the model knows several forms.
+// Error is an error that the protocol can express.
 type Error struct {
-	Code    string
+	Code    string // of the query protocols, or the name of the model's shape
 	Message string
 	Status  int // HTTP status; 0 means the model's, else 400
 }

@@ -282,17 +282,27 @@ func (e *emitter) describe() string {
 	return b.String()
 }
 
+// errors returns the table of the service's errors. Services that only speak
+// JSON know no query codes, and answer 400 or 500 whatever the model says.
 func (e *emitter) errors() string {
+	onlyJSON := !slices.ContainsFunc(e.protocols, func(p wire.Protocol) bool { return p != wire.JSON10 && p != wire.JSON11 })
 	byCode := map[string]string{}
 	for name, sh := range e.Shapes {
 		if !sh.Exception {
 			continue
 		}
-		code, alias := cmp.Or(sh.Error.Code, name), ""
-		if code != name {
-			alias = fmt.Sprintf("Shape: %q, ", name)
+		code, status := cmp.Or(sh.Error.Code, name), sh.Error.HTTPStatusCode
+		if onlyJSON {
+			code, status = name, sh.Error.Fault
 		}
-		byCode[code+" "+name] = fmt.Sprintf("{Code: %q, %sStatus: %d},\n", code, alias, sh.Error.HTTPStatusCode)
+		entry := fmt.Sprintf("Code: %q, Status: %d", code, status)
+		if code != name {
+			entry += fmt.Sprintf(", Shape: %q", name)
+		}
+		if sh.Members["Message"] != nil {
+			entry += `, MessageName: "Message"`
+		}
+		byCode[code+" "+name] = "{" + entry + "},\n"
 	}
 	var b strings.Builder
 	for _, k := range sorted(byCode) {

@@ -1,7 +1,7 @@
 // Awsgen writes the packages of awsapi from the published service models.
 //
 // It guarantees that the same inputs give the same bytes: their versions are
-// pinned here, and everything is emitted in the order of its name. The shapes
+// pinned here and in go.mod, and everything is emitted in the order of its name. The shapes
 // come from the npm packages of the AWS SDK, read with npm and node; the widths
 // of numbers, which JavaScript does not know, from the types of the Go SDK. It
 // runs from the root of the repository, and keeps what it downloads in the
@@ -19,23 +19,23 @@ import (
 type service struct {
 	pkg       string // folder of awsapi
 	npm       string // package with the shapes
-	goModule  string // module below github.com/aws/aws-sdk-go-v2/service
+	goModule  string // module below github.com/aws/aws-sdk-go-v2/service, at the version of go.mod
 	scope     string // of signatures
 	global    bool   // one endpoint for all regions
 	protocols []wire.Protocol
 }
 
 var services = []service{
-	{"ec2", "client-ec2@3.1164.0", "ec2@v1.344.1", "ec2", false, []wire.Protocol{wire.EC2Query}},
-	{"sts", "client-sts@3.1164.0", "sts@v1.51.8", "sts", true, []wire.Protocol{wire.Query}},
-	{"iam", "client-iam@3.1164.0", "iam@v1.64.8", "iam", true, []wire.Protocol{wire.Query}},
-	{"organizations", "client-organizations@3.1164.0", "organizations@v1.62.7", "organizations", true, []wire.Protocol{wire.JSON11}},
-	{"s3", "client-s3@3.1164.0", "s3@v1.114.9", "s3", false, []wire.Protocol{wire.RESTXML}},
-	{"kms", "client-kms@3.1164.0", "kms@v1.62.5", "kms", false, []wire.Protocol{wire.JSON11}},
-	{"elbv2", "client-elastic-load-balancing-v2@3.1142.0", "elasticloadbalancingv2@v1.63.9", "elasticloadbalancing", false, []wire.Protocol{wire.Query}},
-	{"cloudwatch", "client-cloudwatch@3.1164.0", "cloudwatch@v1.75.6", "monitoring", false, []wire.Protocol{wire.CBOR, wire.JSON10, wire.Query}},
-	{"logs", "client-cloudwatch-logs@3.1164.0", "cloudwatchlogs@v1.92.1", "logs", false, []wire.Protocol{wire.JSON11}},
-	{"cloudtrail", "client-cloudtrail@3.1137.0", "cloudtrail@v1.56.0", "cloudtrail", false, []wire.Protocol{wire.JSON11}},
+	{"ec2", "client-ec2@3.1164.0", "ec2", "ec2", false, []wire.Protocol{wire.EC2Query}},
+	{"sts", "client-sts@3.1164.0", "sts", "sts", true, []wire.Protocol{wire.Query}},
+	{"iam", "client-iam@3.1164.0", "iam", "iam", true, []wire.Protocol{wire.Query}},
+	{"organizations", "client-organizations@3.1164.0", "organizations", "organizations", true, []wire.Protocol{wire.JSON11}},
+	{"s3", "client-s3@3.1164.0", "s3", "s3", false, []wire.Protocol{wire.RESTXML}},
+	{"kms", "client-kms@3.1164.0", "kms", "kms", false, []wire.Protocol{wire.JSON11}},
+	{"elbv2", "client-elastic-load-balancing-v2@3.1142.0", "elasticloadbalancingv2", "elasticloadbalancing", false, []wire.Protocol{wire.Query}},
+	{"cloudwatch", "client-cloudwatch@3.1164.0", "cloudwatch", "monitoring", false, []wire.Protocol{wire.CBOR, wire.JSON10, wire.Query}},
+	{"logs", "client-cloudwatch-logs@3.1164.0", "cloudwatchlogs", "logs", false, []wire.Protocol{wire.JSON11}},
+	{"cloudtrail", "client-cloudtrail@3.1137.0", "cloudtrail", "cloudtrail", false, []wire.Protocol{wire.JSON11}},
 }
 
 func main() {

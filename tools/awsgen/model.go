@@ -42,8 +42,9 @@ type shape struct {
 	TimestampFormat string
 	Exception       bool
 	Error           struct {
-		Code           string
+		Code           string // in the query protocols
 		HTTPStatusCode int
+		Fault          int // 400 or 500
 	}
 	XMLName      string
 	XMLNamespace namespace

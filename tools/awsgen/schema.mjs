@@ -86,7 +86,8 @@ function define(schema) {
   }
   if (kind === -3) {
     shape.exception = true;
-    shape.error = { code: traits.awsQueryError?.[0], httpStatusCode: traits.awsQueryError?.[1] ?? traits.httpError ?? (traits.error === "server" ? 500 : 400) };
+    const fault = traits.error === "server" ? 500 : 400;
+    shape.error = { code: traits.awsQueryError?.[0], fault, httpStatusCode: traits.awsQueryError?.[1] ?? traits.httpError ?? fault };
   }
   return name;
 }
