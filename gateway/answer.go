@@ -1,0 +1,140 @@
+package gateway
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/gateway/sigv4"
+	"github.com/vauban-cloud/vauban/gateway/wire"
+)
+
+// answer tells the client of an error. Only errors that are meant for callers
+// are told; any other is an InternalError to them, and a cause in the log.
+func (q *request) answer(err error) {
+	if q.w.status != 0 {
+		// The client went away, or the answer's source broke.
+		q.code, q.cause, q.w.broken = "RequestAborted", err, true
+		return
+	}
+	if q.endpoint == nil {
+		q.endpoint = stranger(q.r)
+	}
+	if q.protocol == "" {
+		_, q.protocol, _ = q.endpoint.api.Match(q.r, nil)
+	}
+	e := q.expressible(err)
+	q.code = e.Code
+	if q.endpoint.api.Name == s3 {
+		// Clients that signed for another region learn the right one here.
+		q.w.Header().Set("x-amz-bucket-region", q.cfg.Region)
+		q.w.Header().Set("x-amz-id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+	}
+	wire.EncodeError(q.w, q.endpoint.api, q.protocol, q.op, e, q.id)
+}
+
+// expressible turns any error into one of the protocol.
+func (q *request) expressible(err error) *wire.Error {
+	var (
+		failure  *sigv4.Failure
+		cloudErr *cloud.Error
+		wireErr  *wire.Error
+		known    trouble
+	)
+	switch {
+	case errors.As(err, &failure):
+		a := failure.Answer(q.dialect())
+		return &wire.Error{Code: a.Code, Message: a.Message, Status: a.Status}
+	case errors.As(err, &cloudErr):
+		return &wire.Error{Code: cloudErr.Code, Message: cloudErr.Message, Status: cloudErr.Status}
+	case errors.As(err, &wireErr):
+		return wireErr
+	case errors.As(err, &known):
+		return known.expressed(q.dialect(), q.cfg.MaxBody)
+	case q.r.Context().Err() != nil && errors.Is(err, context.Canceled):
+		// Nobody reads this; it tells the log from a fault of ours.
+		return &wire.Error{Code: "RequestAborted", Message: "The client closed the connection.", Status: http.StatusBadRequest}
+	}
+	q.cause, q.failed = err, true
+	return &wire.Error{Code: "InternalError", Message: "An internal error has occurred. Request ID: " + q.id, Status: http.StatusInternalServerError}
+}
+
+// dialect is the family of words that the request's service uses.
+func (q *request) dialect() sigv4.Dialect {
+	switch {
+	case q.endpoint.api.Name == "ec2":
+		return sigv4.EC2
+	case q.endpoint.api.Name == s3:
+		return sigv4.S3
+	}
+	switch q.protocol {
+	case wire.JSON10, wire.JSON11, wire.RESTJSON, wire.CBOR:
+		return sigv4.JSON
+	}
+	return sigv4.Query
+}
+
+// trouble is a fault that every service knows under a name of its own.
+type trouble int
+
+const (
+	tooMany    trouble = iota // requests
+	tooLong                   // a body
+	tooSlow                   // a body
+	incomplete                // a body
+)
+
+// Error describes the trouble to the operator.
+func (t trouble) Error() string {
+	return [...]string{"too many requests", "body too long", "body too slow", "body incomplete"}[t]
+}
+
+// expressed gives the trouble its name; limit is that of a body, in bytes.
+func (t trouble) expressed(d sigv4.Dialect, limit int64) *wire.Error {
+	switch t {
+	case tooMany:
+		switch d {
+		case sigv4.EC2:
+			return &wire.Error{Code: "RequestLimitExceeded", Message: "Request limit exceeded.", Status: http.StatusServiceUnavailable}
+		case sigv4.S3:
+			return &wire.Error{Code: "SlowDown", Message: "Please reduce your request rate.", Status: http.StatusServiceUnavailable}
+		case sigv4.JSON:
+			return &wire.Error{Code: "ThrottlingException", Message: "Rate exceeded", Status: http.StatusBadRequest}
+		}
+		return &wire.Error{Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest}
+	case tooLong:
+		e := &wire.Error{Code: "RequestEntityTooLarge", Status: http.StatusRequestEntityTooLarge,
+			Message: fmt.Sprintf("Request is too long: its body may have at most %d bytes.", limit)}
+		switch d {
+		case sigv4.S3:
+			e.Code, e.Status = "EntityTooLarge", http.StatusBadRequest
+		case sigv4.JSON:
+			e.Code = "RequestEntityTooLargeException"
+		}
+		return e
+	case tooSlow:
+		e := &wire.Error{Code: "RequestTimeout", Status: http.StatusRequestTimeout,
+			Message: "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."}
+		if d == sigv4.S3 {
+			e.Status = http.StatusBadRequest
+		}
+		return e
+	default:
+		e := &wire.Error{Code: "MalformedHttpRequestException", Message: "The request body terminated unexpectedly", Status: http.StatusBadRequest}
+		if d == sigv4.S3 {
+			e.Code = "IncompleteBody"
+		}
+		return e
+	}
+}
+
+func noSuchService(p wire.Protocol, name string) error {
+	e := &wire.Error{Code: "InvalidAction", Message: fmt.Sprintf("The service '%s' is not offered here.", name), Status: http.StatusBadRequest}
+	if p != wire.Query {
+		e.Code = "UnknownOperationException"
+	}
+	return e
+}

@@ -1,0 +1,139 @@
+// Package gateway is the one door to every service: it listens, finds the
+// service and operation that a request is for, proves who sent it, hands the
+// decoded input to the bound method, and encodes the answer or the error.
+//
+// It guarantees that a method is called only for a caller whose signature over
+// the whole request was verified, with that caller in the context; that every
+// request is answered with its ID, in its protocol's words, and leaves one log
+// line and one audit record; that errors which are not meant for callers stay
+// inside; and that slow, oversized, malformed or too many requests cost bounded
+// memory and time. A panic of a method ends its request, not the server.
+//
+// It does not decide what a caller may do: services ask policy. It does not stop
+// an identical request from being sent twice within its 15 minutes, as AWS does
+// not: services have client tokens for that.
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/gateway/sigv4"
+	"github.com/vauban-cloud/vauban/gateway/wire"
+)
+
+// Credentials finds the secrets of access keys.
+type Credentials interface {
+	// Lookup returns the secret and the owner of an access key, ErrUnknownKey if
+	// there is no such key in use. The gateway fills in the caller's AccessKey,
+	// RequestID, SourceIP and Region.
+	Lookup(ctx context.Context, accessKeyID string) (secret string, caller cloud.Caller, err error)
+}
+
+// ErrUnknownKey is what Credentials say of a key that may not sign.
+var ErrUnknownKey = errors.New("unknown access key")
+
+// Endpoint ties an API to what implements it. An operation that Impl has no
+// method for is answered as not supported; Impl may be nil.
+type Endpoint struct {
+	API  *wire.Service
+	Impl any
+}
+
+// Config says what to serve. Region, Endpoints and Credentials are required;
+// the zero of any other field means the default that its comment gives.
+type Config struct {
+	Region      string
+	Endpoints   []Endpoint
+	Credentials Credentials
+
+	Log   *slog.Logger                  // slog.Default()
+	Now   func() time.Time              // time.Now
+	Audit func(context.Context, Record) // called at the end of every request; nothing
+	Rate  float64                       // requests a second that an account may make, see DefaultRate; no limit
+	Burst int                           // requests that an account may make at once; twice Rate
+	Base  string                        // domain whose subdomains name services and buckets; "localhost"
+
+	MaxBody         int64         // bytes of a request's body; 1 MiB
+	MaxHeader       int           // bytes of a request's head; 64 KiB
+	MaxConnections  int           // open at once; 2048
+	HeaderTimeout   time.Duration // from the first byte of a head to its last; 10 s
+	BodyTimeout     time.Duration // for the whole body; 30 s
+	WriteTimeout    time.Duration // for the whole answer; 60 s
+	IdleTimeout     time.Duration // between the requests of a connection; 2 min
+	ShutdownTimeout time.Duration // for requests under way when Serve is told to end; 30 s
+}
+
+// DefaultRate is a generous Rate: what no honest client reaches.
+const DefaultRate = 1000
+
+// Gateway serves. It is safe for concurrent use.
+type Gateway struct {
+	cfg       Config
+	verifier  *sigv4.Verifier
+	limiter   *limiter             // nil: no limit
+	endpoints map[string]*endpoint // by API.Name
+	order     []*endpoint          // as configured
+	newID     func() string        // of requests
+}
+
+// endpoint is an Endpoint, made ready.
+type endpoint struct {
+	api      *wire.Service
+	scope    sigv4.Scope
+	handlers map[string]wire.Handler // by operation; absent: not supported
+}
+
+// New returns a gateway, or says what is wrong with the configuration.
+func New(cfg Config) (*Gateway, error) {
+	if cfg.Region == "" || len(cfg.Endpoints) == 0 || cfg.Credentials == nil {
+		return nil, errors.New("configure the gateway: region, endpoints and credentials are required")
+	}
+	cfg.Log = cmp.Or(cfg.Log, slog.Default())
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	cfg.Base = cmp.Or(cfg.Base, "localhost")
+	cfg.MaxBody = cmp.Or(cfg.MaxBody, 1<<20)
+	cfg.MaxHeader = cmp.Or(cfg.MaxHeader, 64<<10)
+	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 2048)
+	cfg.HeaderTimeout = cmp.Or(cfg.HeaderTimeout, 10*time.Second)
+	cfg.BodyTimeout = cmp.Or(cfg.BodyTimeout, 30*time.Second)
+	cfg.WriteTimeout = cmp.Or(cfg.WriteTimeout, time.Minute)
+	cfg.IdleTimeout = cmp.Or(cfg.IdleTimeout, 2*time.Minute)
+	cfg.ShutdownTimeout = cmp.Or(cfg.ShutdownTimeout, 30*time.Second)
+
+	g := &Gateway{cfg: cfg, verifier: sigv4.NewVerifier(cfg.Now), endpoints: make(map[string]*endpoint), newID: newRequestID}
+	if cfg.Rate > 0 {
+		g.limiter = newLimiter(cfg.Rate, cmp.Or(cfg.Burst, int(2*cfg.Rate)), cfg.Now)
+	}
+	for _, e := range cfg.Endpoints {
+		if g.endpoints[e.API.Name] != nil {
+			return nil, fmt.Errorf("configure the gateway: two endpoints are named %q", e.API.Name)
+		}
+		ready := bind(e, cfg.Region)
+		g.endpoints[e.API.Name] = ready
+		g.order = append(g.order, ready)
+	}
+	return g, nil
+}
+
+// bind finds the methods of an endpoint's implementation.
+func bind(e Endpoint, region string) *endpoint {
+	b := &endpoint{api: e.API, scope: sigv4.Scope{Service: e.API.Name, Regions: []string{region}}, handlers: make(map[string]wire.Handler)}
+	if e.API.Global {
+		// Clients sign for the region where AWS has these services.
+		b.scope.Regions = append(b.scope.Regions, "us-east-1", "aws-global")
+	}
+	for _, op := range e.API.Operations {
+		if h := op.Bind(e.Impl); h != nil {
+			b.handlers[op.Name] = h
+		}
+	}
+	return b
+}

@@ -1,0 +1,288 @@
+package gateway
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/gateway/sigv4"
+	"github.com/vauban-cloud/vauban/gateway/wire"
+)
+
+// maxUnproven is how many bytes of body are read from those who have not shown
+// an access key: enough to answer them in their own protocol.
+const maxUnproven = 64 << 10
+
+// request is one request's life. What is not known yet is zero.
+type request struct {
+	*Gateway
+	w      *answerWriter
+	r      *http.Request
+	id     string
+	start  time.Time
+	source string // IP address
+
+	endpoint *endpoint
+	protocol wire.Protocol
+	op       *wire.Operation
+	caller   cloud.Caller // once proven
+	key      string       // access key as claimed
+
+	code   string // of the error that was answered
+	cause  error  // what the operator should know of it
+	failed bool   // the fault is ours
+	stack  []byte // of a panic
+}
+
+// ServeHTTP answers one request.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		// It also bounds how long the server skips a body that nobody wants.
+		setReadDeadline(w, time.Now().Add(g.cfg.BodyTimeout))
+	}
+	if g.page(w, r) {
+		return
+	}
+	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now()}
+	q.source = r.RemoteAddr
+	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
+		q.source = host
+	}
+	err := q.serve()
+	if err != nil {
+		q.answer(err)
+	}
+	q.record()
+	if err != nil && q.w.broken {
+		panic(http.ErrAbortHandler) // half an answer must not look whole
+	}
+}
+
+// serve runs the request up to its answer. Its error is still to be answered.
+func (q *request) serve() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			q.stack = debug.Stack()
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	body, err := q.authenticate()
+	if err != nil {
+		return err
+	}
+	if q.limiter != nil && !q.limiter.allow(q.caller.Account) {
+		return tooMany
+	}
+	handler := q.endpoint.handlers[q.op.Name]
+	if handler == nil {
+		return wire.Unsupported(q.protocol, q.op)
+	}
+	in, err := wire.Decode(q.protocol, q.op, q.r, body)
+	if err != nil {
+		return err
+	}
+	out, err := handler(cloud.WithCaller(q.r.Context(), q.caller), in)
+	if err != nil {
+		return err
+	}
+	if q.endpoint.api.Name == s3 {
+		q.w.Header().Set("x-amz-id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+	}
+	return wire.Encode(q.w, q.endpoint.api, q.protocol, q.op, out, q.id)
+}
+
+// authenticate finds the operation, proves the caller and returns the body. No
+// more than the head is read before the claim is found sound and its key known.
+func (q *request) authenticate() (body []byte, err error) {
+	claim, err := sigv4.Parse(q.r)
+	q.key = claim.AccessKey
+	var bucket string
+	q.endpoint, bucket = q.find(q.r, claim.Service)
+	switch {
+	case q.endpoint == nil:
+		return nil, q.refuseStranger(claim, err)
+	case err != nil:
+		return nil, err
+	}
+	if err := q.verifier.Check(q.r, claim, q.endpoint.scope); err != nil {
+		return nil, err
+	}
+	secret, caller, err := q.lookup(claim)
+	if err != nil {
+		return nil, err
+	}
+	if q.endpoint.api.Name == s3 {
+		body, err = q.openS3(claim, secret)
+	} else if body, err = q.readBody(q.r.Body, q.cfg.MaxBody); err == nil {
+		err = q.verifier.Verify(q.r, claim, secret, body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	q.caller = caller
+	if bucket != "" {
+		q.r = pathStyle(q.r, bucket)
+	}
+	return body, q.match(claim, body)
+}
+
+// match finds the operation. A request that another service here would know
+// was signed for the wrong one.
+func (q *request) match(claim *sigv4.Claim, body []byte) (err error) {
+	q.op, q.protocol, err = q.endpoint.api.Match(q.r, body)
+	if err == nil {
+		return nil
+	}
+	other := q.byTarget(q.r)
+	if other == nil {
+		other = q.byAction(q.r, body)
+	}
+	if other == nil || other == q.endpoint {
+		return err
+	}
+	if wrong := q.verifier.Check(q.r, claim, other.scope); wrong != nil {
+		q.endpoint = other
+		q.op, q.protocol, _ = other.api.Match(q.r, body)
+		return wrong
+	}
+	return err
+}
+
+// refuseStranger answers a request whose head does not say which service it
+// is for, or names one that is not here. failure is what is wrong with its
+// claim, if anything.
+func (q *request) refuseStranger(claim *sigv4.Claim, failure error) error {
+	body, err := q.readBody(q.r.Body, min(maxUnproven, q.cfg.MaxBody))
+	if err == nil {
+		q.endpoint = q.byAction(q.r, body)
+	}
+	if q.endpoint == nil {
+		q.endpoint = stranger(q.r)
+		q.protocol = q.endpoint.api.Protocols[0]
+		if failure == nil {
+			failure = noSuchService(q.protocol, claim.Service)
+		}
+		return failure
+	}
+	q.op, q.protocol, _ = q.endpoint.api.Match(q.r, body)
+	if failure == nil {
+		failure = q.verifier.Check(q.r, claim, q.endpoint.scope) // its scope is another service's
+	}
+	return failure
+}
+
+// lookup finds the secret, and whose it is if the signature holds.
+func (q *request) lookup(claim *sigv4.Claim) (secret string, caller cloud.Caller, err error) {
+	secret, caller, err = q.cfg.Credentials.Lookup(q.r.Context(), claim.AccessKey)
+	switch {
+	case errors.Is(err, ErrUnknownKey):
+		return "", caller, &sigv4.Failure{Reason: sigv4.UnknownKey}
+	case err != nil:
+		return "", caller, fmt.Errorf("look up access key %q: %w", claim.AccessKey, err)
+	case claim.Token != "":
+		// Keys that live long have no session token, and there are no others yet.
+		return "", caller, &sigv4.Failure{Reason: sigv4.WrongToken}
+	}
+	caller.AccessKey, caller.RequestID, caller.SourceIP, caller.Region = claim.AccessKey, q.id, q.source, claim.Region
+	return secret, caller, nil
+}
+
+// openS3 reads the body of an S3 request, which may come in signed chunks.
+func (q *request) openS3(claim *sigv4.Claim, secret string) ([]byte, error) {
+	body, err := q.verifier.Open(q.r, claim, secret)
+	if err != nil {
+		return nil, err
+	}
+	return q.readBody(body, q.cfg.MaxBody)
+}
+
+// readBody reads a body of at most limit bytes.
+func (q *request) readBody(src io.Reader, limit int64) ([]byte, error) {
+	size := q.r.ContentLength
+	if size > limit {
+		return nil, q.abandon(tooLong)
+	}
+	body := make([]byte, 0, max(512, size+1))
+	for {
+		n, err := src.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		var failure *sigv4.Failure
+		switch {
+		case int64(len(body)) > limit:
+			return nil, q.abandon(tooLong)
+		case err == io.EOF:
+			setReadDeadline(q.w, time.Time{})
+			return body, nil
+		case errors.As(err, &failure):
+			return nil, err
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, q.abandon(tooSlow)
+		case err != nil:
+			return nil, q.abandon(incomplete)
+		}
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+	}
+}
+
+// setReadDeadline works where the connection has one.
+func setReadDeadline(w http.ResponseWriter, t time.Time) {
+	http.NewResponseController(w).SetReadDeadline(t) //nolint:errcheck // a recorder has none
+}
+
+// abandon leaves the rest of a body unread, and with it the connection.
+func (q *request) abandon(t trouble) error {
+	q.w.Header().Set("Connection", "close")
+	return t
+}
+
+// pathStyle moves a bucket from the host to the path, where its operations
+// look for it.
+func pathStyle(r *http.Request, bucket string) *http.Request {
+	moved := r.WithContext(r.Context())
+	u := *r.URL
+	u.Path = "/" + bucket + r.URL.Path
+	u.RawPath = "/" + url.PathEscape(bucket) + r.URL.EscapedPath()
+	moved.URL = &u
+	return moved
+}
+
+// answerWriter remembers what was answered.
+type answerWriter struct {
+	http.ResponseWriter
+	timeout time.Duration
+	status  int
+	written int64
+	broken  bool // something was written before an error came up
+}
+
+// Unwrap lets http.ResponseController find the server's own writer.
+func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// WriteHeader starts the answer, and the time that the client has to take it.
+func (w *answerWriter) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+		http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout)) //nolint:errcheck // not every ResponseWriter has one
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write adds to the body.
+func (w *answerWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.written += int64(n)
+	return n, err
+}

@@ -1,0 +1,103 @@
+package gateway
+
+import (
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/vauban-cloud/vauban/gateway/wire"
+)
+
+const s3 = "s3"
+
+// find returns the endpoint that a request is for, by all but its body: its
+// host, the scope of its signature, its target, its path; nil if they do not
+// tell. bucket is the one that the host names, if any.
+func (g *Gateway) find(r *http.Request, scope string) (e *endpoint, bucket string) {
+	e, bucket = g.byHost(r.Host)
+	switch {
+	case e != nil:
+		return e, bucket
+	case scope == s3:
+		return g.endpoints[s3], g.subdomain(r.Host)
+	case g.endpoints[scope] != nil:
+		return g.endpoints[scope], ""
+	}
+	if e := g.byTarget(r); e != nil {
+		return e, ""
+	}
+	if r.URL.Path != "/" && scope == "" {
+		return g.endpoints[s3], ""
+	}
+	return nil, ""
+}
+
+// byHost understands SERVICE[.REGION].BASE and BUCKET.s3[.REGION].BASE.
+func (g *Gateway) byHost(host string) (e *endpoint, bucket string) {
+	sub := strings.TrimSuffix(g.subdomain(host), "."+g.cfg.Region)
+	if e := g.endpoints[sub]; e != nil {
+		return e, ""
+	}
+	if bucket, ok := strings.CutSuffix(sub, "."+s3); ok && g.endpoints[s3] != nil {
+		return g.endpoints[s3], bucket
+	}
+	return nil, ""
+}
+
+// subdomain returns what stands before the base domain in a host, without port.
+func (g *Gateway) subdomain(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	sub, ok := strings.CutSuffix(strings.ToLower(host), "."+g.cfg.Base)
+	if !ok {
+		return ""
+	}
+	return sub
+}
+
+// byTarget goes by X-Amz-Target, and by the path of the CBOR protocol.
+func (g *Gateway) byTarget(r *http.Request) *endpoint {
+	prefix, _, ok := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	for _, e := range g.order {
+		switch {
+		case ok && prefix == e.api.TargetPrefix:
+			return e
+		case e.api.TargetPrefix != "" && strings.HasPrefix(r.URL.Path, "/service/"+e.api.TargetPrefix+"/"):
+			return e
+		}
+	}
+	return nil
+}
+
+// byAction goes by the Action and Version of the query protocols. Without a
+// version, the first service that knows the action is meant.
+func (g *Gateway) byAction(r *http.Request, body []byte) *endpoint {
+	query := r.URL.Query()
+	if form, err := url.ParseQuery(string(body)); err == nil && form.Has("Action") {
+		query = form
+	}
+	version, action := query.Get("Version"), query.Get("Action")
+	for _, e := range g.order {
+		if action != "" && (version == "" || version == e.api.Version) && e.api.Operation(action) != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// stranger is an endpoint for requests that are for no service here, so that
+// they can be answered in the protocol that they seem to speak.
+func stranger(r *http.Request) *endpoint {
+	p := wire.Query
+	switch {
+	case r.Header.Get("Smithy-Protocol") == "rpc-v2-cbor":
+		p = wire.CBOR
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-amz-json-1.0"):
+		p = wire.JSON10
+	case r.Header.Get("X-Amz-Target") != "":
+		p = wire.JSON11
+	}
+	return &endpoint{api: &wire.Service{Protocols: []wire.Protocol{p}}}
+}

@@ -1,0 +1,43 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+)
+
+// Serve answers the requests of a listener until ctx ends; then it closes the
+// listener, lets requests under way finish within the shutdown timeout, and
+// returns nil. Requests that take longer are cut off, which is an error.
+func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
+	connections := newConnections(l, g.cfg.MaxConnections)
+	server := &http.Server{
+		Handler:           g,
+		ReadHeaderTimeout: g.cfg.HeaderTimeout,
+		IdleTimeout:       g.cfg.IdleTimeout,
+		MaxHeaderBytes:    g.cfg.MaxHeader,
+		ConnState:         connections.track,
+		ErrorLog:          slog.NewLogLogger(g.cfg.Log.Handler(), slog.LevelWarn),
+		// A request under way does not end with the server's own context.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(connections) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := server.Shutdown(grace); err != nil {
+		return errors.Join(fmt.Errorf("stop serving %s: requests were cut off after %s: %w", l.Addr(), g.cfg.ShutdownTimeout, err), server.Close())
+	}
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	}
+	return nil
+}
