@@ -67,10 +67,15 @@ func (t Table[T]) Create(tx *Tx, v T) error {
 // Put inserts or replaces the document. As with Swap and Modify, a document that
 // is the same already keeps its revision, and nobody hears of a change.
 func (t Table[T]) Put(tx *Tx, v T) error {
-	if err := t.put(tx, v); err != nil {
-		return t.failed("put", v.Key(), err)
+	var was []byte
+	old, ok := tx.now().get(t.kind(tx), v.Key())
+	if ok {
+		var err error
+		if was, err = json.Marshal(old.value); err != nil {
+			return t.failed("put", v.Key(), err)
+		}
 	}
-	return nil
+	return t.put(tx, v, was)
 }
 
 // Swap puts the document if the stored one is of that revision, or fails with
@@ -103,7 +108,7 @@ func (t Table[T]) Modify(tx *Tx, key string, fn func(*T) error) error {
 	if v.Key() != key {
 		return t.failed("modify", key, fmt.Errorf("key was changed to %q", v.Key()))
 	}
-	return t.Put(tx, v)
+	return t.put(tx, v, data)
 }
 
 // Delete removes the document, or fails with ErrNotFound.
@@ -120,25 +125,24 @@ func (t Table[T]) drop(tx *Tx, key string) {
 	tx.put(&entry{kind: t.kind(tx), key: key, revision: tx.revision}, nil)
 }
 
-func (t Table[T]) put(tx *Tx, v T) error {
-	k := t.kind(tx)
-	if err := validName(v.Key()); err != nil {
-		return err
+// put makes v the document, unless that is what was encodes.
+func (t Table[T]) put(tx *Tx, v T, was []byte) error {
+	k, key := t.kind(tx), v.Key()
+	if err := validName(key); err != nil {
+		return t.failed("put", key, err)
 	}
 	data, err := json.Marshal(&v)
 	if err != nil {
-		return err
+		return t.failed("put", key, err)
 	}
-	if old, ok := tx.now().get(k, v.Key()); ok {
-		if was, err := json.Marshal(old.value); err == nil && bytes.Equal(was, data) {
-			return nil
-		}
+	if bytes.Equal(was, data) {
+		return nil
 	}
 	// What is kept in memory is what a reader of the disk would see, and nothing
 	// that the caller holds leads into it.
-	e, err := tx.now().schema.decode(Row{k.name, v.Key(), tx.revision, data})
+	e, err := tx.now().schema.decode(Row{k.name, key, tx.revision, data})
 	if err != nil {
-		return err
+		return t.failed("put", key, err)
 	}
 	tx.put(e, data)
 	return nil

@@ -14,7 +14,7 @@ import (
 
 const (
 	// patience is how long a read or a batch waits for a server that is away, or
-	// for the batches of other processes.
+	// for the batches of other processes; see Engine.patience.
 	patience = 20 * time.Second
 	// idle is how long a process may hold the right to write and do nothing. It is
 	// shorter than the others' patience.
@@ -26,7 +26,7 @@ const (
 // retry calls do with e.conn connected, again and again with growing pauses while
 // the connection fails, for as long as patience and ctx last.
 func (e *Engine) retry(ctx context.Context, do func(ctx context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		var err error

@@ -79,7 +79,7 @@ func (e *Engine) rows(ctx context.Context, since int64, p store.Position, yield 
 
 // rollback ends the transaction under way.
 func (e *Engine) rollback() {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), e.patience)
 	defer cancel()
 	if _, err := e.conn.Exec(ctx, "ROLLBACK"); err != nil {
 		e.abandon() // which ends it too
@@ -105,7 +105,7 @@ func (w *writer) Rollback() { w.engine.rollback() }
 // Commit writes the batch, and commits only once the server took all of it.
 func (w *writer) Commit(rows []store.Row, p store.Position) error {
 	e := w.engine
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), e.patience)
 	defer cancel()
 	if err := w.fill(ctx, rows, p); err != nil {
 		err = e.failed("write", err)
@@ -153,7 +153,7 @@ func (e *Engine) settle(p store.Position, lost error) error {
 		return fmt.Errorf("%w: %w; %w", store.ErrUnknown, lost, err)
 	}
 	defer e.rollback()
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
 	var written bool
 	err := e.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM vauban_writer WHERE id = $1 AND revision = $2)",

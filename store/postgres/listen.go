@@ -12,24 +12,25 @@ import (
 // Wait returns the revision of a batch that it has not heard of, its own
 // process's batches included; see store.Engine.
 func (e *Engine) Wait(ctx context.Context) (int64, error) {
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	const shortest = 10 * time.Millisecond
+	for pause := shortest; ctx.Err() == nil; {
 		revision, err := e.wait(ctx)
 		switch {
-		case ctx.Err() != nil:
-			return 0, ctx.Err()
 		case err != nil:
 			if e.listen != nil {
 				goodbye(e.listen)
 				e.listen = nil
 			}
-			sleep(ctx, wait)
+			sleep(ctx, pause)
+			pause = min(2*pause, time.Second)
 		case revision != e.heard:
 			e.heard = revision
 			return revision, nil
 		default:
-			wait = 5 * time.Millisecond // the connection is good
+			pause = shortest
 		}
 	}
+	return 0, ctx.Err()
 }
 
 // wait returns the newest revision after a notification or a while.
@@ -58,7 +59,7 @@ func (e *Engine) wait(ctx context.Context) (int64, error) {
 }
 
 func (e *Engine) poll(ctx context.Context) (revision int64, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, e.patience)
 	defer cancel()
 	return revision, e.listen.QueryRow(ctx, "SELECT revision FROM vauban_position").Scan(&revision)
 }

@@ -17,6 +17,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -43,6 +44,8 @@ type Engine struct {
 	conn   *pgx.Conn // of Read, Begin and the Writer; nil: connect first
 	listen *pgx.Conn // of Wait; nil: connect first
 	heard  int64     // the revision that Wait returned last
+
+	patience time.Duration // the constant, or less in tests
 }
 
 // Open opens the store in the database that the connection string or URL names:
@@ -64,11 +67,15 @@ func New(ctx context.Context, dsn string) (*Engine, error) {
 		return nil, fmt.Errorf("open database: %w", err)
 	}
 	// A process that stops in the middle of a batch must not stop the others.
-	config.RuntimeParams["idle_in_transaction_session_timeout"] = fmt.Sprint(idle.Milliseconds())
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "vauban"
+	for name, value := range map[string]string{
+		"idle_in_transaction_session_timeout": fmt.Sprint(idle.Milliseconds()),
+		"application_name":                    "vauban",
+	} {
+		if config.RuntimeParams[name] == "" {
+			config.RuntimeParams[name] = value
+		}
 	}
-	e := &Engine{config: config, id: rand.Text()}
+	e := &Engine{config: config, id: rand.Text(), patience: patience}
 	if err := e.retry(ctx, e.prepare); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", config.Database, errors.Join(err, e.Close()))
 	}

@@ -38,19 +38,19 @@ func TestConformance(t *testing.T) { storetest.Run(t, fresh) }
 
 func TestSeveralStores(t *testing.T) { storetest.RunShared(t, fresh) }
 
-func TestModel(t *testing.T) { storetest.Model(t, fresh, 20) }
+func TestModel(t *testing.T) { storetest.Model(t, fresh, 15) }
 
 func TestFaults(t *testing.T) { storetest.Faults(t, fresh) }
 
 func TestCrashes(t *testing.T) {
 	dsn := server.DSN(t)
-	storetest.Crashes{Where: dsn, Place: place(dsn), Rounds: 15}.Run(t)
+	storetest.Crashes{Where: dsn, Place: place(dsn), Rounds: 10}.Run(t)
 }
 
 // TestServerCrashes: the process outlives its server, and loses nothing.
 func TestServerCrashes(t *testing.T) {
 	dsn := server.DSN(t)
-	storetest.Crashes{Where: dsn, Place: place(dsn), Rounds: 4, Disturb: func() error {
+	storetest.Crashes{Where: dsn, Place: place(dsn), Rounds: 3, Disturb: func() error {
 		server.Kill()
 		return server.Restart()
 	}}.Run(t)

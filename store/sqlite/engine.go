@@ -103,20 +103,21 @@ func (w *writer) fill(tx *sql.Tx, rows []store.Row, p store.Position) error {
 
 // settle finds out what became of a commit that failed: the log may hold it whole
 // although its sync failed, and then a later start would read it. Opening the file
-// again decides as that start would.
+// again decides as that start would. A full disk needs no finding out: the mark of
+// the commit is the last thing that is written to the log, before the sync.
 func (w *writer) settle(p store.Position, failed error) error {
 	e := (*Engine)(w)
-	failed = e.explain("write", failed)
-	err := e.db.Close()
-	e.db, e.suspect = nil, true
+	err := e.db.Close() // with the transaction, which may be open still
+	e.db, e.suspect = nil, e.suspect || !full(failed)
 	if err == nil {
 		err = e.open(context.Background())
 	}
+	failed = e.explain("write", failed)
 	switch {
-	case err != nil:
-		return fmt.Errorf("%w: %w; %w", store.ErrUnknown, failed, err)
-	case e.seen == p:
+	case err == nil && e.seen == p:
 		return nil
+	case err != nil && e.suspect:
+		return fmt.Errorf("%w: %w; %w", store.ErrUnknown, failed, err)
 	default:
 		return failed
 	}

@@ -40,7 +40,7 @@ type Engine struct {
 	lock    *os.File
 	db      *sql.DB        // nil after a failed commit, until the file is opened again
 	seen    store.Position // what the file has
-	suspect bool           // a commit failed: what the log has may not be on the disk
+	suspect bool           // a sync failed: what the log has may not be on the disk
 }
 
 // Open opens the store in the file, which it makes if there is none. The folder
@@ -50,7 +50,11 @@ func Open(ctx context.Context, path string, schema ...store.Document) (*store.St
 	if err != nil {
 		return nil, err
 	}
-	return store.New(ctx, e, schema...)
+	s, err := store.New(ctx, e, schema...)
+	if err != nil {
+		return nil, fmt.Errorf("open state file %s: %w", e.path, err)
+	}
+	return s, nil
 }
 
 // New opens the file for store.New.
@@ -124,23 +128,27 @@ func (e *Engine) prepare(ctx context.Context, db *sql.DB) error {
 	if err := e.checkpoint(ctx, db); err != nil {
 		return err
 	}
-	return db.QueryRowContext(ctx, "SELECT revision, horizon FROM position").Scan(&e.seen.Revision, &e.seen.Horizon)
+	err := db.QueryRowContext(ctx, "SELECT revision, horizon FROM position").Scan(&e.seen.Revision, &e.seen.Horizon)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("it is damaged: it has no position: %s", remedy)
+	}
+	return err
 }
 
-// checkpoint moves what is in the log into the file. A log that a failed commit
-// left behind may be in the kernel's memory only; after this, all that can be read
-// is on the disk. Another program that reads the file, for a backup, may prevent
-// it, which is no harm unless a commit failed.
+// checkpoint moves what is in the log into the file. A log whose sync failed may be
+// in the kernel's memory only; after this, all that can be read is on the disk.
+// Another program that reads the file, for a backup, may prevent it, and so may a
+// full disk, which is no harm otherwise.
 func (e *Engine) checkpoint(ctx context.Context, db *sql.DB) error {
 	var busy, frames, moved int
 	err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
 	switch {
-	case err != nil:
-		return err
-	case busy == 0:
+	case err == nil && busy == 0:
 		e.suspect = false
-	case e.suspect:
-		return errors.New("after a failed commit its log must be checked, but another program reads it: stop that")
+	case err == nil && e.suspect:
+		return errors.New("after a failed commit its log must be moved, but another program reads it: stop that")
+	case err != nil && (e.suspect || !full(err)):
+		return err
 	}
 	return nil
 }
@@ -158,20 +166,29 @@ func create(ctx context.Context, db *sql.DB) error {
 	return tx.Commit()
 }
 
+const remedy = "restore it from a backup, or move it away to start with an empty cloud"
+
 // explain names the file, and the remedy where there is one.
 func (e *Engine) explain(verb string, err error) error {
-	var failed *sqlite.Error
-	if errors.As(err, &failed) {
-		switch failed.Code() & 0xff { // the rest is detail
-		case code.SQLITE_CORRUPT, code.SQLITE_NOTADB:
-			return fmt.Errorf("%s state file %s: it is damaged (%w): restore it from a backup, "+
-				"or move it away to start with an empty cloud", verb, e.path, err)
-		case code.SQLITE_FULL:
-			return fmt.Errorf("%s state file %s: %w: free space on its disk", verb, e.path, err)
-		}
+	switch reason(err) {
+	case code.SQLITE_CORRUPT, code.SQLITE_NOTADB:
+		return fmt.Errorf("%s state file %s: it is damaged: %w: %s", verb, e.path, err, remedy)
+	case code.SQLITE_FULL:
+		return fmt.Errorf("%s state file %s: %w: free space on its disk", verb, e.path, err)
 	}
 	return fmt.Errorf("%s state file %s: %w", verb, e.path, err)
 }
+
+// reason is SQLite's code of the error without its details, or 0:
+// https://www.sqlite.org/rescode.html.
+func reason(err error) int {
+	if failed, ok := errors.AsType[*sqlite.Error](err); ok {
+		return failed.Code() & 0xff
+	}
+	return 0
+}
+
+func full(err error) bool { return reason(err) == code.SQLITE_FULL }
 
 // Close closes the file.
 func (e *Engine) Close() error {
