@@ -180,3 +180,12 @@ func tags(pairs ...string) []ec2.Tag {
 func tagSpec(kind string, pairs ...string) []ec2.TagSpecification {
 	return []ec2.TagSpecification{{ResourceType: new(kind), Tags: tags(pairs...)}}
 }
+
+// removeInterface takes an interface away, and all that it claimed.
+func (r *rig) removeInterface(n cloud.NetworkInterface) {
+	r.Helper()
+	r.update(func(tx *store.Tx) error {
+		tx.ReleaseAll(n.ID)
+		return interfaceTable.Delete(tx, n.ID)
+	})
+}
