@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -18,76 +19,73 @@ import (
 func TestPrivateAddresses(t *testing.T) {
 	r := newRig(t)
 	rapid.Check(t, func(t *rapid.T) {
-		bits := rapid.IntRange(26, 28).Draw(t, "bits")
-		subnet := cloud.Subnet{Meta: cloud.Meta{ID: cloud.NewID("subnet")}, VPC: cloud.NewID("vpc"), Prefix: netip.PrefixFrom(netip.MustParseAddr("10.9.8.128"), bits).Masked()}
-		size := 1<<(32-bits) - 5
-		held := map[netip.Addr]string{}
-		claim := func(asked netip.Addr) (got netip.Addr, owner string, err error) {
-			owner = cloud.NewID("eni")
-			err = r.DB.Update(r.ctx, func(tx *store.Tx) (err error) {
-				got, err = claimPrivate(tx, subnet, asked, owner)
-				return err
-			})
-			return got, owner, err
-		}
-		free := func(a netip.Addr) {
-			if err := r.DB.Update(r.ctx, func(tx *store.Tx) error { tx.ReleaseAll(held[a]); return nil }); err != nil {
-				t.Fatal(err)
-			}
-			delete(held, a)
-		}
-		for range rapid.IntRange(0, 2*size).Draw(t, "steps") {
-			switch some := rapid.IntRange(0, 3).Draw(t, "what"); {
-			case some == 0 && len(held) > 0:
-				for a := range held {
-					free(a)
-					break
-				}
-			case some == 1:
-				asked := shift(subnet.Prefix.Addr(), rapid.IntRange(0, size+4).Draw(t, "address"))
-				got, owner, err := claim(asked)
-				i := offset(subnet.Prefix.Addr(), asked)
-				expected := ""
-				if held[asked] != "" {
-					expected = "InvalidIPAddress.InUse"
-				} else if i < 4 || i == size+4 {
-					expected = "InvalidParameterValue"
-				}
-				if code(err) != expected {
-					t.Fatalf("asked for %s: got %v, want %q", asked, err, expected)
-				}
-				if err == nil {
-					held[got] = owner
-				}
-			default:
-				got, owner, err := claim(netip.Addr{})
-				if len(held) == size {
-					if code(err) != "InsufficientFreeAddressesInSubnet" {
-						t.Fatalf("full subnet: got %v", err)
-					}
-					continue
-				}
-				i := offset(subnet.Prefix.Addr(), got)
-				if err != nil || held[got] != "" || i < 4 || i > size+3 {
-					t.Fatalf("got %s, %v with %d of %d taken", got, err, len(held), size)
-				}
-				held[got] = owner
-			}
-		}
-		for len(held) < size {
-			got, owner, err := claim(netip.Addr{})
-			if err != nil || held[got] != "" {
-				t.Fatalf("got %s, %v with %d of %d taken", got, err, len(held), size)
-			}
-			held[got] = owner
-		}
-		if _, _, err := claim(netip.Addr{}); code(err) != "InsufficientFreeAddressesInSubnet" {
-			t.Fatalf("full subnet: got %v", err)
-		}
-		for a := range held {
-			free(a)
+		// One transaction for all steps: durability is not what is tested here.
+		if err := r.DB.Update(r.ctx, func(tx *store.Tx) error { return claimAtRandom(t, tx) }); err != nil {
+			t.Fatal(err)
 		}
 	})
+}
+
+func claimAtRandom(t *rapid.T, tx *store.Tx) error {
+	bits := rapid.IntRange(26, 28).Draw(t, "bits")
+	subnet := cloud.Subnet{Meta: cloud.Meta{ID: cloud.NewID("subnet")}, VPC: cloud.NewID("vpc"), Prefix: netip.PrefixFrom(netip.MustParseAddr("10.9.8.128"), bits).Masked()}
+	size := 1<<(32-bits) - 5
+	held := map[netip.Addr]string{}
+	anyOne := func() error {
+		owner := cloud.NewID("eni")
+		got, err := claimPrivate(tx, subnet, netip.Addr{}, owner)
+		if len(held) == size {
+			if code(err) != "InsufficientFreeAddressesInSubnet" {
+				return fmt.Errorf("full subnet: got %v", err)
+			}
+			return nil
+		}
+		i := offset(subnet.Prefix.Addr(), got)
+		if err != nil || held[got] != "" || i < 4 || i > size+3 {
+			return fmt.Errorf("got %s, %v with %d of %d taken", got, err, len(held), size)
+		}
+		held[got] = owner
+		return nil
+	}
+	thisOne := func(asked netip.Addr) error {
+		owner := cloud.NewID("eni")
+		_, err := claimPrivate(tx, subnet, asked, owner)
+		expected := ""
+		if i := offset(subnet.Prefix.Addr(), asked); held[asked] != "" {
+			expected = "InvalidIPAddress.InUse"
+		} else if i < 4 || i > size+3 {
+			expected = "InvalidParameterValue"
+		}
+		if code(err) != expected {
+			return fmt.Errorf("asked for %s: got %v, want %q", asked, err, expected)
+		}
+		if err == nil {
+			held[asked] = owner
+		}
+		return nil
+	}
+	for range rapid.IntRange(0, 2*size).Draw(t, "steps") {
+		var err error
+		addr := shift(subnet.Prefix.Addr(), rapid.IntRange(0, size+4).Draw(t, "address"))
+		switch rapid.IntRange(0, 3).Draw(t, "what") {
+		case 0:
+			tx.ReleaseAll(held[addr])
+			delete(held, addr)
+		case 1:
+			err = thisOne(addr)
+		default:
+			err = anyOne()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for len(held) < size {
+		if err := anyOne(); err != nil {
+			return err
+		}
+	}
+	return anyOne() // of a full subnet
 }
 
 func TestAskedAddresses(t *testing.T) {

@@ -1,0 +1,26 @@
+package ec2
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/vauban-cloud/vauban/awsapi/ec2"
+)
+
+// TestMethodsAreOperations finds methods that no request could ever reach: those
+// whose name, input or output is not that of an operation of the API.
+func TestMethodsAreOperations(t *testing.T) {
+	api := ec2.API()
+	service := reflect.TypeFor[*Service]()
+	for i := range service.NumMethod() {
+		name := service.Method(i).Name
+		if op := api.Operation(name); op == nil {
+			t.Errorf("method %s is no operation", name)
+		} else if op.Bind(&Service{}) == nil {
+			t.Errorf("method %s does not have the operation's input and output", name)
+		}
+	}
+	if service.NumMethod() == 0 {
+		t.Error("the service has no methods")
+	}
+}
