@@ -1,0 +1,139 @@
+package gateway_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vauban-cloud/vauban/gateway"
+	"github.com/vauban-cloud/vauban/gateway/wire"
+)
+
+// TestShutdown lets requests under way finish, and nobody in.
+func TestShutdown(t *testing.T) {
+	s := start(t)
+	const busy = 5
+	answers := make(chan string, busy)
+	for range busy {
+		go func() {
+			response, err := http.DefaultTransport.RoundTrip(s.newRequest(t, query("ec2", stopInstances)))
+			if err != nil {
+				answers <- err.Error()
+				return
+			}
+			defer response.Body.Close()
+			body, err := io.ReadAll(response.Body)
+			if err != nil || response.StatusCode != 200 {
+				answers <- string(body)
+				return
+			}
+			answers <- "ok"
+		}()
+		<-s.compute.entered
+	}
+	s.stop()
+	refused := false
+	for deadline := time.Now().Add(patience); !refused && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		conn, err := net.Dial("tcp", s.address)
+		if refused = err != nil; !refused {
+			conn.Close()
+		}
+	}
+	if !refused {
+		t.Error("new connections are still accepted")
+	}
+	select {
+	case err := <-s.stopped:
+		t.Fatalf("Serve returned with requests under way: %v", err)
+	default:
+	}
+	close(s.compute.release)
+	for range busy {
+		if answer := <-answers; answer != "ok" {
+			t.Error(answer)
+		}
+	}
+	if err := <-s.stopped; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestShutdownDeadline cuts off what does not finish, and says so.
+func TestShutdownDeadline(t *testing.T) {
+	s := start(t, func(c *gateway.Config) { c.ShutdownTimeout = 100 * time.Millisecond })
+	defer close(s.compute.release)
+	go http.DefaultTransport.RoundTrip(s.newRequest(t, query("ec2", stopInstances)))
+	<-s.compute.entered
+	s.stop()
+	select {
+	case err := <-s.stopped:
+		if err == nil || !strings.Contains(err.Error(), "cut off") {
+			t.Errorf("%v, want an error", err)
+		}
+	case <-time.After(patience):
+		t.Error("Serve goes on")
+	}
+}
+
+// TestShutdownUnderLoad loses no answer of a request that was carried out.
+func TestShutdownUnderLoad(t *testing.T) {
+	s := start(t)
+	var answered atomic.Int64
+	var clients sync.WaitGroup
+	for range 8 {
+		clients.Go(func() {
+			transport := &http.Transport{}
+			defer transport.CloseIdleConnections()
+			for {
+				// One try a connection and request: the transport must not repeat any.
+				r := s.newRequest(t, query("sts", identity))
+				r.GetBody = nil
+				response, err := transport.RoundTrip(r)
+				if err != nil {
+					return
+				}
+				_, err = io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				if err != nil || response.StatusCode != 200 {
+					t.Errorf("status %d: %v", response.StatusCode, err)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	for answered.Load() < 500 {
+		time.Sleep(time.Millisecond)
+	}
+	s.stop()
+	if err := <-s.stopped; err != nil {
+		t.Error(err)
+	}
+	clients.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if carriedOut := int64(len(s.records)); carriedOut != answered.Load() {
+		t.Errorf("%d requests were carried out, %d answers arrived", carriedOut, answered.Load())
+	}
+}
+
+// TestServeError reports a listener that breaks.
+func TestServeError(t *testing.T) {
+	g, err := gateway.New(gateway.Config{Region: region, Credentials: keys{}, Endpoints: []gateway.Endpoint{{API: &wire.Service{Name: "none"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := g.Serve(t.Context(), l); err == nil {
+		t.Error("no error")
+	}
+}
