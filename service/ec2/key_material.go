@@ -76,7 +76,7 @@ func colons(b []byte) string {
 	return strings.Join(pairs, ":")
 }
 
-// parsePublicKey reads an RSA key of 1024, 2048 or 4096 bits or an ED25519 key
+// parsePublicKey reads an RSA key of 1024, 2048, 3072 or 4096 bits or an ED25519 key
 // in any of the forms that ImportKeyPair takes: a line of authorized_keys, an
 // RFC 4716 file, PEM (PKIX or PKCS#1), DER, or DER in base64.
 func parsePublicKey(material []byte) (publicKey, error) {
@@ -98,7 +98,7 @@ func checkPublicKey(key ssh.PublicKey) (publicKey, error) {
 		return publicKey{keyED25519, key}, nil
 	case ssh.KeyAlgoRSA:
 		size := key.(ssh.CryptoPublicKey).CryptoPublicKey().(*rsa.PublicKey).N.BitLen()
-		if slices.Contains([]int{1024, 2048, 4096}, size) {
+		if slices.Contains([]int{1024, 2048, 3072, 4096}, size) {
 			return publicKey{keyRSA, key}, nil
 		}
 	}
