@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -131,7 +132,9 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 		w.Header().Set("x-amzn-query-error", shape.Code+";"+culprit(shape.Status))
 	}
 	if op != nil && op.Method == http.MethodHead {
-		body = nil
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(shape.Status)
+		return
 	}
 	writeBody(w, contentType, shape.Status, body) //nolint:errcheck // the client has gone
 }
@@ -216,6 +219,7 @@ func setRequestID(w http.ResponseWriter, s *Service, requestID string) {
 
 func writeBody(w http.ResponseWriter, contentType string, status int, body []byte) error {
 	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, err := w.Write(body)
 	return err

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
@@ -186,6 +187,9 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 	body, stream, err := restBody(s, p, op, plan, v, w.Header())
 	if err != nil {
 		return err
+	}
+	if stream == nil && op.Method != http.MethodHead {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
 	w.WriteHeader(status)
 	if stream != nil {

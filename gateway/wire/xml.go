@@ -136,7 +136,7 @@ func appendXMLText(b []byte, s string) []byte {
 		case c == '>':
 			escape = "&gt;"
 		case c == '"':
-			escape = "&#34;"
+			escape = "&quot;"
 		case c == '\r':
 			escape = "&#xD;"
 		case c < ' ' && c != '\t' && c != '\n', c == utf8.RuneError && size == 1, c == 0xFFFE, c == 0xFFFF:
