@@ -51,13 +51,13 @@ func (c Config) ReadCredentials() (Credentials, error) {
 // bootstrap makes what a new cloud starts with: its settings, the first account
 // and that account's root access key. It changes nothing on a cloud that has them.
 func bootstrap(ctx context.Context, db *store.Store, now func() time.Time) (cloud.Settings, cloud.AccessKey, error) {
-	var settings cloud.Settings
+	var own cloud.Settings
 	var key cloud.AccessKey
 	err := db.Update(ctx, func(tx *store.Tx) error {
 		var ok bool
-		if settings, ok = (store.Table[cloud.Settings]{}).Get(tx, cloud.SettingsKey); !ok {
-			settings = cloud.Settings{ID: hex.EncodeToString(random(2)), Created: now().UTC(), MetadataKey: random(32), PageKey: random(32)}
-			if err := (store.Table[cloud.Settings]{}).Create(tx, settings); err != nil {
+		if own, ok = settings.Get(tx, cloud.SettingsKey); !ok {
+			own = cloud.Settings{ID: hex.EncodeToString(random(2)), Created: now().UTC(), MetadataKey: random(32), PageKey: random(32)}
+			if err := settings.Create(tx, own); err != nil {
 				return err
 			}
 		}
@@ -77,7 +77,7 @@ func bootstrap(ctx context.Context, db *store.Store, now func() time.Time) (clou
 		}
 		return accessKeys.Create(tx, key)
 	})
-	return settings, key, err
+	return own, key, err
 }
 
 func random(n int) []byte {

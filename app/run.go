@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vauban-cloud/vauban/app/hostview"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
@@ -54,7 +55,7 @@ type running struct {
 	engine   string // of the store, in words
 	settings cloud.Settings
 	key      cloud.AccessKey
-	view     *View
+	view     *hostview.View
 	services *services.Services
 	agent    *node.Agent
 	control  *control.Plane
@@ -131,7 +132,7 @@ func (r *running) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
-	r.view = NewView(r.db, r.cfg.Host, r.cfg.Place)
+	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place)
 	r.services = r.newServices()
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
@@ -174,7 +175,7 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 		return errors.Join(err, api.Close(), admin.Close())
 	}
 	var background sync.WaitGroup
-	background.Go(func() { Follow(ctx, r.db, r.view) })
+	background.Go(func() { hostview.Follow(ctx, r.db, r.view) })
 	background.Go(func() { r.agent.Run(ctx) })
 
 	g, ctx := errgroup.WithContext(ctx)
@@ -239,8 +240,8 @@ func uidBase(cloudID string) int {
 // probeStore writes to the store.
 func (r *running) probeStore(ctx context.Context) error {
 	return r.db.Update(ctx, func(tx *store.Tx) error {
-		s, _ := (store.Table[cloud.Settings]{}).Get(tx, cloud.SettingsKey)
-		return (store.Table[cloud.Settings]{}).Put(tx, s)
+		s, _ := settings.Get(tx, cloud.SettingsKey)
+		return settings.Put(tx, s)
 	})
 }
 

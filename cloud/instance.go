@@ -104,7 +104,9 @@ type InstanceSeen struct {
 	Halted bool `json:",omitempty"`
 	// Gone: nothing of the guest is left on the host.
 	Gone bool `json:",omitempty"`
-	// Error is why the guest cannot be started, in words; empty otherwise.
+	// Failed: the guest of start number Starts never ran.
+	Failed bool `json:",omitempty"`
+	// Error is why it failed or ended against its will: a code, a colon, words.
 	Error string    `json:",omitempty"`
 	Since time.Time `json:",omitzero"` // of the last change
 }

@@ -50,7 +50,7 @@ type VolumeSeen struct {
 	Ready bool   `json:",omitempty"` // its bytes exist
 	Gone  bool   `json:",omitempty"` // its bytes exist no more
 	Guest string `json:",omitempty"` // the instance that it is plugged into
-	Error string `json:",omitempty"` // why it could not be made
+	Error string `json:",omitempty"` // why it could not be made: a code, a colon, words
 }
 
 // State derives what the API shows.

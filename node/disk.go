@@ -87,8 +87,10 @@ func (a *Agent) createDisk(ctx context.Context, v *cloud.Volume) error {
 	err := a.cfg.Blocks.Create(ctx, block.Volume{ID: v.ID, Bytes: int64(v.SizeGiB) * gib, Image: v.Image})
 	s := v.Seen
 	switch {
-	case errors.Is(err, block.ErrNoSpace), errors.Is(err, block.ErrNoImage):
-		s.Error = err.Error()
+	case errors.Is(err, block.ErrNoSpace):
+		s.Error = "Server.InsufficientVolumeCapacity: " + err.Error()
+	case errors.Is(err, block.ErrNoImage):
+		s.Error = "Server.InternalError: " + err.Error()
 	case err != nil:
 		return fmt.Errorf("create %s: %w", v.ID, err)
 	default:

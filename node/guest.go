@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
-	"github.com/vauban-cloud/vauban/driver/block"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/driver/network"
 )
@@ -25,7 +24,7 @@ func (a *Agent) seen(w *World, i *cloud.Instance) cloud.InstanceSeen {
 	switch {
 	case this && g.State == hypervisor.Running:
 		m.alive, m.trying = i.Starts, time.Time{}
-		now.Running, now.Starts, now.Ended, now.Halted, now.Error = true, i.Starts, false, false, ""
+		now.Running, now.Starts, now.Ended, now.Halted, now.Failed, now.Error = true, i.Starts, false, false, false, ""
 		now.Reboots = max(now.Reboots, m.rebooted)
 		if i.Seen.Starts != i.Starts {
 			now.Reboots = i.Reboots // a fresh start is as good as any reboot asked for before
@@ -39,6 +38,7 @@ func (a *Agent) seen(w *World, i *cloud.Instance) cloud.InstanceSeen {
 	case i.Seen.Ended && i.Seen.Starts == i.Starts:
 	case m.failed == i.Starts:
 		now = ended(i, now, m.why)
+		now.Failed = true
 	case i.Want != cloud.PowerRunning && g.State == hypervisor.Absent:
 		now = ended(i, now, "")
 	case i.Want == cloud.PowerRunning && m.alive == i.Starts:
@@ -51,7 +51,7 @@ func (a *Agent) seen(w *World, i *cloud.Instance) cloud.InstanceSeen {
 }
 
 func ended(i *cloud.Instance, s cloud.InstanceSeen, why string) cloud.InstanceSeen {
-	s.Running, s.Starts, s.Ended, s.Error = false, i.Starts, true, why
+	s.Running, s.Starts, s.Ended, s.Halted, s.Failed, s.Error = false, i.Starts, true, false, false, why
 	return s
 }
 
@@ -197,9 +197,15 @@ func (a *Agent) start(ctx context.Context, w *World, i *cloud.Instance) (time.Du
 	late := a.cfg.Now().Sub(m.trying) > a.cfg.StartLimit
 	a.mu.Unlock()
 
+	for _, v := range w.disksOf[i.ID] {
+		if v.Seen.Error != "" {
+			a.giveUp(i, v.Seen.Error)
+			return 0, nil
+		}
+	}
 	ready, err := a.tryStart(ctx, w, i)
 	switch {
-	case errors.Is(err, hypervisor.ErrNoRoom), errors.Is(err, block.ErrNoSpace):
+	case errors.Is(err, hypervisor.ErrNoRoom):
 		a.giveUp(i, "Server.InsufficientInstanceCapacity: "+err.Error())
 		return 0, nil
 	case err != nil && late:
@@ -227,9 +233,6 @@ func (a *Agent) giveUp(i *cloud.Instance, why string) {
 
 func (a *Agent) tryStart(ctx context.Context, w *World, i *cloud.Instance) (ready bool, err error) {
 	for _, v := range w.disksOf[i.ID] {
-		if v.Seen.Error != "" {
-			return false, fmt.Errorf("volume %s: %w: %s", v.ID, block.ErrNoSpace, v.Seen.Error)
-		}
 		if !v.Seen.Ready {
 			return false, nil
 		}

@@ -28,7 +28,7 @@ type Assignment struct {
 	Place      cloud.Place
 	Instances  []cloud.Instance         // placed on this host, not yet released
 	Volumes    []cloud.Volume           // held by this host
-	Interfaces []cloud.NetworkInterface // all of the VPCs below
+	Interfaces []cloud.NetworkInterface // attached to an instance that is placed here
 	VPCs       []cloud.VPC              // with an instance of this host in them
 	Subnets    []cloud.Subnet
 	Routes     []cloud.RouteTable

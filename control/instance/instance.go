@@ -101,7 +101,7 @@ func (r *Reconciler) ended(tx *store.Tx, i cloud.Instance) error {
 	return instances.Modify(tx, i.ID, func(i *cloud.Instance) error {
 		i.Want = cloud.PowerStopped
 		switch code, message, failed := strings.Cut(i.Seen.Error, ": "); {
-		case failed && i.Starts == 1: // it never ran: a launch that failed leaves nothing behind
+		case failed && i.Seen.Failed && i.Starts == 1: // it never ran: a launch that failed leaves nothing behind
 			i.Want = cloud.PowerTerminated
 			i.Reason = cloud.Reason{Code: code, Message: code + ": " + message}
 		case failed:

@@ -183,7 +183,7 @@ func TestGuestThatHaltsIsTerminatedIfSoAsked(t *testing.T) {
 func TestFailedLaunchIsTerminated(t *testing.T) {
 	w := newWorld(t)
 	w.change(func(i *cloud.Instance) {
-		i.Seen = cloud.InstanceSeen{Starts: 1, Ended: true, Error: "Server.InsufficientInstanceCapacity: no memory"}
+		i.Seen = cloud.InstanceSeen{Starts: 1, Ended: true, Failed: true, Error: "Server.InsufficientInstanceCapacity: no memory"}
 	})
 	i := w.instance()
 	if i.Want != cloud.PowerTerminated || i.Reason.Code != "Server.InsufficientInstanceCapacity" {
@@ -195,7 +195,7 @@ func TestFailedStartIsStopped(t *testing.T) {
 	w := newWorld(t)
 	w.change(func(i *cloud.Instance) {
 		i.Starts = 2
-		i.Seen = cloud.InstanceSeen{Starts: 2, Ended: true, Error: "Server.InternalError: no luck"}
+		i.Seen = cloud.InstanceSeen{Starts: 2, Ended: true, Failed: true, Error: "Server.InternalError: no luck"}
 	})
 	w.wantState(cloud.InstanceStopped)
 	if r := w.instance().Reason; r.Code != "Server.InternalError" {

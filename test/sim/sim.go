@@ -8,15 +8,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
 
-	"github.com/vauban-cloud/vauban/app"
+	"github.com/vauban-cloud/vauban/app/hostview"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/volume"
+	"github.com/vauban-cloud/vauban/driver/block"
 	blockfake "github.com/vauban-cloud/vauban/driver/block/fake"
 	hypervisorfake "github.com/vauban-cloud/vauban/driver/hypervisor/fake"
 	networkfake "github.com/vauban-cloud/vauban/driver/network/fake"
@@ -58,18 +60,42 @@ type Cloud struct {
 
 // New returns a cloud whose hosts are there, but whose control plane and agents
 // do not run yet. A second Cloud on the same store continues the first.
-func New(cfg Config) *Cloud {
+func New(cfg Config) (*Cloud, error) {
 	c := &Cloud{cfg: cfg}
+	disk, err := os.CreateTemp("", "sim-*.raw")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(disk.Name())
+	defer disk.Close()
+	if err := disk.Truncate(1 << 20); err != nil {
+		return nil, err
+	}
 	for n := range cfg.Hosts {
-		c.Hosts = append(c.Hosts, &Host{
+		h := &Host{
 			ID: fmt.Sprintf("host-%04d", n), Guests: hypervisorfake.NewHost(cfg.Hypervisor), Blocks: blockfake.New(cfg.Block), Network: networkfake.New(networkfake.Config{}),
-		})
+		}
+		if err := h.putImage(disk.Name()); err != nil {
+			return nil, err
+		}
+		c.Hosts = append(c.Hosts, h)
 	}
 	c.EC2 = &ec2.Service{
 		DB: cfg.DB, Authz: policy.AccountRule{}, Place: cloud.DefaultPlace(), Now: time.Now, NewID: cloud.NewID,
 		PublicPool: netip.MustParsePrefix("100.64.0.0/10"), Limits: cfg.Limits, PageKey: make([]byte, 32),
 	}
-	return c
+	return c, nil
+}
+
+// putImage gives the host's block engine the image, whatever faults it is to have.
+func (h *Host) putImage(disk string) error {
+	var err error
+	for range 100 {
+		if _, err = h.Blocks.Put(context.Background(), Image, block.Source{Disk: disk}); err == nil {
+			return nil
+		}
+	}
+	return err
 }
 
 // Caller returns a context for calls of the tenant.
@@ -87,14 +113,14 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 	if err := c.tenant(ctx); err != nil {
 		return err
 	}
-	var views []*app.View
+	var views []*hostview.View
 	for _, h := range c.Hosts {
-		v := app.NewView(c.cfg.DB, h.ID, cloud.DefaultPlace())
+		v := hostview.New(c.cfg.DB, h.ID, cloud.DefaultPlace())
 		views = append(views, v)
 		agent := c.agent(h, v)
 		work.Go(func() { agent.Run(ctx) })
 	}
-	work.Go(func() { app.Follow(ctx, c.cfg.DB, views...) })
+	work.Go(func() { hostview.Follow(ctx, c.cfg.DB, views...) })
 	plane := control.New(control.Config{
 		DB: c.cfg.DB, Holder: cloud.NewID("sim"), Now: time.Now, Log: c.cfg.Log,
 		Reconcilers: []control.Reconciler{
@@ -111,7 +137,7 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 	return plane.Run(ctx)
 }
 
-func (c *Cloud) agent(h *Host, v *app.View) *node.Agent {
+func (c *Cloud) agent(h *Host, v *hostview.View) *node.Agent {
 	guests := h.Guests.Open()
 	return node.New(node.Config{
 		Host: h.ID, View: v, Hypervisor: guests, Changed: guests.Changed(), Blocks: h.Blocks, Images: h.Blocks,

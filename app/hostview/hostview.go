@@ -1,4 +1,9 @@
-package app
+// Package hostview is a host's window on a store in the same process.
+//
+// It guarantees that an Assignment is of one revision, that a change which
+// concerns a host is signalled to it after the store has it, and that a report
+// about a document that is no more, or that is another host's, is dropped.
+package hostview
 
 import (
 	"context"
@@ -18,7 +23,6 @@ var (
 	instances  store.Table[cloud.Instance]
 	volumes    store.Table[cloud.Volume]
 	interfaces store.Table[cloud.NetworkInterface]
-	addresses  store.Table[cloud.Address]
 	vpcs       store.Table[cloud.VPC]
 	subnets    store.Table[cloud.Subnet]
 	routes     store.Table[cloud.RouteTable]
@@ -26,24 +30,23 @@ var (
 	groups     store.Table[cloud.SecurityGroup]
 	images     store.Table[cloud.Image]
 	keyPairs   store.Table[cloud.KeyPair]
-	accounts   store.Table[cloud.Account]
-	accessKeys store.Table[cloud.AccessKey]
 )
 
-// View is a host's window on a store in the same process: a node.View.
+// View is a node.View.
 type View struct {
 	db      *store.Store
 	host    string
+	label   string // of what is placed on the host
 	place   cloud.Place
 	changed chan struct{}
 
 	mu       sync.Mutex
-	interest map[string]bool // guarded by mu; keys and VPC labels of the last assignment
+	interest map[string]bool // guarded by mu; keys of the documents of the last assignment
 }
 
-// NewView returns the host's view. Follow must run for Changed to yield.
-func NewView(db *store.Store, host string, place cloud.Place) *View {
-	return &View{db: db, host: host, place: place, changed: make(chan struct{}, 1)}
+// New returns the host's view. Follow must run for Changed to yield.
+func New(db *store.Store, host string, place cloud.Place) *View {
+	return &View{db: db, host: host, label: "host/" + host, place: place, changed: make(chan struct{}, 1)}
 }
 
 // Changed yields when Assigned may return something new.
@@ -54,36 +57,50 @@ func (v *View) Assigned(context.Context) (*node.Assignment, error) {
 	r := v.db.View()
 	a := &node.Assignment{
 		Revision: r.Revision(), Place: v.place,
-		Instances: slices.Collect(instances.Select(r, "host/"+v.host)),
-		Volumes:   slices.Collect(volumes.Select(r, "host/"+v.host)),
+		Instances: slices.Collect(instances.Select(r, v.label)),
+		Volumes:   slices.Collect(volumes.Select(r, v.label)),
 		Images:    map[string]cloud.Image{},
 		Keys:      map[string]cloud.KeyPair{},
 	}
-	interest := map[string]bool{}
 	v.addOwners(r, a)
+	here := map[string]bool{} // VPCs
 	for _, i := range a.Instances {
-		interest[i.ID] = true
 		if i.Host == v.host {
-			interest["vpc/"+i.VPC] = true
+			here[i.VPC] = true
+			a.Interfaces = slices.AppendSeq(a.Interfaces, interfaces.Select(r, "instance/"+i.ID))
 		}
 		if img, ok := images.Get(r, i.Image); ok {
 			a.Images[img.ID] = img
 		}
 		v.addKey(r, a, i)
 	}
-	for _, vol := range a.Volumes {
-		interest[vol.ID] = true
+	for id := range here {
+		addVPC(r, a, id)
 	}
-	for label := range interest {
-		if id, ok := strings.CutPrefix(label, "vpc/"); ok {
-			addVPC(r, a, id)
-			interest[id] = true
-		}
-	}
-	v.mu.Lock()
-	v.interest = interest
-	v.mu.Unlock()
+	v.remember(a)
 	return a, nil
+}
+
+// remember notes whose changes concern the host from now on.
+func (v *View) remember(a *node.Assignment) {
+	interest := make(map[string]bool, len(a.Instances)+len(a.Volumes)+len(a.Interfaces)+16)
+	note(interest, a.Instances)
+	note(interest, a.Volumes)
+	note(interest, a.Interfaces)
+	note(interest, a.VPCs)
+	note(interest, a.Subnets)
+	note(interest, a.Routes)
+	note(interest, a.Gateways)
+	note(interest, a.Groups)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.interest = interest
+}
+
+func note[T store.Document](interest map[string]bool, docs []T) {
+	for _, d := range docs {
+		interest[d.Key()] = true
+	}
 }
 
 // addOwners adds the instances that are not placed here but whose volumes are:
@@ -126,7 +143,6 @@ func addVPC(r store.Reader, a *node.Assignment, id string) {
 	a.Routes = slices.AppendSeq(a.Routes, routes.Select(r, label))
 	a.Gateways = slices.AppendSeq(a.Gateways, gateways.Select(r, label))
 	a.Groups = slices.AppendSeq(a.Groups, groups.Select(r, label))
-	a.Interfaces = slices.AppendSeq(a.Interfaces, interfaces.Select(r, label))
 }
 
 // ReportHost records capacity and heartbeat, and leaves what was promised alone.
@@ -162,17 +178,25 @@ func (v *View) ReportVolume(ctx context.Context, id string, seen cloud.VolumeSee
 	})
 }
 
-// concerns reports whether a change may alter the assignment.
+// concerns reports whether a change may alter the assignment: the document was
+// part of it, is placed here, is of an instance of it, or of a VPC of it. What
+// other hosts have in the same VPC is not this host's business.
 func (v *View) concerns(c store.Change) bool {
-	if c.Table == (cloud.Host{}).Table() || c.Table == (cloud.Lease{}).Table() {
-		return false
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.interest[c.Key] || c.Deleted {
+	if v.interest[c.Key] {
 		return true
 	}
-	return slices.ContainsFunc(c.Labels, func(l string) bool { return l == "host/"+v.host || v.interest[l] })
+	ofVPC := c.Table != (cloud.Instance{}).Table() && c.Table != (cloud.NetworkInterface{}).Table()
+	return slices.ContainsFunc(c.Labels, func(l string) bool {
+		if id, ok := strings.CutPrefix(l, "vpc/"); ok {
+			return ofVPC && v.interest[id]
+		}
+		if id, ok := strings.CutPrefix(l, "instance/"); ok {
+			return v.interest[id]
+		}
+		return l == v.label
+	})
 }
 
 // Follow tells the views of the changes that concern them, until ctx ends.

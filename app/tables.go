@@ -1,0 +1,20 @@
+package app
+
+import (
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// The tables that this package reads or writes itself.
+var (
+	accounts   store.Table[cloud.Account]
+	accessKeys store.Table[cloud.AccessKey]
+	addresses  store.Table[cloud.Address]
+	hosts      store.Table[cloud.Host]
+	images     store.Table[cloud.Image]
+	instances  store.Table[cloud.Instance]
+	interfaces store.Table[cloud.NetworkInterface]
+	settings   store.Table[cloud.Settings]
+	volumes    store.Table[cloud.Volume]
+	vpcs       store.Table[cloud.VPC]
+)
