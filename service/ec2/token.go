@@ -13,7 +13,7 @@ import (
 
 const (
 	maxClientToken = 64             // ASCII characters
-	tokenLife      = 24 * time.Hour // after which a token is as good as new
+	tokenLife      = 24 * time.Hour // after which a token is as good as new; control/clienttoken removes it
 )
 
 // once makes a request idempotent: with a client token that the caller has used
@@ -48,33 +48,8 @@ func (s *Service) once(tx *store.Tx, c cloud.Caller, operation string, token *st
 	if ids, err = create(); err != nil {
 		return nil, false, err
 	}
-	if err := s.forgetTokens(tx, c, key, now); err != nil {
-		return nil, false, err
-	}
 	t := cloud.ClientToken{Token: key, Account: c.Account, Hash: hash, Resources: ids, Created: now}
 	return ids, false, tokenTable.Put(tx, t)
-}
-
-// forgetTokens removes up to two expired tokens next to key. Tokens are
-// random, so that this keeps the expired ones fewer than about those of a day,
-// without a sweeper.
-func (s *Service) forgetTokens(tx *store.Tx, c cloud.Caller, key string, now time.Time) error {
-	var expired []string
-	looked := 0
-	for t := range tokenTable.From(tx, cloud.AccountLabel(c.Account), key) {
-		if now.Sub(t.Created) >= tokenLife {
-			expired = append(expired, t.Key())
-		}
-		if looked++; looked == 2 {
-			break
-		}
-	}
-	for _, key := range expired {
-		if err := tokenTable.Delete(tx, key); err != nil {
-			return fmt.Errorf("forget client token: %w", err)
-		}
-	}
-	return nil
 }
 
 // checkClientToken refuses tokens that are too long or not ASCII.

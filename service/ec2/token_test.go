@@ -89,21 +89,3 @@ func TestOnceForgetsFailures(t *testing.T) {
 		t.Errorf("after a failure: repeated %t, %v", repeated, err)
 	}
 }
-
-func TestOldTokensGo(t *testing.T) {
-	r := newRig(t)
-	spend := func() {
-		for range 40 {
-			if _, _, err := r.once(alice, "RunInstances", cloud.NewID("t"), request{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for day := range 5 {
-		spend()
-		if n := tokenTable.Count(r.DB.View(), ""); n > 120 {
-			t.Errorf("day %d keeps %d tokens, 40 of them from today", day, n)
-		}
-		r.clock.Add(24 * 3600)
-	}
-}

@@ -50,7 +50,9 @@ func TestDescribeAvailabilityZones(t *testing.T) {
 func TestDescribeAccountAttributes(t *testing.T) {
 	r := newRig(t)
 	out := must(r.DescribeAccountAttributes(r.ctx, &ec2.DescribeAccountAttributesRequest{AttributeNames: []string{"default-vpc", "supported-platforms"}}))(t)
-	got := each(out.AccountAttributes, func(a ec2.AccountAttribute) string { return *a.AttributeName + "=" + *a.AttributeValues[0].AttributeValue })
+	got := each(out.AccountAttributes, func(a ec2.AccountAttribute) string {
+		return *a.AttributeName + "=" + *a.AttributeValues[0].AttributeValue
+	})
 	if !slices.Equal(got, []string{"default-vpc=" + r.net.VPC.ID, "supported-platforms=VPC"}) {
 		t.Errorf("got %q", got)
 	}
