@@ -133,7 +133,7 @@ func scalars(v reflect.Value) int {
 }
 
 // moduleDir returns the folder of a service module of the AWS SDK for Go.
-func moduleDir(t *testing.T, service string) string {
+func moduleDir(t testing.TB, service string) string {
 	t.Helper()
 	module := "github.com/aws/aws-sdk-go-v2/service/" + service
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", module).CombinedOutput()

@@ -74,14 +74,14 @@ func appendCBOROutput(b []byte, p *structPlan, v reflect.Value) []byte {
 // appendCBORStruct appends a struct; its member always is there even when empty.
 func appendCBORStruct(b []byte, p *structPlan, v reflect.Value, always *field) []byte {
 	n := uint64(0)
-	present := func(f *field) bool { return f.at == inBody && (f == always || !f.empty(v.Field(f.index))) }
-	for _, f := range p.get().members {
+	present := func(f *field) bool { return f == always || !f.empty(v.Field(f.index)) }
+	for _, f := range p.get().body {
 		if present(f) {
 			n++
 		}
 	}
 	b = appendCBORHead(b, cborMap, n)
-	for _, f := range p.members {
+	for _, f := range p.body {
 		if present(f) {
 			b = appendCBOR(appendCBORText(b, f.name), f, v.Field(f.index))
 		}

@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 const xml10 = `<?xml version="1.0" encoding="UTF-8"?>` + "\n"
@@ -82,19 +83,28 @@ func Encode(w http.ResponseWriter, s *Service, p Protocol, op *Operation, out an
 	v = v.Elem()
 	plan := planOf(v.Type()).get()
 	setRequestID(w, s, requestID)
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	b, contentType := (*buffer)[:0], ""
 	switch p {
 	case EC2Query:
-		return writeBody(w, "text/xml;charset=UTF-8", http.StatusOK, appendEC2(nil, s, op, plan, v, requestID))
+		b, contentType = appendEC2(b, s, op, plan, v, requestID), "text/xml;charset=UTF-8"
 	case Query:
-		return writeBody(w, "text/xml", http.StatusOK, appendQuery(nil, s, op, plan, v, requestID))
+		b, contentType = appendQuery(b, s, op, plan, v, requestID), "text/xml"
 	case JSON10, JSON11:
-		return writeBody(w, jsonType(p), http.StatusOK, appendJSONOutput(nil, plan, v))
+		b, contentType = appendJSONOutput(b, plan, v), jsonType(p)
 	case CBOR:
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
-		return writeBody(w, "application/cbor", http.StatusOK, appendCBOROutput(nil, plan, v))
+		b, contentType = appendCBOROutput(b, plan, v), "application/cbor"
+	default:
+		return encodeREST(w, s, p, op, plan, v)
 	}
-	return encodeREST(w, s, p, op, plan, v)
+	*buffer = b
+	return writeBody(w, contentType, http.StatusOK, b)
 }
+
+// buffers holds what answers are encoded into; the collector empties it.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
 // EncodeError answers a request with an error. Op is nil when none matched.
 func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e *Error, requestID string) {

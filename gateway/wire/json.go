@@ -45,9 +45,9 @@ func appendJSONOutput(b []byte, p *structPlan, v reflect.Value) []byte {
 func appendJSONStruct(b []byte, p *structPlan, v reflect.Value) []byte {
 	b = append(b, '{')
 	start := len(b)
-	for _, f := range p.get().members {
+	for _, f := range p.get().body {
 		fv := v.Field(f.index)
-		if f.at != inBody || f.empty(fv) {
+		if f.empty(fv) {
 			continue
 		}
 		if len(b) > start {

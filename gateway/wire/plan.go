@@ -83,11 +83,13 @@ type structPlan struct {
 	typ  reflect.Type
 	once sync.Once
 
-	members []*field
-	byName  map[string]*field // members in the body
-	byParam map[string]*field
-	list    *field // the only list among the members, if there is just one
-	payload *field
+	members    []*field
+	body       []*field          // members in the body
+	attributes []*field          // members in attributes of the struct's element
+	byName     map[string]*field // both of these
+	byParam    map[string]*field
+	list       *field // the only list among the members, if there is just one
+	payload    *field
 }
 
 // plans holds a *structPlan for each reflect.Type of a struct.
@@ -116,12 +118,17 @@ func (p *structPlan) build() {
 		f := newField(sf.Name, sf.Tag.Get("wire"), sf.Type)
 		f.index = i
 		p.members = append(p.members, f)
+		switch f.at {
+		case inBody:
+			p.body = append(p.body, f)
+		case inAttribute:
+			p.attributes = append(p.attributes, f)
+		case inPayload:
+			p.payload = f
+		}
 		if f.at == inBody || f.at == inAttribute {
 			p.byName[f.name] = f
 			p.byParam[f.param] = f
-		}
-		if f.at == inPayload {
-			p.payload = f
 		}
 		if f.kind == listKind && f.at == inBody {
 			p.list = f

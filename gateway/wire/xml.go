@@ -28,8 +28,8 @@ func (e xmlEncoder) output(b []byte, p *structPlan, v reflect.Value) []byte {
 }
 
 func (e xmlEncoder) members(b []byte, p *structPlan, v reflect.Value) []byte {
-	for _, f := range p.get().members {
-		if fv := v.Field(f.index); f.at == inBody && !f.empty(fv) {
+	for _, f := range p.get().body {
+		if fv := v.Field(f.index); !f.empty(fv) {
 			b = e.value(b, f, f.name, fv)
 		}
 	}
@@ -87,8 +87,8 @@ func (e xmlEncoder) open(b []byte, f *field, name string, v reflect.Value) []byt
 		b = append(appendXMLText(append(b, `="`...), f.ns), '"')
 	}
 	if f.kind == structKind {
-		for _, a := range f.fields.get().members {
-			if av := v.Field(a.index); a.at == inAttribute && !a.empty(av) {
+		for _, a := range f.fields.get().attributes {
+			if av := v.Field(a.index); !a.empty(av) {
 				b = append(append(append(b, ' '), a.name...), `="`...)
 				b = append(appendXMLText(b, av.Elem().String()), '"')
 			}
@@ -118,15 +118,25 @@ func appendClose(b []byte, name string) []byte {
 	return append(append(append(b, "</"...), name...), '>')
 }
 
+// plainXML marks the bytes that XML text carries as they are.
+var plainXML = func() (plain [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		plain[c] = !strings.ContainsRune(`&<>"`, c)
+	}
+	plain['\t'], plain['\n'] = true, true
+	return plain
+}()
+
 // appendXMLText appends s as character data or an attribute's value. What XML
 // cannot carry becomes U+FFFD, as in encoding/xml.
 func appendXMLText(b []byte, s string) []byte {
 	last := 0
 	for i := 0; i < len(s); {
-		c, size := rune(s[i]), 1
-		if c >= utf8.RuneSelf {
-			c, size = utf8.DecodeRuneInString(s[i:])
+		if plainXML[s[i]] {
+			i++
+			continue
 		}
+		c, size := utf8.DecodeRuneInString(s[i:])
 		escape := ""
 		switch {
 		case c == '&':
@@ -139,7 +149,7 @@ func appendXMLText(b []byte, s string) []byte {
 			escape = "&quot;"
 		case c == '\r':
 			escape = "&#xD;"
-		case c < ' ' && c != '\t' && c != '\n', c == utf8.RuneError && size == 1, c == 0xFFFE, c == 0xFFFF:
+		case c < ' ', c == utf8.RuneError && size == 1, c == 0xFFFE, c == 0xFFFF:
 			escape = "\uFFFD"
 		}
 		if escape != "" {
@@ -185,8 +195,8 @@ func (d xmlDecoder) structure(p *structPlan, v reflect.Value, start xml.StartEle
 		return malformedf("%s is nested too deeply", path)
 	}
 	for _, a := range start.Attr {
-		for _, f := range p.get().members {
-			if f.at == inAttribute && f.name[strings.IndexByte(f.name, ':')+1:] == a.Name.Local && a.Name.Space != "xmlns" {
+		for _, f := range p.get().attributes {
+			if f.name[strings.IndexByte(f.name, ':')+1:] == a.Name.Local && a.Name.Space != "xmlns" {
 				f.target(v.Field(f.index)).SetString(a.Value)
 			}
 		}
