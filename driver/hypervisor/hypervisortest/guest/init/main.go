@@ -28,7 +28,12 @@ func main() {
 		fmt.Println("guest: broken:", err)
 		off()
 	}
-	go watchButton()
+	button, err := openButton()
+	if err != nil {
+		fmt.Println("guest: broken: no power button:", err)
+		off()
+	}
+	go watch(button)
 	fmt.Println("guest: up")
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
@@ -156,17 +161,26 @@ func put(serial, text string) error {
 	return err
 }
 
-// watchButton powers off when the power button is pressed: event type EV_KEY,
-// code KEY_POWER (linux/input-event-codes.h).
-func watchButton() {
-	f, err := os.Open("/dev/input/event0")
+// openButton opens the power button, which is one of several input devices.
+func openButton() (*os.File, error) {
+	names, err := filepath.Glob("/sys/class/input/event*/device/name")
 	if err != nil {
-		fmt.Println("guest: broken: no power button:", err)
-		return
+		return nil, err
 	}
+	for _, name := range names {
+		if b, err := os.ReadFile(name); err == nil && string(b) == "Power Button\n" {
+			return os.Open("/dev/input/" + filepath.Base(filepath.Dir(filepath.Dir(name))))
+		}
+	}
+	return nil, fmt.Errorf("none among %d input devices", len(names))
+}
+
+// watch powers off when the power button is pressed: event type EV_KEY, code
+// KEY_POWER (linux/input-event-codes.h).
+func watch(button io.Reader) {
 	event := make([]byte, 24)
 	for {
-		if _, err := io.ReadFull(f, event); err != nil {
+		if _, err := io.ReadFull(button, event); err != nil {
 			fmt.Println("guest: broken: power button:", err)
 			return
 		}

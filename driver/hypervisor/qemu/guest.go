@@ -1,0 +1,129 @@
+//go:build linux
+
+package qemu
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vauban-cloud/vauban/driver/hypervisor"
+)
+
+// lookPatience is how long List waits for one guest's engine to answer.
+const lookPatience = 5 * time.Second
+
+// guest is one guest that the host knows, with or without a process.
+type guest struct {
+	id     string
+	folder folder
+
+	mu   sync.Mutex
+	proc *process // guarded by mu; nil when Absent
+}
+
+func (g *guest) process() *process {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.proc
+}
+
+// keep makes p the guest's process, unless it has ended.
+func (g *guest) keep(p *process) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-p.ended:
+	default:
+		g.proc = p
+	}
+}
+
+// drop forgets p, which has ended.
+func (g *guest) drop(p *process) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(p.ended)
+	if g.proc == p {
+		g.proc = nil
+	}
+}
+
+// look asks the engine how the guest is. An engine that does not answer is
+// reported as it was seen last.
+func (g *guest) look(ctx context.Context) hypervisor.Guest {
+	p := g.process()
+	if p == nil {
+		return hypervisor.Guest{ID: g.id}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
+	defer cancel()
+	state, disks, err := p.look(ctx)
+	if p.hasEnded() {
+		return hypervisor.Guest{ID: g.id}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.state, p.disks = state, disks
+	}
+	return hypervisor.Guest{ID: g.id, State: p.state, Starts: p.spec.Starts, Disks: append([]string(nil), p.disks...), PID: p.pid}
+}
+
+// look queries the engine.
+func (p *process) look(ctx context.Context) (hypervisor.State, []string, error) {
+	status, err := p.status(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	devices, err := p.devices(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	var disks []string
+	for id, kind := range devices {
+		if kind == "virtio-blk-pci" {
+			disks = append(disks, id)
+		}
+	}
+	return stateOf(status), disks, nil
+}
+
+// status is QEMU's run state: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html#enum-RunState
+func (p *process) status(ctx context.Context) (string, error) {
+	var answer struct {
+		Status string `json:"status"`
+	}
+	err := p.do(ctx, "query-status", nil, &answer)
+	return answer.Status, err
+}
+
+// stateOf maps QEMU's run state. A guest whose processor cannot go on, for
+// whatever reason of its own, has halted; one that waits for its host runs.
+func stateOf(status string) hypervisor.State {
+	switch status {
+	case "shutdown", "internal-error", "guest-panicked":
+		return hypervisor.Halted
+	default:
+		return hypervisor.Running
+	}
+}
+
+// devices returns the kinds of the named devices, by ID: "virtio-blk-pci", ...
+func (p *process) devices(ctx context.Context) (map[string]string, error) {
+	var list []struct {
+		Name string `json:"name"`
+		Type string `json:"type"`
+	}
+	if err := p.do(ctx, "qom-list", arguments{"path": "/machine/peripheral"}, &list); err != nil {
+		return nil, err
+	}
+	devices := make(map[string]string, len(list))
+	for _, item := range list {
+		if kind, ok := strings.CutPrefix(item.Type, "child<"); ok {
+			devices[item.Name] = strings.TrimSuffix(kind, ">")
+		}
+	}
+	return devices, nil
+}

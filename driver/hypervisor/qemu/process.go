@@ -1,0 +1,207 @@
+//go:build linux
+
+package qemu
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vauban-cloud/vauban/driver/hypervisor"
+	"github.com/vauban-cloud/vauban/driver/hypervisor/qemu/qmp"
+)
+
+var errEnded = errors.New("guest's process has ended")
+
+// process is one QEMU, from its start to its end. Two goroutines belong to it:
+// await, which sees its end, and converse, which keeps the monitor connected.
+type process struct {
+	folder folder
+	spec   hypervisor.Spec
+	pid    int
+	handle *os.File      // a pidfd: it means this process, whatever its number means later
+	child  *exec.Cmd     // nil if it was adopted
+	ended  chan struct{} // closed by guest.drop
+	left   chan struct{} // closed by letGo: the driver is closed
+	leave  sync.Once
+
+	mu        sync.Mutex
+	monitor   *qmp.Client             // guarded by mu; nil while not connected
+	connected chan struct{}           // guarded by mu; closed while monitor is not nil
+	refused   error                   // guarded by mu: why QEMU would not run the guest
+	listeners map[chan qmp.Event]bool // guarded by mu
+	starved   bool                    // guarded by mu: it waits for disk space
+	state     hypervisor.State        // guarded by mu: as seen last
+	disks     []string                // guarded by mu: as seen last
+}
+
+// newProcess returns the process of that number. The caller vouches that the
+// number is the guest's: it is an unreaped child, or is checked afterwards.
+func newProcess(f folder, spec hypervisor.Spec, pid int) (*process, error) {
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("open process %d: %w", pid, err)
+	}
+	p := &process{
+		folder: f, spec: spec, pid: pid, handle: os.NewFile(uintptr(fd), "pidfd"),
+		ended: make(chan struct{}), left: make(chan struct{}), connected: make(chan struct{}),
+		listeners: make(map[chan qmp.Event]bool), state: hypervisor.Running,
+	}
+	for _, disk := range spec.Disks {
+		p.disks = append(p.disks, disk.ID)
+	}
+	return p, nil
+}
+
+// name is what QEMU calls the guest: the folder's path, by which a process is
+// found again. QEMU's options double commas.
+func (f folder) name() string { return strings.ReplaceAll(string(f), ",", ",,") }
+
+// findProcesses returns the numbers of the processes that bear a guest's name,
+// by that name.
+func findProcesses() (map[string][]int, error) {
+	found := make(map[string][]int)
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			continue
+		}
+		if name := nameOf(pid); name != "" {
+			found[name] = append(found[name], pid)
+		}
+	}
+	return found, nil
+}
+
+// nameOf returns what follows "-name" on the process's command line.
+func nameOf(pid int) string {
+	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+	if err != nil {
+		return "" // it has ended
+	}
+	_, after, ok := bytes.Cut(line, []byte("\x00-name\x00"))
+	if !ok {
+		return ""
+	}
+	name, _, _ := bytes.Cut(after, []byte{0})
+	return string(name)
+}
+
+// runsAs reports whether the process is the user's, and nobody else's in part.
+func runsAs(pid, uid int) bool {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return false
+	}
+	for line := range strings.Lines(string(status)) {
+		if ids, ok := strings.CutPrefix(line, "Uid:"); ok {
+			want := strconv.Itoa(uid)
+			return strings.Join(strings.Fields(ids), " ") == strings.Join([]string{want, want, want, want}, " ")
+		}
+	}
+	return false
+}
+
+// hasEnded reports whether the process has ended and was cleaned up after.
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// await returns true when the process has ended, or false when the driver lets go.
+func (p *process) await() bool {
+	raw, err := p.handle.SyscallConn()
+	if err == nil {
+		err = raw.Read(func(fd uintptr) bool {
+			ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a file descriptor
+			n, err := unix.Poll(ready, 0)
+			return err == nil && n == 1
+		})
+	}
+	if err != nil {
+		return false // the handle was closed
+	}
+	if p.child != nil {
+		p.child.Wait() //nolint:errcheck // its output says why it ended
+	}
+	return true
+}
+
+// letGo ends what this process has to do with the guest's.
+func (p *process) letGo() {
+	p.leave.Do(func() {
+		close(p.left)
+		p.handle.Close() //nolint:errcheck // nothing was written
+	})
+}
+
+// kill ends the process at once; nil if it has ended.
+func (p *process) kill() error {
+	raw, err := p.handle.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	if err := raw.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) }); err != nil {
+		return err
+	}
+	if sent != nil && !errors.Is(sent, unix.ESRCH) {
+		return fmt.Errorf("kill process %d: %w", p.pid, sent)
+	}
+	return nil
+}
+
+// end kills the process and waits until nothing is left of it.
+func (p *process) end(ctx context.Context) error {
+	if p.hasEnded() {
+		return nil
+	}
+	if err := p.kill(); err != nil && !p.hasEnded() {
+		return err
+	}
+	select {
+	case <-p.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for the end of process %d: %w", p.pid, ctx.Err())
+	}
+}
+
+// tidy bounds the process's outputs, and wakes it if it waits for disk space.
+func (p *process) tidy(log *slog.Logger) {
+	for _, name := range []string{"console.log", "qemu.log"} {
+		if err := p.folder.trim(name); err != nil && !errors.Is(err, os.ErrNotExist) {
+			log.Warn("output of a guest cannot be trimmed", "guest", p.spec.ID, "err", err)
+		}
+	}
+	p.mu.Lock()
+	starved := p.starved
+	p.starved = false
+	p.mu.Unlock()
+	if starved {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if err := p.do(ctx, "cont", nil, nil); err != nil {
+			log.Warn("guest that waited for disk space was not resumed", "guest", p.spec.ID, "err", err)
+		}
+	}
+}
