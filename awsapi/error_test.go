@@ -1,3 +1,5 @@
+// Package awsapi_test holds the generated packages and their codec against
+// what the AWS SDK for Go really sends and understands.
 package awsapi_test
 
 import (

@@ -252,7 +252,7 @@ var apart = map[string]string{
 	"ResultMetadata":      "of the SDK alone",
 	"DestinationRegion":   "the SDK presigns a copy with its own region",
 	"PresignedUrl":        "the SDK makes it itself",
-	"PolicyExclusionList": "a list of unions; TestSnapshots has it",
+	"PolicyExclusionList": "a list of unions; its snapshot decodes",
 	"ExpiresString":       "the SDK makes it of Expires",
 	"RecursiveLogging":    "newer than the release of the SDK's cloudtrail module",
 }
@@ -265,8 +265,8 @@ var unions = []string{"AnalyticsFilter", "MetricsFilter", "EvaluationCriteria", 
 // skipped are the operations that this test cannot call, with the reason.
 var skipped = map[string]string{
 	"ListDirectoryBuckets":   "the client wants a session of S3 Express first",
-	"UpdateObjectEncryption": "requires a union; TestSnapshots has it",
-	"PutIntegration":         "requires a union; TestSnapshots has it",
+	"UpdateObjectEncryption": "requires a union; its snapshot decodes",
+	"PutIntegration":         "requires a union; its snapshot decodes",
 	"SelectObjectContent":    "answers with an event stream, which the codec does not write",
 	"GetLogObject":           "answers with an event stream, which the codec does not write",
 	"StartLiveTail":          "answers with an event stream, which the codec does not write",

@@ -1,6 +1,4 @@
-// Package awsapi_test holds the generated packages and their codec against
-// what the AWS SDK for Go really sends and understands.
-package awsapi_test
+package wire_test
 
 import (
 	"bytes"
@@ -12,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vauban-cloud/vauban/awsapi/cloudtrail"
 	"github.com/vauban-cloud/vauban/awsapi/cloudwatch"
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/awsapi/elbv2"
@@ -24,13 +23,19 @@ import (
 	"github.com/vauban-cloud/vauban/gateway/wire"
 )
 
+// services are the generated ones, by the name of their module in the AWS SDK for Go.
+var services = map[string]*wire.Service{
+	"ec2": ec2.API(), "sts": sts.API(), "iam": iam.API(), "organizations": organizations.API(), "s3": s3.API(), "kms": kms.API(),
+	"elasticloadbalancingv2": elbv2.API(), "cloudwatch": cloudwatch.API(), "cloudwatchlogs": logs.API(), "cloudtrail": cloudtrail.API(),
+}
+
 // TestSnapshots decodes the request that the SDK has on record for every
 // operation, and finds each of its values again in the input.
 func TestSnapshots(t *testing.T) {
-	for module, s := range map[string]*wire.Service{
-		"ec2": ec2.API(), "sts": sts.API(), "iam": iam.API(), "organizations": organizations.API(), "s3": s3.API(), "kms": kms.API(),
-		"elasticloadbalancingv2": elbv2.API(), "cloudwatch": cloudwatch.API(), "cloudwatchlogs": logs.API(), // cloudtrail has none
-	} {
+	for module, s := range services {
+		if module == "cloudtrail" {
+			continue // has none
+		}
 		t.Run(module, func(t *testing.T) {
 			files, err := filepath.Glob(filepath.Join(moduleDir(t, module), "request_snapshot", "*.request.snap"))
 			if err != nil || len(files) == 0 {

@@ -1,4 +1,4 @@
-package awsapi_test
+package wire_test
 
 import (
 	"bufio"
@@ -85,9 +85,9 @@ func exchange(t *testing.T, parts map[string]string) (decoded, response string) 
 		}
 	}
 	var api *wire.Service
-	for _, c := range clients {
-		if c.api.Name == r.Host {
-			api = c.api
+	for _, s := range services {
+		if s.Name == r.Host {
+			api = s
 		}
 	}
 	w := httptest.NewRecorder()

@@ -1,4 +1,4 @@
-package awsapi_test
+package wire_test
 
 import (
 	"bytes"
