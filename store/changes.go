@@ -7,9 +7,9 @@ import "context"
 // appears once, with its newest state; since 0 yields all living documents.
 // Claims do not appear.
 //
-// Deletions are remembered for the last ten thousand deleted documents at least.
-// Who comes with an older revision than that gets a Change without a Table, and
-// then all living documents: see Change.
+// Only the last few thousand deletions are remembered. Who comes with a revision
+// from before them gets a Change without a Table, and then all living documents:
+// see Change.
 func (s *Store) Changes(ctx context.Context, since int64) ([]Change, int64, error) {
 	for {
 		now := s.state.Load()

@@ -34,8 +34,9 @@ type Engine interface {
 	// Begin takes the right to write, which one process has at a time, and then
 	// does what Read does. The right lasts until the Writer's end.
 	Begin(ctx context.Context, since int64, yield func(Row) error) (Position, Writer, error)
-	// Wait blocks until another process may have written, and returns the
-	// revision heard of. It fails only when ctx ends.
+	// Wait blocks until another process may have written, and returns the revision
+	// that it heard of, or 0 if it may have missed any. It may return for nothing,
+	// and fails only when ctx ends.
 	Wait(ctx context.Context) (int64, error)
 	// Close gives up all that the engine holds. Wait must have returned.
 	Close() error

@@ -115,14 +115,14 @@ func (s *state) scan(k *kind, label, after string, yield func(*entry) bool) {
 	})
 }
 
-// kept is how many deleted documents are remembered at least, unless a single
-// transaction deletes more.
-const kept = 10_000
+// Deletions are forgotten when there are more than most, but for the newest kept,
+// unless a single transaction deletes more.
+const kept, most = 8_000, 10_000
 
 // compact forgets the oldest deletions when too many are remembered. s must be
 // the caller's own.
 func (s *state) compact() {
-	if s.dead.Len() <= 2*kept {
+	if s.dead.Len() <= most {
 		return
 	}
 	dead := slices.SortedFunc(s.dead.Scan, func(a, b *entry) int { return cmp.Compare(a.revision, b.revision) })

@@ -82,7 +82,7 @@ func (s *Store) write(ctx context.Context) {
 				r.answer <- err
 			}
 		case revision := <-s.heard:
-			if revision != s.state.Load().revision {
+			if revision == 0 || revision > s.state.Load().revision {
 				s.reread(ctx)
 			}
 		case <-ctx.Done():
@@ -174,8 +174,8 @@ func (s *state) rows(since int64, data map[*entry][]byte) []Row {
 	return rows
 }
 
-// reread publishes what others have written. If it fails, the next batch catches
-// up or tells its callers why not.
+// reread publishes what others have written. If it fails, the next Wait or batch
+// leads to another try.
 func (s *Store) reread(ctx context.Context) {
 	s.catchUp(func(since int64, yield func(Row) error) (Position, error) { //nolint:errcheck // see above
 		return s.engine.Read(ctx, since, yield)

@@ -9,28 +9,23 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Wait returns the revision of a batch that it has not heard of, its own
-// process's batches included; see store.Engine.
+// Wait returns after every batch of any process, and once in a while; see
+// store.Engine.
 func (e *Engine) Wait(ctx context.Context) (int64, error) {
-	const shortest = 10 * time.Millisecond
-	for pause := shortest; ctx.Err() == nil; {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		revision, err := e.wait(ctx)
 		switch {
-		case err != nil:
-			if e.listen != nil {
-				goodbye(e.listen)
-				e.listen = nil
-			}
-			sleep(ctx, pause)
-			pause = min(2*pause, time.Second)
-		case revision != e.heard:
-			e.heard = revision
+		case ctx.Err() != nil:
+			return 0, ctx.Err()
+		case err == nil:
 			return revision, nil
-		default:
-			pause = shortest
 		}
+		if e.listen != nil {
+			goodbye(e.listen)
+			e.listen = nil
+		}
+		sleep(ctx, pause)
 	}
-	return 0, ctx.Err()
 }
 
 // wait returns the newest revision after a notification or a while.
@@ -41,10 +36,8 @@ func (e *Engine) wait(ctx context.Context) (int64, error) {
 			return 0, err
 		}
 		e.listen = conn
-		if _, err := conn.Exec(ctx, "LISTEN vauban"); err != nil {
-			return 0, err
-		}
-		return e.poll(ctx) // what was notified before
+		_, err = conn.Exec(ctx, "LISTEN vauban")
+		return 0, err
 	}
 	brief, cancel := context.WithTimeout(ctx, poll)
 	defer cancel()

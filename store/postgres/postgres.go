@@ -43,7 +43,6 @@ type Engine struct {
 	id     string    // this process's row in vauban_writer
 	conn   *pgx.Conn // of Read, Begin and the Writer; nil: connect first
 	listen *pgx.Conn // of Wait; nil: connect first
-	heard  int64     // the revision that Wait returned last
 
 	patience time.Duration // the constant, or less in tests
 }

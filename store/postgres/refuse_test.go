@@ -82,6 +82,33 @@ func TestAway(t *testing.T) {
 	}
 }
 
+// TestMissedNotification: what was written while nobody could be notified is heard
+// of when the server is back.
+func TestMissedNotification(t *testing.T) {
+	dsn := server.DSN(t)
+	p, through := newProxy(t, dsn)
+	there, err := postgres.Open(context.Background(), dsn, tally{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	here, err := postgres.Open(context.Background(), through, tally{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	p.setAway(true)
+	if err := there.Update(context.Background(), add); err != nil {
+		t.Fatal(err)
+	}
+	p.setAway(false)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, next, err := here.Changes(ctx, 0); err != nil || next != 1 {
+		t.Errorf("changes up to %d: %v", next, err)
+	}
+}
+
 // TestHungWriter: a process that stops in the middle of a batch loses its right to
 // write, so that the others go on; when it wakes, it runs its batch again.
 func TestHungWriter(t *testing.T) {

@@ -186,7 +186,7 @@ func forgotten(t *testing.T, place Place) {
 
 // deleteMany deletes more documents than are remembered.
 func deleteMany(t *testing.T, s *store.Store) {
-	for part := range 7 {
+	for part := range 4 {
 		update(t, s, func(tx *store.Tx) error {
 			for i := range 3000 {
 				name := fmt.Sprint("many", part, "-", i)
