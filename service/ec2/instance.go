@@ -46,22 +46,22 @@ func (s *Service) DescribeInstanceStatus(ctx context.Context, in *ec2.DescribeIn
 	}
 	found, next, err := listing[cloud.Instance]{
 		operation: "DescribeInstanceStatus", table: instanceTable, prefix: "i", ids: in.InstanceIds,
-		filters: filters, fields: statusFields, max: in.MaxResults, most: 1000, token: in.NextToken,
+		filters: filters, fields: s.statusFields(), max: in.MaxResults, most: 1000, token: in.NextToken,
 	}.of(s, s.DB.View(), caller)
 	if err != nil {
 		return nil, err
 	}
-	return &ec2.DescribeInstanceStatusResult{InstanceStatuses: each(found, showStatus), NextToken: next}, nil
+	return &ec2.DescribeInstanceStatusResult{InstanceStatuses: each(found, s.showStatus), NextToken: next}, nil
 }
 
-func showStatus(i cloud.Instance) ec2.InstanceStatus {
+func (s *Service) showStatus(i cloud.Instance) ec2.InstanceStatus {
 	status, reachable := health(i)
 	summary := &ec2.InstanceStatusSummary{Status: &status, Details: []ec2.InstanceStatusDetails{}}
 	if reachable != "" {
 		summary.Details = append(summary.Details, ec2.InstanceStatusDetails{Name: new(ec2.StatusNameReachability), Status: &reachable})
 	}
 	return ec2.InstanceStatus{
-		InstanceId: &i.ID, AvailabilityZone: &i.Zone, InstanceState: showState(i.State()),
+		InstanceId: &i.ID, AvailabilityZone: &i.Zone, AvailabilityZoneId: new(s.Place.ZoneID(i.Zone)), InstanceState: showState(i.State()), Operator: notManaged(),
 		InstanceStatus: summary, SystemStatus: summary, Events: []ec2.InstanceStatusEvent{},
 	}
 }

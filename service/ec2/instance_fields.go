@@ -171,21 +171,26 @@ func primaryField(r store.Reader, f field[cloud.NetworkInterface]) field[cloud.I
 }
 
 // statusFields are the filters of DescribeInstanceStatus.
-var statusFields = fields[cloud.Instance]{
-	"availability-zone":            one(func(i cloud.Instance) string { return i.Zone }),
-	"instance-state-code":          one(func(i cloud.Instance) string { return strconv.Itoa(int(i.State().Code())) }),
-	"instance-state-name":          one(func(i cloud.Instance) string { return string(i.State()) }),
-	"instance-status.reachability": maybe(reachability),
-	"instance-status.status":       one(healthStatus),
-	"system-status.reachability":   maybe(reachability),
-	"system-status.status":         one(healthStatus),
-	"attached-ebs-status.status":   never[cloud.Instance],
-	"event.code":                   never[cloud.Instance],
-	"event.description":            never[cloud.Instance],
-	"event.instance-event-id":      never[cloud.Instance],
-	"event.not-after":              never[cloud.Instance],
-	"event.not-before":             never[cloud.Instance],
-	"event.not-before-deadline":    never[cloud.Instance],
+func (s *Service) statusFields() fields[cloud.Instance] {
+	type inst = cloud.Instance
+	all := fields[inst]{
+		"availability-zone":            one(func(i inst) string { return i.Zone }),
+		"availability-zone-id":         one(func(i inst) string { return s.Place.ZoneID(i.Zone) }),
+		"instance-state-code":          one(func(i inst) string { return strconv.Itoa(int(i.State().Code())) }),
+		"instance-state-name":          one(func(i inst) string { return string(i.State()) }),
+		"instance-status.reachability": maybe(reachability),
+		"instance-status.status":       one(healthStatus),
+		"operator.managed":             one(fixed[inst]("false")),
+		"system-status.reachability":   maybe(reachability),
+		"system-status.status":         one(healthStatus),
+	}
+	for _, name := range []string{
+		"attached-ebs-status.status", "event.code", "event.description", "event.instance-event-id", "event.not-after",
+		"event.not-before", "event.not-before-deadline", "operator.principal",
+	} {
+		all[name] = never[inst]
+	}
+	return all
 }
 
 func reachability(i cloud.Instance) string {

@@ -198,7 +198,7 @@ func (s *Service) DescribeVolumeStatus(ctx context.Context, in *ec2.DescribeVolu
 	}
 	found, next, err := listing[cloud.Volume]{
 		operation: "DescribeVolumeStatus", table: volumeTable, prefix: "vol", ids: in.VolumeIds,
-		filters: in.Filters, fields: volumeStatusFields, max: in.MaxResults, most: 1000, token: in.NextToken,
+		filters: in.Filters, fields: s.volumeStatusFields(), max: in.MaxResults, most: 1000, token: in.NextToken,
 	}.of(s, s.DB.View(), caller)
 	if err != nil {
 		return nil, err
@@ -206,7 +206,7 @@ func (s *Service) DescribeVolumeStatus(ctx context.Context, in *ec2.DescribeVolu
 	show := func(v cloud.Volume) ec2.VolumeStatusItem {
 		status := volumeHealth(v)
 		enabled := ec2.VolumeStatusDetails{Name: new(ec2.VolumeStatusNameIoEnabled), Status: new(ioEnabled(v))}
-		performance := ec2.VolumeStatusDetails{Name: new(ec2.VolumeStatusNameIoPerformance), Status: new("not-applicable")}
+		performance := ec2.VolumeStatusDetails{Name: new(ec2.VolumeStatusNameIoPerformance), Status: new(notApplicable)}
 		return ec2.VolumeStatusItem{
 			VolumeId: &v.ID, AvailabilityZone: &v.Zone, AvailabilityZoneId: new(s.Place.ZoneID(v.Zone)),
 			VolumeStatus: &ec2.VolumeStatusInfo{Status: &status, Details: []ec2.VolumeStatusDetails{enabled, performance}},
@@ -216,22 +216,30 @@ func (s *Service) DescribeVolumeStatus(ctx context.Context, in *ec2.DescribeVolu
 	return &ec2.DescribeVolumeStatusResult{VolumeStatuses: each(found, show), NextToken: next}, nil
 }
 
-var volumeStatusFields = fields[cloud.Volume]{
-	"action.code":        never[cloud.Volume],
-	"action.description": never[cloud.Volume],
-	"action.event-id":    never[cloud.Volume],
-	"availability-zone":  one(func(v cloud.Volume) string { return v.Zone }),
-	"event.description":  never[cloud.Volume],
-	"event.event-id":     never[cloud.Volume],
-	"event.event-type":   never[cloud.Volume],
-	"event.not-after":    never[cloud.Volume],
-	"event.not-before":   never[cloud.Volume],
-	"volume-status.details-name": func(_ cloud.Volume, is func(string) bool) bool {
-		return is(ec2.VolumeStatusNameIoEnabled) || is(ec2.VolumeStatusNameIoPerformance)
-	},
-	"volume-status.details-status": func(v cloud.Volume, is func(string) bool) bool { return is(ioEnabled(v)) || is("not-applicable") },
-	"volume-status.status":         one(volumeHealth),
+// volumeStatusFields are the filters of DescribeVolumeStatus.
+func (s *Service) volumeStatusFields() fields[cloud.Volume] {
+	type vol = cloud.Volume
+	all := fields[vol]{
+		"availability-zone":    one(func(v vol) string { return v.Zone }),
+		"availability-zone-id": one(func(v vol) string { return s.Place.ZoneID(v.Zone) }),
+		"operator.managed":     flag(func(vol) bool { return false }),
+		"volume-status.details-name": func(_ vol, is func(string) bool) bool {
+			return is(ec2.VolumeStatusNameIoEnabled) || is(ec2.VolumeStatusNameIoPerformance)
+		},
+		"volume-status.details-status": func(v vol, is func(string) bool) bool { return is(ioEnabled(v)) || is(notApplicable) },
+		"volume-status.status":         one(volumeHealth),
+	}
+	for _, name := range []string{
+		"action.code", "action.description", "action.event-id", "event.description", "event.event-id", "event.event-type",
+		"event.not-after", "event.not-before", "operator.principal",
+	} {
+		all[name] = never[vol]
+	}
+	return all
 }
+
+// notApplicable is the status of what is not measured.
+const notApplicable = "not-applicable"
 
 func volumeHealth(v cloud.Volume) string {
 	switch {
