@@ -27,26 +27,34 @@ const (
 func (f *fault) Error() string { return f.path + ": " + f.text }
 
 func malformedf(format string, args ...any) *fault {
-	return &fault{kind: malformed, text: fmt.Sprintf(format, args...)}
+	return &fault{kind: malformed, text: shorten(fmt.Sprintf(format, args...), 4*maxRepeated)}
 }
 
 // invalidValue is the fault of a member whose value is not what was expected.
 func invalidValue(path, value, expected string) *fault {
-	if len(value) > 64 {
-		value = value[:64] + "..."
+	return &fault{invalid, path, fmt.Sprintf("Value (%s) for parameter %s is invalid. Expected %s.", shorten(value, maxRepeated), shorten(path, maxRepeated), expected)}
+}
+
+// maxRepeated bounds what a message repeats of a request, in bytes.
+const maxRepeated = 128
+
+func shorten(s string, most int) string {
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
 	}
-	return &fault{invalid, path, fmt.Sprintf("Value (%s) for parameter %s is invalid. Expected %s.", value, path, expected)}
+	return s
 }
 
 // error puts the fault into the words of the protocol.
 func (f *fault) error(p Protocol) *Error {
-	null := fmt.Sprintf("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", f.path)
-	unrecognized := fmt.Sprintf("The parameter %s is not recognized", f.path)
+	path := shorten(f.path, maxRepeated)
+	null := fmt.Sprintf("1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", path)
+	unrecognized := fmt.Sprintf("The parameter %s is not recognized", path)
 	var code, message string
 	switch p {
 	case EC2Query:
 		code = [...]string{"MalformedQueryString", "MissingParameter", "InvalidParameterValue", "UnknownParameter"}[f.kind]
-		message = [...]string{f.text, "The request must contain the parameter " + f.path, f.text, unrecognized}[f.kind]
+		message = [...]string{f.text, "The request must contain the parameter " + path, f.text, unrecognized}[f.kind]
 	case Query:
 		code = [...]string{"MalformedQueryString", "ValidationError", "InvalidParameterValue", "InvalidQueryParameter"}[f.kind]
 		message = [...]string{f.text, null, f.text, unrecognized}[f.kind]
@@ -54,7 +62,7 @@ func (f *fault) error(p Protocol) *Error {
 		code = [...]string{"MalformedXML", "InvalidRequest", "InvalidArgument", "MalformedXML"}[f.kind]
 		message = [...]string{
 			"The XML you provided was not well-formed or did not validate against our published schema: " + f.text,
-			"The request must contain " + f.path, f.text, "The XML you provided has the unknown element " + f.path,
+			"The request must contain " + path, f.text, "The XML you provided has the unknown element " + path,
 		}[f.kind]
 	default:
 		code = [...]string{"SerializationException", "ValidationException", "SerializationException", "ValidationException"}[f.kind]

@@ -78,6 +78,7 @@ func (s *Service) protocol(r *http.Request) Protocol {
 }
 
 func unknownOperation(p Protocol, name string) *Error {
+	name = shorten(name, maxRepeated)
 	switch p {
 	case EC2Query, Query:
 		return badRequest("InvalidAction", "The action "+name+" is not valid for this web service.")

@@ -77,11 +77,12 @@ const (
 // direction: what they say a client sends is decoded, and what they say it
 // reads is compared with what is encoded.
 func TestProtocols(t *testing.T) {
+	dir := protocolTests(t)
 	for _, file := range []string{
 		"input/ec2", "input/json", "input/query", "input/rest-json", "input/rest-xml",
 		"output/ec2", "output/json", "output/query", "output/rest-json", "output/rest-xml",
 	} {
-		text, err := os.ReadFile(filepath.Join(protocolTests(t), file+".json"))
+		text, err := os.ReadFile(filepath.Join(dir, file+".json"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,7 +63,7 @@ func parseForms(forms ...string) ([]param, error) {
 	slices.SortFunc(params, func(a, b param) int { return comparePaths(a.key, b.key) })
 	for i := 1; i < len(params); i++ {
 		if params[i].key == params[i-1].key {
-			return nil, malformedf("The parameter %s is given more than once", params[i].key)
+			return nil, malformedf("The parameter %s is given more than once", shorten(params[i].key, maxRepeated))
 		}
 	}
 	return params, nil
@@ -102,7 +102,7 @@ func next(params []param, off int) (component string, group, rest []param) {
 // structure decodes the parameters, whose common path ends before off, into v.
 func (d queryDecoder) structure(p *structPlan, v reflect.Value, params []param, off, depth int) error {
 	if depth > maxDepth {
-		return malformedf("The parameter %s is nested too deeply", params[0].key)
+		return malformedf("The parameter %s is nested too deeply", shorten(params[0].key, maxRepeated))
 	}
 	for path := ""; len(params) > 0; {
 		var component string
