@@ -134,13 +134,7 @@ func start(t testing.TB, edit ...func(*gateway.Config)) *server {
 			defer s.mu.Unlock()
 			s.records = append(s.records, r)
 		},
-		Endpoints: []gateway.Endpoint{
-			{API: ec2.API(), Impl: s.compute},
-			{API: sts.API(), Impl: &stsservice.Service{Authz: policy.AccountRule{}}},
-			{API: iam.API()},
-			{API: kms.API(), Impl: keyring{}},
-			{API: s3.API(), Impl: s.objects},
-		},
+		Endpoints: testEndpoints(s),
 	}
 	for _, e := range edit {
 		e(&cfg)
@@ -164,6 +158,17 @@ func start(t testing.TB, edit ...func(*gateway.Config)) *server {
 		<-s.stopped
 	})
 	return s
+}
+
+// testEndpoints are the APIs of the tests.
+func testEndpoints(s *server) []gateway.Endpoint {
+	return []gateway.Endpoint{
+		{API: ec2.API(), Impl: s.compute},
+		{API: sts.API(), Impl: &stsservice.Service{Authz: policy.AccountRule{}}},
+		{API: iam.API()},
+		{API: kms.API(), Impl: keyring{}},
+		{API: s3.API(), Impl: s.objects},
+	}
 }
 
 // last returns the audit record of the last request, which is written a moment
