@@ -84,7 +84,7 @@ func (s *Service) visibleImages(c cloud.Caller, ids []string) (iter.Seq[cloud.Im
 // visibleImage returns the image of that ID if the caller may start it.
 func visibleImage(r store.Reader, c cloud.Caller, id string) (cloud.Image, bool) {
 	i, ok := imageTable.Get(r, id)
-	return i, ok && (i.Public || i.Account == c.Account)
+	return i, ok && i.Available() && (i.Public || i.Account == c.Account)
 }
 
 // ownedBy applies the owners of a request: account IDs, "self", or the alias of
@@ -177,6 +177,8 @@ var imageFields = fields[cloud.Image]{
 	"product-code":         never[cloud.Image],
 	"product-code.type":    never[cloud.Image],
 	"ramdisk-id":           never[cloud.Image],
+	"source-image-id":      never[cloud.Image],
+	"source-image-region":  never[cloud.Image],
 	"source-instance-id":   never[cloud.Image],
 	"sriov-net-support":    never[cloud.Image],
 	"state-reason-code":    never[cloud.Image],

@@ -22,7 +22,12 @@ const (
 // of the operator's and one of bob's, and the key pair "key" of alice's.
 func newGuestRig(t testing.TB) *rig {
 	t.Helper()
-	r := newRig(t)
+	return newGuestRigWith(t, cloud.NewID)
+}
+
+func newGuestRigWith(t testing.TB, newID func(prefix string) string) *rig {
+	t.Helper()
+	r := newRigWith(t, newID)
 	r.addHost(hostA, 0)
 	r.addHost(hostB, 1)
 	r.update(func(tx *store.Tx) error {

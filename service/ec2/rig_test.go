@@ -36,6 +36,12 @@ type rig struct {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
+	return newRigWith(t, cloud.NewID)
+}
+
+// newRigWith is newRig with other IDs.
+func newRigWith(t testing.TB, newID func(prefix string) string) *rig {
+	t.Helper()
 	db, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "db"), cloud.Documents()...)
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +50,7 @@ func newRig(t testing.TB) *rig {
 	r := &rig{TB: t}
 	r.clock.Store(1_700_000_000)
 	r.Service = &Service{
-		DB: db, Authz: everybody{}, Place: cloud.DefaultPlace(), NewID: cloud.NewID,
+		DB: db, Authz: everybody{}, Place: cloud.DefaultPlace(), NewID: newID,
 		Now:        func() time.Time { return time.Unix(r.clock.Load(), 0).UTC() },
 		PublicPool: netip.MustParsePrefix("100.64.0.0/24"), PageKey: []byte("a key of the rig"),
 	}
