@@ -105,10 +105,11 @@ func (s *Store) catchUp(read func(since int64, yield func(Row) error) (Position,
 	if p.Horizon > own.revision {
 		newer = newState(own.schema) // deletions that we do not know of are forgotten
 	}
-	newer.revision, newer.horizon = p.Revision, p.Horizon
+	newer.revision = p.Revision
 	for _, e := range entries {
 		newer.put(e)
 	}
+	newer.forget(p.Horizon)
 	s.publish(newer)
 	return nil
 }

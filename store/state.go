@@ -126,9 +126,17 @@ func (s *state) compact() {
 		return
 	}
 	dead := slices.SortedFunc(s.dead.Scan, func(a, b *entry) int { return cmp.Compare(a.revision, b.revision) })
-	s.horizon = dead[len(dead)-kept-1].revision
-	for _, e := range dead {
-		if e.revision <= s.horizon {
+	s.forget(dead[len(dead)-kept-1].revision)
+}
+
+// forget drops what was deleted up to the horizon. s must be the caller's own.
+func (s *state) forget(horizon int64) {
+	if horizon <= s.horizon {
+		return
+	}
+	s.horizon = horizon
+	for _, e := range s.dead.Items() {
+		if e.revision <= horizon {
 			s.dead.Delete(e)
 			s.recent.Delete(e)
 		}

@@ -76,7 +76,14 @@ func (m *memory) Commit(rows []store.Row, p store.Position) error {
 	m.commits++
 	m.disk.mu.Lock()
 	defer m.disk.mu.Unlock()
+	old := m.disk.position
+	if p.Revision <= old.Revision || p.Horizon < old.Horizon || p.Horizon > p.Revision {
+		panic(fmt.Sprintf("commit of position %v after %v", p, old))
+	}
 	for _, r := range rows {
+		if r.Revision <= old.Revision || r.Revision > p.Revision {
+			panic(fmt.Sprintf("commit of %s %s at %d, between %v and %v", r.Table, r.Key, r.Revision, old, p))
+		}
 		m.disk.rows[r.Table+"\x00"+r.Key] = r
 	}
 	maps.DeleteFunc(m.disk.rows, func(_ string, r store.Row) bool { return r.Data == nil && r.Revision <= p.Horizon })

@@ -57,6 +57,11 @@ func (e *Engine) rows(ctx context.Context, since int64, p store.Position, yield 
 	if p.Horizon > since {
 		since = 0
 	}
+	if since > 0 { // all rows may take as long as they do
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, e.patience)
+		defer cancel()
+	}
 	rows, err := e.conn.Query(ctx, "SELECT tbl, key, revision, data FROM vauban_document WHERE revision > $1", since)
 	if err != nil {
 		return e.failed("read", err)

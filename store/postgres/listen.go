@@ -31,6 +31,8 @@ func (e *Engine) Wait(ctx context.Context) (int64, error) {
 // wait returns the newest revision after a notification or a while.
 func (e *Engine) wait(ctx context.Context) (int64, error) {
 	if e.listen == nil {
+		ctx, cancel := context.WithTimeout(ctx, e.patience)
+		defer cancel()
 		conn, err := pgx.ConnectConfig(ctx, e.config)
 		if err != nil {
 			return 0, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/store"
 	"github.com/vauban-cloud/vauban/store/postgres"
+	"github.com/vauban-cloud/vauban/store/postgres/pgtest"
 )
 
 // TestRefused: what cannot work is refused at once, with the remedy.
@@ -53,6 +54,18 @@ func TestRefused(t *testing.T) {
 				t.Errorf("refused after %v", took)
 			}
 		})
+	}
+}
+
+func TestFsyncOff(t *testing.T) {
+	careless, err := pgtest.Start("fsync=off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer careless.Stop()
+	_, err = postgres.Open(context.Background(), careless.DSN(t))
+	if err == nil || !strings.Contains(err.Error(), "set fsync = on") {
+		t.Errorf("error %v", err)
 	}
 }
 

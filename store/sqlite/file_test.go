@@ -258,3 +258,17 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%d documents after opening again, want %d", n, written+1)
 	}
 }
+
+// TestDurable: SQLite ignores a setting that it does not understand.
+func TestDurable(t *testing.T) {
+	e, err := sqlite.New(t.Context(), filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	for name, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "busy_timeout": "10000"} {
+		if got, err := e.Pragma(t.Context(), name); got != want || err != nil {
+			t.Errorf("%s is %s, want %s; %v", name, got, want, err)
+		}
+	}
+}

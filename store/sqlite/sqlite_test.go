@@ -19,7 +19,7 @@ func place(path string) storetest.Place {
 
 func TestConformance(t *testing.T) { storetest.Run(t, fresh) }
 
-func TestModel(t *testing.T) { storetest.Model(t, fresh, 30) }
+func TestModel(t *testing.T) { storetest.Model(t, fresh, 25) }
 
 func TestFaults(t *testing.T) { storetest.Faults(t, fresh) }
 
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 func TestCrashes(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	storetest.Crashes{Where: path, Place: place(path), Rounds: 20}.Run(t)
+	storetest.Crashes{Where: path, Place: place(path), Rounds: 15}.Run(t)
 }
 
 func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, fresh) }

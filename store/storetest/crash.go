@@ -161,11 +161,9 @@ func (c Crashes) round(t *testing.T, round string) (acknowledged [crashWriters]i
 	child := exec.Command(os.Args[0])
 	child.Env = append(os.Environ(), childWhere+"="+c.Where, childRound+"="+round)
 	child.Stderr = os.Stderr
-	stdin, err := child.StdinPipe()
-	if err != nil {
+	if _, err := child.StdinPipe(); err != nil { // it ends with this process
 		t.Fatal(err)
 	}
-	defer stdin.Close()
 	out, err := child.StdoutPipe()
 	if err == nil {
 		err = child.Start()
@@ -173,8 +171,11 @@ func (c Crashes) round(t *testing.T, round string) (acknowledged [crashWriters]i
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer child.Wait() //nolint:errcheck // it was killed
-	watchdog := time.AfterFunc(30*time.Second, func() { child.Process.Kill() })
+	defer func() {
+		child.Process.Kill() //nolint:errcheck // it may have ended
+		child.Wait()         //nolint:errcheck // it was killed
+	}()
+	watchdog := time.AfterFunc(time.Minute, func() { child.Process.Kill() })
 	defer func() {
 		if !watchdog.Stop() {
 			t.Error("the child did not get far enough")

@@ -31,16 +31,18 @@ type Server struct {
 	as       *syscall.Credential
 	process  *os.Process
 	exited   chan struct{} // closed when process has ended
+	settings []string
 	schemas  atomic.Int64
 }
 
-// Start makes a server and starts it. Stop must be called.
-func Start() (*Server, error) {
+// Start makes a server and starts it, with settings like "fsync=off" if any. Stop
+// must be called.
+func Start(settings ...string) (*Server, error) {
 	initdb, err := program("initdb")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{postgres: filepath.Join(filepath.Dir(initdb), "postgres")}
+	s := &Server{postgres: filepath.Join(filepath.Dir(initdb), "postgres"), settings: settings}
 	if s.dir, err = os.MkdirTemp("", "pgtest-"); err != nil {
 		return nil, err
 	}
@@ -133,6 +135,9 @@ func (s *Server) launch() error {
 	defer log.Close()
 	cmd := exec.Command(s.postgres, "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=on",
 		"-c", "max_connections=50", "-c", "shared_buffers=32MB")
+	for _, setting := range s.settings {
+		cmd.Args = append(cmd.Args, "-c", setting)
+	}
 	cmd.Dir, cmd.Stdout, cmd.Stderr = s.dir, log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
 	started, exited := make(chan error), make(chan struct{})

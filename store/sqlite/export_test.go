@@ -1,0 +1,8 @@
+package sqlite
+
+import "context"
+
+// Pragma returns a setting of the connection that writes.
+func (e *Engine) Pragma(ctx context.Context, name string) (value string, err error) {
+	return value, e.db.QueryRowContext(ctx, "PRAGMA "+name).Scan(&value)
+}
