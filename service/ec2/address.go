@@ -68,7 +68,7 @@ func (s *Service) recoverPublic(tx *store.Tx, asked, owner string) (netip.Addr, 
 		return addr, err
 	}
 	first, count := s.publicRange()
-	if !addr.Is4() || offset(first, addr) < 0 || offset(first, addr) >= count {
+	if offset(first, addr) < 0 || offset(first, addr) >= count {
 		return addr, errNoAddress(asked)
 	}
 	var taken *store.ClaimedError
@@ -85,10 +85,11 @@ func (s *Service) checkBorderGroup(group *string) error {
 	return nil
 }
 
+// publicAddress reads an address as the API writes it.
 func publicAddress(s string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(s)
-	if err != nil {
-		return addr, invalid("publicIp", s, "This is not an IP address.")
+	if err != nil || !addr.Is4() {
+		return addr, cloud.Errorf("InvalidAddress.Malformed", "Invalid IPv4 address: '%s'", s)
 	}
 	return addr, nil
 }

@@ -61,8 +61,8 @@ func TestAllocateAddress(t *testing.T) {
 		{"the pool's own", ec2.AllocateAddressRequest{Address: new("100.64.0.0")}, "InvalidAddress.NotFound"},
 		{"the pool's last", ec2.AllocateAddressRequest{Address: new("100.64.0.255")}, "InvalidAddress.NotFound"},
 		{"outside the pool", ec2.AllocateAddressRequest{Address: new("8.8.8.8")}, "InvalidAddress.NotFound"},
-		{"IPv6", ec2.AllocateAddressRequest{Address: new("::1")}, "InvalidAddress.NotFound"},
-		{"no address", ec2.AllocateAddressRequest{Address: new("100.64.0")}, "InvalidParameterValue"},
+		{"IPv6", ec2.AllocateAddressRequest{Address: new("::1")}, "InvalidAddress.Malformed"},
+		{"no address", ec2.AllocateAddressRequest{Address: new("100.64.0")}, "InvalidAddress.Malformed"},
 		{"dry run", ec2.AllocateAddressRequest{DryRun: new(true)}, "DryRunOperation"},
 	} {
 		out, err := r.AllocateAddress(r.ctx, &c.in)
@@ -306,7 +306,7 @@ func TestDescribeAddresses(t *testing.T) {
 		{"bob's ID", ec2.DescribeAddressesRequest{AllocationIds: []string{*bobs.AllocationId}}, 0, "InvalidAllocationID.NotFound"},
 		{"bob's address", ec2.DescribeAddressesRequest{PublicIps: []string{*bobs.PublicIp}}, 0, "InvalidAddress.NotFound"},
 		{"free address", ec2.DescribeAddressesRequest{PublicIps: []string{"100.64.0.254"}}, 0, "InvalidAddress.NotFound"},
-		{"no address", ec2.DescribeAddressesRequest{PublicIps: []string{"1.2.3"}}, 0, "InvalidParameterValue"},
+		{"no address", ec2.DescribeAddressesRequest{PublicIps: []string{"1.2.3"}}, 0, "InvalidAddress.Malformed"},
 		{"dry run", ec2.DescribeAddressesRequest{DryRun: new(true)}, 0, "DryRunOperation"},
 	} {
 		out, err := r.DescribeAddresses(r.ctx, &c.in)

@@ -100,8 +100,8 @@ func TestCreateTagsErrors(t *testing.T) {
 	}{
 		{"no resources", ec2.CreateTagsRequest{Tags: tags("a", "b")}, "MissingParameter", "The request must contain the parameter resourceIdSet"},
 		{"no tags", ec2.CreateTagsRequest{Resources: vpc}, "MissingParameter", "The request must contain the parameter tagSet"},
-		{"no key", ec2.CreateTagsRequest{Resources: vpc, Tags: []ec2.Tag{{Value: new("b")}}}, "InvalidParameterValue", "Tag key cannot be empty."},
-		{"empty key", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("", "b")}, "InvalidParameterValue", "Tag key cannot be empty."},
+		{"no key", ec2.CreateTagsRequest{Resources: vpc, Tags: []ec2.Tag{{Value: new("b")}}}, "InvalidTagKey.Malformed", "Tag keys cannot be empty or null."},
+		{"empty key", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("", "b")}, "InvalidTagKey.Malformed", "Tag keys cannot be empty or null."},
 		{"no value", ec2.CreateTagsRequest{Resources: vpc, Tags: []ec2.Tag{{Key: new("a")}}}, "InvalidParameterValue", "Tag value cannot be null. Use empty string instead."},
 		{"key of 128", ec2.CreateTagsRequest{Resources: vpc, Tags: tags(strings.Repeat("é", 128), "b")}, "", ""},
 		{"key of 129", ec2.CreateTagsRequest{Resources: vpc, Tags: tags(strings.Repeat("k", 129), "b")}, "InvalidParameterValue", "Tag key exceeds the maximum length of 128 characters"},
@@ -151,7 +151,7 @@ func TestDeleteTags(t *testing.T) {
 	}
 	want(t, "dry run", r.untag(ec2.DeleteTagsRequest{Resources: vpc, DryRun: new(true)}), "DryRunOperation")
 	want(t, "no resources", r.untag(ec2.DeleteTagsRequest{Tags: tags("a", "1")}), "MissingParameter")
-	want(t, "empty key", r.untag(ec2.DeleteTagsRequest{Resources: vpc, Tags: tags("", "1")}), "InvalidParameterValue")
+	want(t, "empty key", r.untag(ec2.DeleteTagsRequest{Resources: vpc, Tags: tags("", "1")}), "InvalidTagKey.Malformed")
 	want(t, "bob's", r.untag(ec2.DeleteTagsRequest{Resources: []string{r.bobs.VPC.ID}}), "InvalidVpcID.NotFound")
 	want(t, "other value", r.untag(ec2.DeleteTagsRequest{Resources: vpc, Tags: tags("a", "2", "b", "")}), "")
 	left("other value", "vpc a=1", "vpc b=2", "vpc c=", "vpc d=4")

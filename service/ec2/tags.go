@@ -82,7 +82,7 @@ func addTags(old map[string]string, tags []ec2.Tag) (map[string]string, error) {
 func checkTagKey(key string) error {
 	switch {
 	case key == "":
-		return cloud.Errorf("InvalidParameterValue", "Tag key cannot be empty.")
+		return cloud.Errorf("InvalidTagKey.Malformed", "Tag keys cannot be empty or null.")
 	case len(key) >= 4 && strings.EqualFold(key[:4], "aws:"):
 		return cloud.Errorf("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
 	case utf8.RuneCountInString(key) > maxTagKey:

@@ -55,11 +55,11 @@ func (s *Service) once(tx *store.Tx, c cloud.Caller, operation string, token *st
 // checkClientToken refuses tokens that are too long or not ASCII.
 func checkClientToken(token string) error {
 	if len(token) > maxClientToken {
-		return cloud.Errorf("InvalidParameterValue", "Client token '%s' is longer than %d characters", token, maxClientToken)
+		return cloud.Errorf("InvalidParameterValue", "The client token is longer than %d characters", maxClientToken)
 	}
 	for _, r := range token {
 		if r < ' ' || r > '~' {
-			return cloud.Errorf("InvalidParameterValue", "Client token contains characters that are not printable ASCII")
+			return cloud.Errorf("InvalidParameterValue", "The client token has characters that are not printable ASCII")
 		}
 	}
 	return nil
