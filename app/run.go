@@ -151,7 +151,7 @@ func (r *running) wire() (err error) {
 	})
 	authz := policy.AccountRule{}
 	r.gateway, err = gateway.New(gateway.Config{
-		Region: r.cfg.Place.Region, Credentials: credentials{r.db}, Log: r.log.With("room", "gateway"), Now: time.Now,
+		Region: r.cfg.Place.Region, Credentials: credentials{r.db}, Rate: gateway.DefaultRate, Log: r.log.With("room", "gateway"), Now: time.Now,
 		Endpoints: endpoints(&ec2service.Service{
 			DB: r.db, Authz: authz, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
 			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,

@@ -27,10 +27,10 @@ func (i Image) Available() bool { return !i.Pending && !i.Retired }
 // Table is "image".
 func (Image) Table() string { return "image" }
 
-// Labels finds the images of an account, and the public ones.
+// Labels finds the images of an account, and the public ones that are available.
 func (i Image) Labels() []string {
 	l := []string{AccountLabel(i.Account)}
-	if i.Public {
+	if i.Public && i.Available() {
 		l = append(l, "public")
 	}
 	return l
