@@ -27,7 +27,8 @@ func (d *Driver) Console(_ context.Context, id string) ([]byte, error) {
 }
 
 // Serial connects to the guest's serial port, of which one caller at a time has
-// the use. ErrNoGuest if it has no process.
+// the use. A caller that does not read stops the guest's writing; what the guest
+// has not read when the connection is closed is lost. ErrNoGuest if it has no process.
 func (d *Driver) Serial(_ context.Context, id string) (net.Conn, error) {
 	g := d.guest(id)
 	if g == nil || g.process() == nil {

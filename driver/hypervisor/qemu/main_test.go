@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -207,7 +208,7 @@ var commands atomic.Int64 // numbers that no other command bears
 func (i inside) ask(command string) string {
 	i.t.Helper()
 	number := commands.Add(1)
-	i.send(fmt.Sprintf("%d %s\n", number, command))
+	defer i.send(fmt.Sprintf("%d %s\n", number, command))()
 	prefix := fmt.Sprintf("\nguest: %d ", number)
 	var result string
 	i.console("answer to "+command, func(text string) bool {
@@ -221,7 +222,9 @@ func (i inside) ask(command string) string {
 	return result
 }
 
-func (i inside) send(text string) {
+// send types the text. The port drops what the guest has not read yet when it is
+// closed, so that is left to the caller.
+func (i inside) send(text string) (hangUp func()) {
 	i.t.Helper()
 	conn, err := i.e.(interface {
 		Serial(ctx context.Context, id string) (net.Conn, error)
@@ -229,10 +232,11 @@ func (i inside) send(text string) {
 	if err != nil {
 		i.t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // test
 	if _, err := conn.Write([]byte(text)); err != nil {
 		i.t.Fatal(err)
 	}
+	go io.Copy(io.Discard, conn)   //nolint:errcheck // until hangUp
+	return func() { conn.Close() } //nolint:errcheck // test
 }
 
 // console waits until the console's text is as wanted.
@@ -268,5 +272,7 @@ func (i inside) Serials() []string {
 
 func (i inside) PowerOff() {
 	i.t.Helper()
-	i.send("0 off\n")
+	line := fmt.Sprintf("%d off\n", commands.Add(1))
+	defer i.send(line)()
+	i.console("echo of "+line, func(text string) bool { return strings.Contains(text, line) })
 }

@@ -3,7 +3,7 @@
 //
 // A command is a line "<number> <verb> <arguments>"; the answer is the line
 // "guest: <number> <result>". Verbs: disks (the serial numbers of the disks it
-// sees), get and put (the first bytes of a disk, by serial number), cat (a file),
+// sees), get and put (the first bytes of a disk, by serial number), cat (a file, * stands for anything),
 // flood (so many KiB of text), off.
 package main
 
@@ -88,8 +88,7 @@ func run(command []string) (string, error) {
 	case "put":
 		return "done", put(command[1], command[2])
 	case "cat":
-		b, err := os.ReadFile(command[1])
-		return string(bytes.TrimSpace(b)), err
+		return cat(command[1])
 	case "flood":
 		kib, err := strconv.Atoi(command[1])
 		line := strings.Repeat("x", 63) + "\n"
@@ -101,6 +100,16 @@ func run(command []string) (string, error) {
 		off()
 	}
 	return "", fmt.Errorf("verb %q is not known", command[0])
+}
+
+// cat returns the content of the first file that matches.
+func cat(pattern string) (string, error) {
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		return "", fmt.Errorf("no file %s (%v)", pattern, err)
+	}
+	b, err := os.ReadFile(files[0])
+	return string(bytes.TrimSpace(b)), err
 }
 
 // disks returns the serial numbers, sorted.
