@@ -16,9 +16,8 @@ import (
 )
 
 const (
-	minChunk    = 8192 // bytes; S3's, for all chunks but the last
-	maxLine     = 8192 // bytes of a chunk's head or of a trailing header
-	maxTrailers = 16
+	minChunk = 8192 // bytes; S3's, for all chunks but the last
+	maxLine  = 8192 // bytes of a chunk's head or of a trailing header
 )
 
 // chunkReader decodes a body of the form
@@ -150,7 +149,7 @@ func (r *chunkReader) end() error {
 func (r *chunkReader) readTrailer() error {
 	var signed bytes.Buffer // the canonical form of the trailing headers
 	var signature string
-	for count := 0; ; count++ {
+	for {
 		line, err := r.line()
 		if err != nil {
 			return err
@@ -161,7 +160,7 @@ func (r *chunkReader) readTrailer() error {
 		name, value, ok := strings.Cut(line, ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 		switch {
-		case !ok || count >= maxTrailers || signature != "":
+		case !ok || signature != "":
 			return malformedTrailer()
 		case r.proof != nil && name == "x-amz-trailer-signature":
 			signature = value

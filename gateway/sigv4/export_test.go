@@ -6,3 +6,13 @@ import "net/http"
 func (c *Claim) Canonical(r *http.Request, payloadHash string) ([]byte, error) {
 	return c.canonicalRequest(r, payloadHash)
 }
+
+// MaxKeys is the bound of the cache of signing keys.
+const MaxKeys = maxKeys
+
+// Keys counts the signing keys in the cache.
+func (v *Verifier) Keys() int {
+	v.keys.mu.Lock()
+	defer v.keys.mu.Unlock()
+	return len(v.keys.keys)
+}

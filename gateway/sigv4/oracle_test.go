@@ -313,3 +313,32 @@ func TestRefusesOthers(t *testing.T) {
 		}
 	})
 }
+
+// TestKeysAreBounded verifies with more secrets than the cache of keys holds.
+func TestKeysAreBounded(t *testing.T) {
+	r, err := http.NewRequest("GET", "http://localhost/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v4.NewSigner().SignHTTP(context.Background(), credentials, r, emptySHA256, "ec2", "eu-paris-1", signedAt); err != nil {
+		t.Fatal(err)
+	}
+	v := sigv4.NewVerifier(func() time.Time { return signedAt })
+	claim, err := sigv4.Parse(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * sigv4.MaxKeys {
+		if err := v.Verify(r, claim, strconv.Itoa(i), nil); err == nil {
+			t.Fatal("accepted with another secret")
+		}
+	}
+	if n := v.Keys(); n > sigv4.MaxKeys {
+		t.Errorf("%d keys are kept", n)
+	}
+	if err := v.Verify(r, claim, secret, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+const emptySHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
