@@ -8,10 +8,17 @@ package network
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
 )
+
+// ErrNoVPC says that the host has no VPC of that ID.
+var ErrNoVPC = errors.New("no such VPC")
+
+// ErrNoPort says that the VPC has no port of that ID, as last applied.
+var ErrNoPort = errors.New("no such port")
 
 // Driver makes the host's network be as planned. All methods are idempotent and
 // safe for concurrent use; nothing needs to survive a reboot of the host. The
@@ -25,17 +32,38 @@ type Driver interface {
 	Remove(ctx context.Context, vpcID string) error
 	// List returns the IDs of the VPCs that this driver has on the host.
 	List(ctx context.Context) ([]string, error)
-	// Tap opens the device of a port that was applied, for a guest. The device
-	// lives as long as somebody holds it open.
+	// Tap opens the device of a port that was applied, for a guest: Ethernet
+	// frames, each behind a virtio-net header of ten bytes; reads and writes do
+	// not block. The device lives as long as somebody holds it open. ErrNoVPC or
+	// ErrNoPort if this driver has not applied it.
 	Tap(ctx context.Context, vpcID, portID string) (*os.File, error)
 	// Listen and ListenPacket open sockets inside the VPC: addresses are the
-	// VPC's, such as "169.254.169.254:80". Only the VPC's guests reach them.
+	// VPC's, such as "169.254.169.254:80", and only its guests reach them. They
+	// get to these: UDP 67 (DHCP), UDP and TCP 53 at each range's base plus two and
+	// at Resolver, TCP 80 at Metadata. A packet connection is a *net.UDPConn that
+	// may broadcast and share its port. ErrNoVPC if the VPC is not there.
 	Listen(ctx context.Context, vpcID, network, address string) (net.Listener, error)
 	ListenPacket(ctx context.Context, vpcID, network, address string) (net.PacketConn, error)
 }
 
+// Ports tells which port a packet came through. Drivers whose VPCs have a
+// device for each port have it; servers inside a VPC (DHCP) ask with the
+// interface index of the packet's control message.
+type Ports interface {
+	// PortOf returns the ID of the port whose device has the index in the VPC;
+	// ErrNoVPC, or ErrNoPort if the device is no port's.
+	PortOf(ctx context.Context, vpcID string, ifindex int) (portID string, err error)
+}
+
 // MTU of every port.
 const MTU = 1500
+
+// Metadata and Resolver are addresses of the router in every VPC:
+// https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+var (
+	Metadata = netip.AddrFrom4([4]byte{169, 254, 169, 254})
+	Resolver = netip.AddrFrom4([4]byte{169, 254, 169, 253})
+)
 
 // VPC is the plan of one VPC on this host.
 type VPC struct {

@@ -1,0 +1,311 @@
+package linux
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// patience is how long the kernel may take to answer.
+const patience = 30 * time.Second
+
+// bufferBytes of a socket: the kernel takes a transaction as one message.
+const bufferBytes = 64 << 20
+
+// A ruleset keeps tables of one namespace as wanted. It remembers what it wrote
+// and the namespace's generation, which every transaction of anybody advances:
+// while that stands still, nothing needs to be read again.
+type ruleset struct {
+	tables     []*table // what is there at the generation; nil where there is no table
+	generation uint32
+	known      bool
+}
+
+// apply makes the tables be as wanted, in one transaction, and returns the
+// elements that were taken out of sets. All calls name the same tables. The
+// calling thread is in the namespace.
+func (r *ruleset) apply(want ...*table) ([]removal, error) {
+	conn, err := dialNftables()
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	for {
+		removed, err := r.change(conn, want)
+		if !errors.Is(err, unix.ERESTART) {
+			return removed, err
+		}
+		// Somebody changed the rules after they were read: read them again.
+	}
+}
+
+func (r *ruleset) change(conn *nftConn, want []*table) ([]removal, error) {
+	generation, err := conn.generation()
+	if err != nil {
+		return nil, err
+	}
+	if !r.known || r.generation != generation {
+		if err := r.read(conn, want, generation); errors.Is(err, unix.ERESTART) {
+			return nil, err
+		} else if err != nil {
+			return nil, rebuild(want, err)
+		}
+	}
+	tx := &transaction{}
+	for i, t := range want {
+		t.adopt(r.tables[i])
+		tx.change(r.tables[i], t)
+	}
+	if len(tx.messages) == 0 || tx.err != nil {
+		return nil, tx.err
+	}
+	r.known = false
+	if err := conn.commit(tx, generation); err != nil {
+		if errors.Is(err, unix.ERESTART) {
+			return nil, err
+		}
+		return tx.removed, rebuild(want, err)
+	}
+	r.tables, r.generation, r.known = want, generation+1, true
+	return tx.removed, nil
+}
+
+// rebuild replaces all tables, in one transaction: they hold something, such as
+// a set of another kind, that cannot be read or stands in the way of a change.
+func rebuild(want []*table, why error) error {
+	conn, err := dialNftables()
+	if err != nil {
+		return errors.Join(why, err)
+	}
+	defer conn.Close()
+	generation, err := conn.generation()
+	if err != nil {
+		return errors.Join(why, err)
+	}
+	tx := &transaction{}
+	for _, t := range want {
+		tx.replace(t)
+	}
+	if err := errors.Join(tx.err, conn.commit(tx, generation)); err != nil {
+		return errors.Join(why, err)
+	}
+	return nil
+}
+
+// read fills in what is there at the generation; ERESTART if it has passed.
+func (r *ruleset) read(conn *nftConn, want []*table, generation uint32) error {
+	tables := make([]*table, len(want))
+	var err error
+	for i, t := range want {
+		if tables[i], err = conn.table(t); err != nil {
+			break
+		}
+	}
+	if now, genErr := conn.generation(); genErr != nil {
+		return genErr
+	} else if now != generation {
+		return unix.ERESTART
+	}
+	if err != nil {
+		return err
+	}
+	r.tables, r.generation, r.known = tables, generation, true
+	return nil
+}
+
+// dropTables deletes the tables; those that are not there count as deleted. The
+// calling thread is in the namespace.
+func dropTables(tables ...*table) error {
+	conn, err := dialNftables()
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	for {
+		generation, err := conn.generation()
+		if err != nil {
+			return err
+		}
+		tx := &transaction{}
+		for _, t := range tables {
+			tx.drop(t)
+		}
+		if err := conn.commit(tx, generation); !errors.Is(err, unix.ERESTART) {
+			return err
+		}
+	}
+}
+
+// nftConn is a connection to the nftables of one namespace.
+type nftConn struct {
+	*nftables.Conn               // reads
+	socket         *netlink.Conn // the one under Conn
+}
+
+// dialNftables connects to the namespace of the calling thread.
+func dialNftables() (*nftConn, error) {
+	c := &nftConn{}
+	options := func(s *netlink.Conn) error {
+		c.socket = s
+		return errors.Join(
+			s.SetOption(netlink.ExtendedAcknowledge, true),
+			s.SetReadBuffer(bufferBytes), s.SetWriteBuffer(bufferBytes),
+			s.SetDeadline(time.Now().Add(patience)))
+	}
+	var err error
+	if c.Conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(options)); err != nil {
+		return nil, fmt.Errorf("connect to nftables: %w", err)
+	}
+	return c, nil
+}
+
+// Close ends the connection.
+func (c *nftConn) Close() { c.CloseLasting() } //nolint:errcheck // nothing is under way
+
+// commit makes all changes, or none; ERESTART if the generation has passed.
+func (c *nftConn) commit(tx *transaction, generation uint32) error {
+	batch, err := tx.batch(generation)
+	if err != nil {
+		return err
+	}
+	sent, err := c.socket.SendMessages(batch)
+	if err != nil {
+		return fmt.Errorf("write rules: %w", err)
+	}
+	acknowledged := sent[len(sent)-2].Header.Sequence
+	for {
+		replies, err := c.socket.Receive()
+		if err != nil {
+			return fmt.Errorf("write rules: %w", err)
+		}
+		for _, m := range replies {
+			if m.Header.Type == netlink.Error && m.Header.Sequence == acknowledged {
+				return nil
+			}
+		}
+	}
+}
+
+// generation returns the number of the namespace's last transaction.
+func (c *nftConn) generation() (uint32, error) {
+	replies, err := c.socket.Execute(netlink.Message{
+		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETGEN, Flags: netlink.Request},
+		Data:   []byte{unix.AF_UNSPEC, unix.NFNETLINK_V0, 0, 0},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("read generation of rules: %w", err)
+	}
+	for _, m := range replies {
+		if len(m.Data) < 4 {
+			continue
+		}
+		ad, err := netlink.NewAttributeDecoder(m.Data[4:])
+		if err != nil {
+			return 0, fmt.Errorf("read generation of rules: %w", err)
+		}
+		ad.ByteOrder = binary.BigEndian
+		for ad.Next() {
+			if ad.Type() == unix.NFTA_GEN_ID {
+				return ad.Uint32(), nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("read generation of rules: no answer")
+}
+
+// table reads the table of want's name, nil if there is none. want tells what
+// kind its sets are of: the kernel only keeps how long keys and data are.
+func (c *nftConn) table(want *table) (*table, error) {
+	tables, err := c.ListTablesOfFamily(want.family)
+	if err != nil {
+		return nil, fmt.Errorf("list tables: %w", err)
+	}
+	if !slices.ContainsFunc(tables, func(t *nftables.Table) bool { return t.Name == want.name }) {
+		return nil, nil
+	}
+	t := newTable(want.family, want.name)
+	ref := &nftables.Table{Family: want.family, Name: want.name}
+	if err := c.readChains(ref, t); err != nil {
+		return nil, err
+	}
+	return t, c.readSets(ref, t, want)
+}
+
+func (c *nftConn) readChains(ref *nftables.Table, t *table) error {
+	chains, err := c.ListChainsOfTableFamily(ref.Family)
+	if err != nil {
+		return fmt.Errorf("list chains: %w", err)
+	}
+	for _, n := range chains {
+		if n.Table.Name != ref.Name {
+			continue
+		}
+		have := t.chain(n.Name)
+		if n.Hooknum != nil && n.Priority != nil && n.Policy != nil {
+			have.hook = &hook{kind: n.Type, point: *n.Hooknum, priority: *n.Priority, policy: *n.Policy}
+		}
+		rules, err := c.GetRules(ref, n)
+		if err != nil {
+			return fmt.Errorf("read chain %s: %w", n.Name, err)
+		}
+		for _, r := range rules {
+			have.rules = append(have.rules, r.Exprs)
+		}
+	}
+	return nil
+}
+
+func (c *nftConn) readSets(ref *nftables.Table, t, want *table) error {
+	sets, err := c.GetSets(ref)
+	if err != nil {
+		return fmt.Errorf("list sets: %w", err)
+	}
+	for _, n := range sets {
+		have := &set{key: n.KeyType, data: n.DataType, elements: make(map[string]string)}
+		if w := want.sets[n.Name]; w != nil {
+			have.key, have.data = w.key, w.data
+		}
+		t.sets[n.Name] = have
+		elements, err := c.GetSetElements(n)
+		if err != nil {
+			return fmt.Errorf("read set %s: %w", n.Name, err)
+		}
+		for _, e := range elements {
+			value := string(e.Val)
+			if have.isVerdicts() {
+				value = gotoChain(e.Val)
+			}
+			have.elements[string(e.Key)] = value
+		}
+	}
+	return nil
+}
+
+// gotoChain returns the chain that an encoded verdict goes to. What is no such
+// verdict yields something that is no chain's name.
+func gotoChain(verdict []byte) string {
+	ad, err := netlink.NewAttributeDecoder(verdict)
+	if err != nil {
+		return "?"
+	}
+	ad.ByteOrder = binary.BigEndian
+	chain, goes := "?", false
+	for ad.Next() {
+		switch ad.Type() {
+		case unix.NFTA_VERDICT_CODE:
+			goes = ad.Int32() == unix.NFT_GOTO
+		case unix.NFTA_VERDICT_CHAIN:
+			chain = ad.String()
+		}
+	}
+	if !goes {
+		return "?"
+	}
+	return chain
+}

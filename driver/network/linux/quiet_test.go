@@ -1,0 +1,132 @@
+package linux_test
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/vauban-cloud/vauban/driver/network"
+	"github.com/vauban-cloud/vauban/driver/network/internal/space"
+)
+
+// TestUnchangedPlanChangesNothing listens for every change that the kernel tells of.
+func TestUnchangedPlanChangesNothing(t *testing.T) {
+	host, err := space.New()
+	must(t, err)
+	t.Cleanup(host.Close)
+	id, cloud := newCloud(t, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
+	plan := busyPlan(20)
+	must(t, cloud.Apply(t.Context(), plan))
+	for _, p := range plan.Ports {
+		tap, err := cloud.Tap(t.Context(), plan.ID, p.ID)
+		must(t, err)
+		t.Cleanup(func() { tap.Close() }) //nolint:errcheck // nothing was written to it
+	}
+	inside, err := space.Find("vb" + id + "-" + plan.ID)
+	must(t, err)
+	t.Cleanup(inside.Close)
+	must(t, cloud.Apply(t.Context(), plan))
+
+	listeners := append(listenForChanges(t, host), listenForChanges(t, inside)...)
+	must(t, cloud.Apply(t.Context(), plan))
+	expectNone(t, listeners, "applied again")
+	must(t, cloud.Reopen().Apply(t.Context(), plan))
+	expectNone(t, listeners, "applied by a new process")
+
+	plan.Groups[0].Ingress = plan.Groups[0].Ingress[1:]
+	must(t, cloud.Apply(t.Context(), plan))
+	if len(changes(t, listeners)) == 0 {
+		t.Error("a changed rule changes nothing")
+	}
+}
+
+// busyPlan is a VPC with something of everything.
+func busyPlan(ports int) network.VPC {
+	prefix := netip.MustParsePrefix
+	v := network.VPC{
+		ID: "vpc-0123456789abcdef0", CIDRs: []netip.Prefix{prefix("10.0.0.0/16"), prefix("10.1.0.0/20")},
+		Subnets: []network.Subnet{
+			{ID: "subnet-a", Prefix: prefix("10.0.0.0/20"), Router: netip.MustParseAddr("10.0.0.1"), Internet: true},
+			{ID: "subnet-b", Prefix: prefix("10.1.0.0/24"), Router: netip.MustParseAddr("10.1.0.1")},
+		},
+		Groups: []network.Group{
+			{ID: "sg-a", Ingress: []network.Rule{
+				{Protocol: 6, From: 22, To: 22, Prefix: prefix("0.0.0.0/0")},
+				{Protocol: 6, From: 1000, To: 2000, Prefix: prefix("192.0.2.0/25")},
+				{Protocol: 17, From: 0, To: 65535, Prefix: prefix("192.0.2.1/32")},
+				{Protocol: 1, From: 8, To: 0, Group: "sg-b"},
+				{Protocol: 1, From: 8, To: -1, Group: "sg-x"},
+				{Protocol: 50, From: -1, To: -1, Prefix: prefix("0.0.0.0/0")},
+				{Protocol: -1, From: -1, To: -1, Group: "sg-a"},
+				{Protocol: -1, From: -1, To: -1, Prefix: prefix("::/0")},
+			}, Egress: []network.Rule{{Protocol: -1, From: -1, To: -1, Prefix: prefix("0.0.0.0/0")}}},
+			{ID: "sg-b"},
+		},
+	}
+	for i := range ports {
+		private := netip.AddrFrom4([4]byte{10, 0, byte(i / 200), byte(10 + i%200)})
+		p := network.Port{
+			ID: fmt.Sprintf("eni-0123456789abc%04x", i), Subnet: "subnet-a", AnySource: i%5 == 0,
+			MAC:       net.HardwareAddr{2, 0, 0, 0, byte(i >> 8), byte(i)},
+			Addresses: []network.Address{{Private: private}},
+			Groups:    [][]string{{"sg-a"}, {"sg-b", "sg-a"}, nil}[i%3],
+		}
+		if i < 200 && i%2 == 0 {
+			p.Addresses[0].Public = netip.AddrFrom4([4]byte{100, 64, 1, byte(10 + i)})
+		}
+		v.Ports = append(v.Ports, p)
+	}
+	return v
+}
+
+// listenForChanges subscribes to the changes in a namespace.
+func listenForChanges(t *testing.T, s *space.Space) []*nl.NetlinkSocket {
+	var sockets []*nl.NetlinkSocket
+	must(t, s.Do(func() error {
+		routes, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_NEIGH, unix.RTNLGRP_IPV4_IFADDR,
+			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_NETCONF)
+		if err != nil {
+			return err
+		}
+		rules, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+		if err != nil {
+			return err
+		}
+		sockets = append(sockets, routes, rules)
+		return nil
+	}))
+	for _, s := range sockets {
+		t.Cleanup(s.Close)
+		must(t, s.SetReceiveTimeout(&unix.Timeval{Usec: 20_000}))
+	}
+	return sockets
+}
+
+// changes returns what has been told since the last call.
+func changes(t *testing.T, sockets []*nl.NetlinkSocket) (all []syscall.NetlinkMessage) {
+	t.Helper()
+	for _, s := range sockets {
+		for {
+			messages, _, err := s.Receive()
+			if errors.Is(err, unix.EAGAIN) {
+				break
+			}
+			must(t, err)
+			all = append(all, messages...)
+		}
+	}
+	return all
+}
+
+func expectNone(t *testing.T, sockets []*nl.NetlinkSocket, when string) {
+	t.Helper()
+	for _, m := range changes(t, sockets) {
+		t.Errorf("%s: a change of type %d: %q", when, m.Header.Type, m.Data[:min(len(m.Data), 80)])
+	}
+}

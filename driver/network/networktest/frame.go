@@ -1,0 +1,109 @@
+package networktest
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"net/netip"
+)
+
+const (
+	arpRequest, arpReply = 1, 2
+	protocolICMP         = 1
+	protocolUDP          = 17
+)
+
+var (
+	broadcastMAC  = net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	broadcastAddr = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+)
+
+// ethernet frames a packet: RFC 894.
+func ethernet(from, to net.HardwareAddr, etherType uint16, payload []byte) []byte {
+	f := append(bytes.Clone(to), from...)
+	return append(binary.BigEndian.AppendUint16(f, etherType), payload...)
+}
+
+// arp is a request or reply: RFC 826. Without a target MAC it is broadcast.
+func arp(op uint16, mac net.HardwareAddr, sender netip.Addr, targetMAC net.HardwareAddr, target netip.Addr) []byte {
+	p := []byte{0, 1, 8, 0, 6, 4}
+	p = binary.BigEndian.AppendUint16(p, op)
+	p = append(append(p, mac...), sender.AsSlice()...)
+	to := targetMAC
+	if to == nil {
+		to, targetMAC = broadcastMAC, make(net.HardwareAddr, 6)
+	}
+	return ethernet(mac, to, 0x0806, append(append(p, targetMAC...), target.AsSlice()...))
+}
+
+type arpPacket struct {
+	op     uint16
+	mac    net.HardwareAddr
+	sender netip.Addr
+}
+
+func parseARP(f []byte) (arpPacket, bool) {
+	if len(f) < 42 || binary.BigEndian.Uint16(f[12:]) != 0x0806 {
+		return arpPacket{}, false
+	}
+	sender, _ := netip.AddrFromSlice(f[28:32])
+	return arpPacket{binary.BigEndian.Uint16(f[20:]), net.HardwareAddr(bytes.Clone(f[22:28])), sender}, true
+}
+
+// ip4 makes a packet: RFC 791.
+func ip4(from, to netip.Addr, protocol byte, payload []byte) []byte {
+	h := make([]byte, 20)
+	h[0], h[8], h[9] = 0x45, 64, protocol
+	binary.BigEndian.PutUint16(h[2:], uint16(20+len(payload))) //nolint:gosec // small
+	copy(h[12:], from.AsSlice())
+	copy(h[16:], to.AsSlice())
+	binary.BigEndian.PutUint16(h[10:], checksum(h))
+	return append(h, payload...)
+}
+
+// datagram is a whole frame with a UDP datagram, without a checksum: RFC 768.
+func datagram(fromMAC, toMAC net.HardwareAddr, from, to netip.AddrPort, data string) []byte {
+	u := binary.BigEndian.AppendUint16(nil, from.Port())
+	u = binary.BigEndian.AppendUint16(u, to.Port())
+	u = binary.BigEndian.AppendUint16(u, uint16(8+len(data))) //nolint:gosec // small
+	u = append(u, 0, 0)
+	return ethernet(fromMAC, toMAC, 0x0800, ip4(from.Addr(), to.Addr(), protocolUDP, append(u, data...)))
+}
+
+// icmp4 is a whole frame with an ICMP message: RFC 792.
+func icmp4(fromMAC, toMAC net.HardwareAddr, from, to netip.Addr, typ, code byte, body []byte) []byte {
+	m := append([]byte{typ, code, 0, 0}, body...)
+	binary.BigEndian.PutUint16(m[2:], checksum(m))
+	return ethernet(fromMAC, toMAC, 0x0800, ip4(from, to, protocolICMP, m))
+}
+
+// checksum is that of RFC 1071.
+func checksum(b []byte) uint16 {
+	var sum uint32
+	for i := 0; i+1 < len(b); i += 2 {
+		sum += uint32(binary.BigEndian.Uint16(b[i:]))
+	}
+	if len(b)%2 == 1 {
+		sum += uint32(b[len(b)-1]) << 8
+	}
+	for sum > 0xffff {
+		sum = sum>>16 + sum&0xffff
+	}
+	return ^uint16(sum) //nolint:gosec // folded above
+}
+
+// routerAdvertisement is a whole frame that offers a router to everybody: RFC 4861, section 4.2.
+func routerAdvertisement(mac net.HardwareAddr) []byte {
+	from := netip.MustParseAddr("fe80::1").As16()
+	to := netip.MustParseAddr("ff02::1").As16()
+	m := []byte{134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0}
+	pseudo := append(append(append(bytes.Clone(from[:]), to[:]...), 0, 0, 0, byte(len(m)), 0, 0, 0, 58), m...)
+	binary.BigEndian.PutUint16(m[2:], checksum(pseudo))
+	h := append([]byte{0x60, 0, 0, 0, 0, byte(len(m)), 58, 255}, from[:]...)
+	return ethernet(mac, net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, 0x86dd, append(append(h, to[:]...), m...))
+}
+
+// contains matches frames with the text in them.
+func contains(text string) func([]byte) bool {
+	return func(f []byte) bool { return bytes.Contains(f, []byte(text)) }
+}

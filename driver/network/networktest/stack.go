@@ -1,0 +1,212 @@
+package networktest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/net/icmp"
+	"golang.org/x/net/ipv4"
+
+	"github.com/vauban-cloud/vauban/driver/network/internal/space"
+)
+
+const (
+	// patience is for what must work, on a busy machine.
+	patience = 5 * time.Second
+	// soon is for what must not work: what does takes a millisecond or two.
+	soon = 60 * time.Millisecond
+)
+
+// stack is a namespace's sockets.
+type stack struct{ space *space.Space }
+
+// listen serves TCP and UDP on the ports until the test ends: whoever sends
+// something is told the address that it came from.
+func (s stack) listen(t *testing.T, ports ...uint16) {
+	t.Helper()
+	for _, port := range ports {
+		var l net.Listener
+		var c net.PacketConn
+		must(t, s.space.Do(func() (err error) {
+			at := netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()
+			if l, err = net.Listen("tcp4", at); err == nil { //nolint:noctx // it does not wait
+				c, err = net.ListenPacket("udp4", at) //nolint:noctx // it does not wait
+			}
+			return err
+		}))
+		var wg sync.WaitGroup
+		wg.Go(func() { answerTCP(l) })
+		wg.Go(func() { answerUDP(c) })
+		t.Cleanup(func() {
+			_, _ = l.Close(), c.Close()
+			wg.Wait()
+		})
+	}
+}
+
+func answerTCP(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close() //nolint:errcheck // the client notices
+			fmt.Fprintf(c, "%s\n", c.RemoteAddr())
+			_, _ = io.Copy(c, c)
+		}()
+	}
+}
+
+func answerUDP(c net.PacketConn) {
+	buf := make([]byte, 1<<16)
+	for {
+		n, from, err := c.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		_, _ = c.WriteTo(append([]byte(from.String()+"\n"), buf[:n]...), from)
+	}
+}
+
+// dial connects; the caller closes.
+func (s stack) dial(ctx context.Context, network string, to netip.AddrPort) (c net.Conn, err error) {
+	err = s.space.Do(func() error {
+		var d net.Dialer
+		d.SetMultipathTCP(false)
+		c, err = d.DialContext(ctx, network, to.String())
+		return err
+	})
+	return c, err
+}
+
+// try exchanges one message by "tcp", "udp" or "icmp", and returns the address
+// that the other end saw (for ICMP: none).
+func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen netip.Addr, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	if protocol == "icmp" {
+		return netip.Addr{}, s.ping(ctx, to.Addr())
+	}
+	c, err := s.dial(ctx, protocol+"4", to)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer c.Close() //nolint:errcheck // nothing is lost
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return netip.Addr{}, err
+	}
+	if protocol == "udp" {
+		if _, err := c.Write([]byte("hello")); err != nil {
+			return netip.Addr{}, err
+		}
+	}
+	buf := make([]byte, 1500)
+	n, err := c.Read(buf)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	line, _, _ := strings.Cut(string(buf[:n]), "\n")
+	at, err := netip.ParseAddrPort(line)
+	return at.Addr(), err
+}
+
+// ping sends an echo request and waits for the reply to it.
+func (s stack) ping(ctx context.Context, to netip.Addr) error {
+	var c *icmp.PacketConn
+	if err := s.space.Do(func() (err error) {
+		c, err = icmp.ListenPacket("ip4:icmp", "0.0.0.0")
+		return err
+	}); err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // nothing is lost
+	deadline, _ := ctx.Deadline()
+	if err := c.SetDeadline(deadline); err != nil {
+		return err
+	}
+	id := rand.IntN(1 << 16)            //nolint:gosec // a flow of its own is all it takes
+	data := fmt.Append(nil, rand.Int()) //nolint:gosec // as above
+	request, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: 1, Data: data}}).Marshal(nil)
+	if err != nil {
+		return err
+	}
+	if _, err := c.WriteTo(request, &net.IPAddr{IP: to.AsSlice()}); err != nil {
+		return err
+	}
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := c.ReadFrom(buf)
+		if err != nil {
+			return err
+		}
+		m, err := icmp.ParseMessage(1, buf[:n])
+		if err != nil {
+			continue
+		}
+		if e, is := m.Body.(*icmp.Echo); is && m.Type == ipv4.ICMPTypeEchoReply && string(e.Data) == string(data) && from.String() == to.String() {
+			return nil
+		}
+	}
+}
+
+// probe is one attempt to get through, and whether it should.
+type probe struct {
+	name     string
+	from     stack
+	protocol string
+	to       netip.AddrPort
+	want     bool
+	as       netip.Addr // what the other end should see; any if not valid
+}
+
+// expect makes all attempts at once.
+func (w *world) expect(probes ...probe) {
+	w.Helper()
+	var wg sync.WaitGroup
+	for _, p := range probes {
+		wg.Go(func() {
+			wait := soon
+			if p.want {
+				wait = patience
+			}
+			seen, err := p.from.try(p.protocol, p.to, wait)
+			switch {
+			case p.want && err != nil:
+				w.Errorf("%s: %s to %s does not get through: %v", p.name, p.protocol, p.to, err)
+			case !p.want && err == nil:
+				w.Errorf("%s: %s to %s gets through", p.name, p.protocol, p.to)
+			case p.as.IsValid() && seen.IsValid() && seen != p.as:
+				w.Errorf("%s: %s to %s comes from %s, want %s", p.name, p.protocol, p.to, seen, p.as)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// eventually is for what somebody else will have done soon.
+func eventually(what string, try func() error) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.Join(fmt.Errorf("%s", what), err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func at(a netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(a, port) }
