@@ -3,9 +3,9 @@ package ec2
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"net/netip"
-	"strconv"
 
 	"github.com/vauban-cloud/vauban/store"
 )
@@ -41,7 +41,7 @@ func claimAny(tx *store.Tx, space string, first netip.Addr, count int, owner str
 // spread derives evenly distributed numbers from an ID.
 func spread(id string, n int) uint64 {
 	h := fnv.New64a()
-	h.Write([]byte(id + "#" + strconv.Itoa(n))) //nolint:errcheck // a hash never fails
+	fmt.Fprintf(h, "%s#%d", id, n)
 	// FNV leaves its high bits weak on short input: mix them, as SplitMix64 does.
 	x := h.Sum64()
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9

@@ -98,7 +98,7 @@ func (s *Service) UpdateSecurityGroupRuleDescriptionsIngress(ctx context.Context
 	if err != nil {
 		return nil, err
 	}
-	err = s.describeRules(ctx, caller, groupRef{in.GroupId, in.GroupName}, false, in.IpPermissions, in.SecurityGroupRuleDescriptions)
+	err = s.setRuleDescriptions(ctx, caller, groupRef{in.GroupId, in.GroupName}, false, in.IpPermissions, in.SecurityGroupRuleDescriptions)
 	if err != nil {
 		return nil, err
 	}
@@ -112,16 +112,16 @@ func (s *Service) UpdateSecurityGroupRuleDescriptionsEgress(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	err = s.describeRules(ctx, caller, groupRef{in.GroupId, in.GroupName}, true, in.IpPermissions, in.SecurityGroupRuleDescriptions)
+	err = s.setRuleDescriptions(ctx, caller, groupRef{in.GroupId, in.GroupName}, true, in.IpPermissions, in.SecurityGroupRuleDescriptions)
 	if err != nil {
 		return nil, err
 	}
 	return &ec2.UpdateSecurityGroupRuleDescriptionsEgressResult{Return: new(true)}, nil
 }
 
-// describeRules sets the descriptions of rules, named by what they let through
+// setRuleDescriptions sets the descriptions of rules, named by what they let through
 // or by their IDs; one left out is removed.
-func (s *Service) describeRules(ctx context.Context, c cloud.Caller, ref groupRef, egress bool, permissions []ec2.IpPermission, named []ec2.SecurityGroupRuleDescription) error {
+func (s *Service) setRuleDescriptions(ctx context.Context, c cloud.Caller, ref groupRef, egress bool, permissions []ec2.IpPermission, named []ec2.SecurityGroupRuleDescription) error {
 	switch {
 	case len(permissions) == 0 && len(named) == 0:
 		return missing("ipPermissions")
