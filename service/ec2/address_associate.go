@@ -61,7 +61,7 @@ func (s *Service) associationTarget(r store.Reader, c cloud.Caller, in *ec2.Asso
 	case id != "" && instance != "":
 		return n, private, cloud.Errorf("InvalidParameterCombination", "You may specify either an instance ID or a network interface ID, but not both in the same call")
 	case id != "":
-		n, err = get(r, c, interfaceTable, "eni", id)
+		n, err = s.settledInterface(r, c, id)
 	case instance != "":
 		n, err = s.onlyInterface(r, c, instance)
 	default:
@@ -84,6 +84,18 @@ func (s *Service) associationTarget(r store.Reader, c cloud.Caller, in *ec2.Asso
 		return n, private, nil
 	}
 	return n, private, cloud.Errorf("Gateway.NotAttached", "Network %s is not attached to any internet gateway", n.VPC)
+}
+
+// settledInterface returns an interface, unless its instance is still being launched.
+func (s *Service) settledInterface(r store.Reader, c cloud.Caller, id string) (cloud.NetworkInterface, error) {
+	n, err := get(r, c, interfaceTable, "eni", id)
+	if err != nil || n.Attachment == nil {
+		return n, err
+	}
+	if i, ok := instanceTable.Get(r, n.Attachment.Instance); ok && i.State() == cloud.InstancePending {
+		return n, cloud.Errorf("IncorrectInstanceState", "The pending-instance-creation instance to which '%s' is attached is not in a valid state for this operation", id)
+	}
+	return n, nil
 }
 
 // onlyInterface returns the interface of an instance that has one, and is in a

@@ -196,7 +196,7 @@ func TestAssociateAddressErrors(t *testing.T) {
 		}
 		return nil
 	})
-	states := map[string]string{}
+	states, nics := map[string]string{}, map[string]string{}
 	for state, i := range map[string]cloud.Instance{
 		"pending":       {Want: cloud.PowerRunning, Starts: 1},
 		"stopping":      {Want: cloud.PowerStopped, Starts: 1, Host: "h"},
@@ -205,7 +205,7 @@ func TestAssociateAddressErrors(t *testing.T) {
 	} {
 		id := cloud.NewID("i")
 		states[state] = id
-		r.addInterface(id, port{})
+		nics[state] = r.addInterface(id, port{}).ID
 		r.update(func(tx *store.Tx) error {
 			i.Meta, i.VPC = cloud.Meta{ID: id, Account: alice}, r.net.VPC.ID
 			return instanceTable.Put(tx, i)
@@ -238,6 +238,8 @@ func TestAssociateAddressErrors(t *testing.T) {
 			"There are multiple interfaces attached to instance '" + double + "'. Please specify an interface ID for the operation instead."},
 		{"no interface", ec2.AssociateAddressRequest{AllocationId: &a, InstanceId: &bare}, "InvalidInstanceID", ""},
 		{"pending", ec2.AssociateAddressRequest{AllocationId: &a, InstanceId: new(states["pending"])}, "InvalidInstanceID", "The pending instance '" + states["pending"] + "' is not in a valid state for this operation."},
+		{"interface of a pending one", ec2.AssociateAddressRequest{AllocationId: &a, NetworkInterfaceId: new(nics["pending"])}, "IncorrectInstanceState",
+			"The pending-instance-creation instance to which '" + nics["pending"] + "' is attached is not in a valid state for this operation"},
 		{"shutting down", ec2.AssociateAddressRequest{AllocationId: &a, InstanceId: new(states["shutting-down"])}, "InvalidInstanceID", ""},
 		{"terminated", ec2.AssociateAddressRequest{AllocationId: &a, InstanceId: new(states["terminated"])}, "InvalidInstanceID", ""},
 		{"no gateway", ec2.AssociateAddressRequest{AllocationId: &a, NetworkInterfaceId: &cutOff.ID}, "Gateway.NotAttached", "Network " + away.VPC.ID + " is not attached to any internet gateway"},

@@ -150,6 +150,9 @@ func parseSources(p ec2.IpPermission) ([]parsedRule, error) {
 		if val(g.GroupId) == "" && val(g.GroupName) == "" {
 			return nil, cloud.Errorf("MissingParameter", "Source group ID missing.")
 		}
+		if id := val(g.VpcPeeringConnectionId); id != "" { // there are none yet
+			return nil, cloud.Errorf("InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '%s' does not exist", id)
+		}
 		sources = append(sources, parsedRule{
 			Rule:      cloud.Rule{Group: val(g.GroupId), GroupOwner: val(g.UserId), Description: val(g.Description)},
 			groupName: val(g.GroupName),

@@ -67,6 +67,7 @@ func TestPermissions(t *testing.T) {
 		{"bad group", ec2.IpPermission{IpProtocol: new("-1"), UserIdGroupPairs: []ec2.UserIdGroupPair{{GroupId: new("sg-x")}}}, "", "InvalidGroupId.Malformed", `Invalid id: "sg-x"`},
 		{"unknown group", ec2.IpPermission{IpProtocol: new("-1"), UserIdGroupPairs: []ec2.UserIdGroupPair{{GroupId: new("sg-01234567")}}}, "", "InvalidGroup.NotFound", "The security group 'sg-01234567' does not exist"},
 		{"group of another account", ec2.IpPermission{IpProtocol: new("-1"), UserIdGroupPairs: []ec2.UserIdGroupPair{{GroupId: new("sg-01234567"), UserId: new(bob)}}}, "", "InvalidGroup.NotFound", ""},
+		{"group of a peer", ec2.IpPermission{IpProtocol: new("-1"), UserIdGroupPairs: []ec2.UserIdGroupPair{{GroupId: new("sg-01234567"), VpcPeeringConnectionId: new("pcx-01234567")}}}, "", "InvalidVpcPeeringConnectionID.NotFound", ""},
 		{"bad prefix list", ec2.IpPermission{IpProtocol: new("-1"), PrefixListIds: []ec2.PrefixListId{{PrefixListId: new("x")}}}, "", "InvalidPrefixListId.Malformed", ""},
 		{"unknown prefix list", ec2.IpPermission{IpProtocol: new("-1"), PrefixListIds: []ec2.PrefixListId{{PrefixListId: new("pl-01234567")}}}, "", "InvalidPrefixListID.NotFound", ""},
 		{"long description", ec2.IpPermission{IpProtocol: new("-1"), IpRanges: []ec2.IpRange{{CidrIp: &world, Description: new(strings.Repeat("x", 256))}}}, "", "InvalidParameterValue", ""},
