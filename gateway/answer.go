@@ -64,17 +64,18 @@ func (q *request) expressible(err error) *wire.Error {
 
 // dialect is the family of words that the request's service uses.
 func (q *request) dialect() sigv4.Dialect {
-	switch {
-	case q.endpoint.api.Name == "ec2":
+	switch q.endpoint.api.Name {
+	case "ec2":
 		return sigv4.EC2
-	case q.endpoint.api.Name == s3:
+	case s3:
 		return sigv4.S3
 	}
 	switch q.protocol {
 	case wire.JSON10, wire.JSON11, wire.RESTJSON, wire.CBOR:
 		return sigv4.JSON
+	default:
+		return sigv4.Query
 	}
-	return sigv4.Query
 }
 
 // trouble is a fault that every service knows under a name of its own.
@@ -94,41 +95,38 @@ func (t trouble) Error() string {
 
 // expressed gives the trouble its name; limit is that of a body, in bytes.
 func (t trouble) expressed(d sigv4.Dialect, limit int64) *wire.Error {
-	switch t {
-	case tooMany:
-		switch d {
-		case sigv4.EC2:
-			return &wire.Error{Code: "RequestLimitExceeded", Message: "Request limit exceeded.", Status: http.StatusServiceUnavailable}
-		case sigv4.S3:
-			return &wire.Error{Code: "SlowDown", Message: "Please reduce your request rate.", Status: http.StatusServiceUnavailable}
-		case sigv4.JSON:
-			return &wire.Error{Code: "ThrottlingException", Message: "Rate exceeded", Status: http.StatusBadRequest}
-		}
-		return &wire.Error{Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest}
-	case tooLong:
-		e := &wire.Error{Code: "RequestEntityTooLarge", Status: http.StatusRequestEntityTooLarge,
-			Message: fmt.Sprintf("Request is too long: its body may have at most %d bytes.", limit)}
-		switch d {
-		case sigv4.S3:
-			e.Code, e.Status = "EntityTooLarge", http.StatusBadRequest
-		case sigv4.JSON:
-			e.Code = "RequestEntityTooLargeException"
-		}
-		return e
-	case tooSlow:
-		e := &wire.Error{Code: "RequestTimeout", Status: http.StatusRequestTimeout,
-			Message: "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."}
-		if d == sigv4.S3 {
-			e.Status = http.StatusBadRequest
-		}
-		return e
-	default:
-		e := &wire.Error{Code: "MalformedHttpRequestException", Message: "The request body terminated unexpectedly", Status: http.StatusBadRequest}
-		if d == sigv4.S3 {
-			e.Code = "IncompleteBody"
-		}
-		return e
-	}
+	const (
+		slow = "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."
+		cut  = "The request body terminated unexpectedly"
+	)
+	long := fmt.Sprintf("Request is too long: its body may have at most %d bytes.", limit)
+	e := [...][4]wire.Error{
+		tooMany: {
+			sigv4.Query: {Code: "Throttling", Message: "Rate exceeded", Status: http.StatusBadRequest},
+			sigv4.JSON:  {Code: "ThrottlingException", Message: "Rate exceeded", Status: http.StatusBadRequest},
+			sigv4.EC2:   {Code: "RequestLimitExceeded", Message: "Request limit exceeded.", Status: http.StatusServiceUnavailable},
+			sigv4.S3:    {Code: "SlowDown", Message: "Please reduce your request rate.", Status: http.StatusServiceUnavailable},
+		},
+		tooLong: {
+			sigv4.Query: {Code: "RequestEntityTooLarge", Message: long, Status: http.StatusRequestEntityTooLarge},
+			sigv4.JSON:  {Code: "RequestEntityTooLargeException", Message: long, Status: http.StatusRequestEntityTooLarge},
+			sigv4.EC2:   {Code: "RequestEntityTooLarge", Message: long, Status: http.StatusRequestEntityTooLarge},
+			sigv4.S3:    {Code: "EntityTooLarge", Message: long, Status: http.StatusBadRequest},
+		},
+		tooSlow: {
+			sigv4.Query: {Code: "RequestTimeout", Message: slow, Status: http.StatusRequestTimeout},
+			sigv4.JSON:  {Code: "RequestTimeout", Message: slow, Status: http.StatusRequestTimeout},
+			sigv4.EC2:   {Code: "RequestTimeout", Message: slow, Status: http.StatusRequestTimeout},
+			sigv4.S3:    {Code: "RequestTimeout", Message: slow, Status: http.StatusBadRequest},
+		},
+		incomplete: {
+			sigv4.Query: {Code: "MalformedHttpRequestException", Message: cut, Status: http.StatusBadRequest},
+			sigv4.JSON:  {Code: "MalformedHttpRequestException", Message: cut, Status: http.StatusBadRequest},
+			sigv4.EC2:   {Code: "MalformedHttpRequestException", Message: cut, Status: http.StatusBadRequest},
+			sigv4.S3:    {Code: "IncompleteBody", Message: cut, Status: http.StatusBadRequest},
+		},
+	}[t][d]
+	return &e
 }
 
 func noSuchService(p wire.Protocol, name string) error {

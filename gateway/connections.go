@@ -33,12 +33,12 @@ func (c *connections) Accept() (net.Conn, error) {
 		}
 		victim, ok := c.admit(conn)
 		if victim != nil {
-			victim.Close() //nolint:errcheck // there is nobody to tell
+			victim.Close()
 		}
 		if ok {
 			return conn, nil
 		}
-		conn.Close() //nolint:errcheck // there is nobody to tell
+		conn.Close()
 	}
 }
 
@@ -76,5 +76,6 @@ func (c *connections) track(conn net.Conn, state http.ConnState) {
 		c.open[conn] = c.waiting.PushBack(conn)
 	case http.StateClosed, http.StateHijacked:
 		delete(c.open, conn)
+	default: // new, and counted in by admit; or at work
 	}
 }

@@ -224,8 +224,8 @@ func query(service, body string) call {
 }
 
 func jsonCall(service, target, body string) call {
-	return call{method: "POST", path: "/", body: body, service: service,
-		header: map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}}
+	header := map[string]string{"Content-Type": "application/x-amz-json-1.1", "X-Amz-Target": target}
+	return call{method: "POST", path: "/", body: body, service: service, header: header}
 }
 
 // newRequest builds and signs a call.

@@ -20,19 +20,23 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
 	case r.URL.Path == "/healthz" && r.URL.RawQuery == "":
 		text = "ok\n"
 	case r.URL.Path == "/" && r.URL.RawQuery == "" && service == nil:
-		text = g.greeting(r.Host)
+		text = g.greeting(r)
 	default:
 		return false
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if r.Method == http.MethodGet {
-		fmt.Fprint(w, text) //nolint:errcheck // the client has gone
+		fmt.Fprint(w, text)
 	}
 	return true
 }
 
-func (g *Gateway) greeting(host string) string {
+func (g *Gateway) greeting(r *http.Request) string {
+	url := "http://" + r.Host
+	if r.TLS != nil {
+		url = "https://" + r.Host
+	}
 	names := make([]string, len(g.order))
 	for i, e := range g.order {
 		names[i] = e.api.Name
@@ -41,11 +45,11 @@ func (g *Gateway) greeting(host string) string {
 
 Point the AWS command line, an SDK or Terraform at it:
 
-    export AWS_ENDPOINT_URL=http://%s
+    export AWS_ENDPOINT_URL=%s
     export AWS_DEFAULT_REGION=%s
     export AWS_ACCESS_KEY_ID=...  AWS_SECRET_ACCESS_KEY=...    # "vauban env" prints them
     aws sts get-caller-identity
 
-A client too old for AWS_ENDPOINT_URL takes --endpoint-url http://%s.
-`, g.cfg.Region, strings.Join(names, ", "), host, g.cfg.Region, host)
+A client too old for AWS_ENDPOINT_URL takes --endpoint-url %s.
+`, g.cfg.Region, strings.Join(names, ", "), url, g.cfg.Region, url)
 }

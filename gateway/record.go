@@ -64,7 +64,7 @@ func (q *request) record() {
 // newRequestID returns a random UUID: https://www.rfc-editor.org/rfc/rfc9562#section-5.4
 func newRequestID() string {
 	var b [16]byte
-	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails
+	rand.Read(b[:]) // never fails
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
 	text := make([]byte, 36)

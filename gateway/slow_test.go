@@ -3,11 +3,13 @@ package gateway_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -47,8 +49,7 @@ func (s *server) head(t testing.TB, c call) string {
 // closed reports whether the server closes the connection in time.
 func closed(conn net.Conn) bool {
 	_, err := io.Copy(io.Discard, conn)
-	timeout, ok := err.(net.Error)
-	return !ok || !timeout.Timeout()
+	return !errors.Is(err, os.ErrDeadlineExceeded)
 }
 
 func TestSlowHeader(t *testing.T) {

@@ -33,7 +33,6 @@ const (
 type upload struct {
 	form   string // x-amz-content-sha256
 	length int    // x-amz-decoded-content-length
-	names  string // x-amz-trailer
 	body   []byte // encoded
 	r      *http.Request
 }

@@ -53,23 +53,22 @@ func (f *Failure) Error() string {
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html and
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 func (f *Failure) Answer(d Dialect) Answer {
+	a := answerQuery(f.Reason)
+	if f.Text != "" {
+		a.Message = f.Text
+	}
 	switch {
 	case d == S3 && f.S3 != (Answer{}):
 		return f.S3
 	case d == S3:
 		return answerS3(f.Reason)
+	case d == JSON:
+		return Answer{codeJSON(f.Reason), a.Message, http.StatusBadRequest}
+	case d == EC2:
+		return answerEC2(f.Reason, a)
+	default:
+		return a
 	}
-	a := answerQuery(f.Reason)
-	if f.Text != "" {
-		a.Message = f.Text
-	}
-	switch d {
-	case JSON:
-		a.Code, a.Status = codeJSON(f.Reason), http.StatusBadRequest
-	case EC2:
-		a = answerEC2(f.Reason, a)
-	}
-	return a
 }
 
 func answerQuery(r Reason) Answer {

@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -29,12 +30,7 @@ func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
 	if err != nil {
 		return c, err
 	}
-	var missing string
-	for _, name := range []string{"Credential", "Signature", "SignedHeaders"} {
-		if parts[name] == "" {
-			missing += "Authorization header requires '" + name + "' parameter. "
-		}
-	}
+	missing := missingParts("Authorization header requires '%s' parameter. ", parts, "Credential", "Signature", "SignedHeaders")
 	date, dated := dateOf(r)
 	if !dated {
 		missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
@@ -62,6 +58,17 @@ func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
 	c.setSignedHeaders(parts["SignedHeaders"])
 	c.Signature = parts["Signature"]
 	return c, nil
+}
+
+// missingParts says which of the named parts are not there.
+func missingParts(format string, parts map[string]string, names ...string) string {
+	var b strings.Builder
+	for _, name := range names {
+		if parts[name] == "" {
+			fmt.Fprintf(&b, format, name)
+		}
+	}
+	return b.String()
 }
 
 // splitParts splits "Name=value, Name=value".

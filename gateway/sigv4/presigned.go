@@ -46,12 +46,7 @@ func parseParameters(rawQuery string) (map[string]string, error) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func claimOfQuery(p map[string]string) (*Claim, error) {
 	c := &Claim{Presigned: true, Token: p["X-Amz-Security-Token"]}
-	var missing string
-	for _, name := range parameterNames[:len(parameterNames)-2] {
-		if p[name] == "" {
-			missing += "AWS query-string parameters must include '" + name + "'. "
-		}
-	}
+	missing := missingParts("AWS query-string parameters must include '%s'. ", p, parameterNames[:len(parameterNames)-2]...)
 	if credential := p["X-Amz-Credential"]; credential != "" {
 		if err := c.setCredential(credential); err != nil && missing == "" {
 			return c, err
