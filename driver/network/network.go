@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 )
 
 // ErrNoVPC says that the host has no VPC of that ID.
@@ -117,4 +118,16 @@ type Rule struct {
 	From, To int
 	Prefix   netip.Prefix
 	Group    string
+}
+
+// Clone returns a copy that shares nothing with the plan.
+func (v VPC) Clone() VPC {
+	v.CIDRs, v.Subnets, v.Ports, v.Groups = slices.Clone(v.CIDRs), slices.Clone(v.Subnets), slices.Clone(v.Ports), slices.Clone(v.Groups)
+	for i, p := range v.Ports {
+		v.Ports[i].MAC, v.Ports[i].Addresses, v.Ports[i].Groups = slices.Clone(p.MAC), slices.Clone(p.Addresses), slices.Clone(p.Groups)
+	}
+	for i, g := range v.Groups {
+		v.Groups[i].Ingress, v.Groups[i].Egress = slices.Clone(g.Ingress), slices.Clone(g.Egress)
+	}
+	return v
 }

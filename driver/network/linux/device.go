@@ -264,7 +264,7 @@ func proxyDelays() (map[int]uint64, error) {
 func (want settings) set(index int) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
-	msg.Index, msg.Flags, msg.Change = int32(index), unix.IFF_UP, unix.IFF_UP //nolint:gosec // it came as one
+	msg.Index, msg.Flags, msg.Change = int32(index), unix.IFF_UP, unix.IFF_UP
 	req.AddData(msg)
 	req.AddData(nl.NewRtAttr(unix.IFLA_ADDRESS, want.mac))
 	req.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(network.MTU)))
@@ -290,7 +290,7 @@ func answerAtOnce(index int) error {
 	req.AddData(ndtmsg{})
 	req.AddData(nl.NewRtAttr(tableName, nl.ZeroTerminated("arp_cache")))
 	parameters := nl.NewRtAttr(tableParameters|unix.NLA_F_NESTED, nil)
-	parameters.AddRtAttr(parameterIndex, nl.Uint32Attr(uint32(index))) //nolint:gosec // it came as one
+	parameters.AddRtAttr(parameterIndex, nl.Uint32Attr(uint32(index)))
 	parameters.AddRtAttr(parameterProxyDelay, nl.Uint64Attr(0))
 	req.AddData(parameters)
 	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {

@@ -166,7 +166,7 @@ func dialNftables() (*nftConn, error) {
 }
 
 // Close ends the connection.
-func (c *nftConn) Close() { c.CloseLasting() } //nolint:errcheck // nothing is under way
+func (c *nftConn) Close() { c.CloseLasting() }
 
 // commit makes all changes, or none; ERESTART if the generation has passed.
 func (c *nftConn) commit(tx *transaction, generation uint32) error {

@@ -229,19 +229,19 @@ func traffic(r network.Rule) []expr.Any {
 	if r.Protocol < 0 {
 		return nil
 	}
-	match := protocol.is(byte(r.Protocol)) //nolint:gosec // Validate checked it
+	match := protocol.is(byte(r.Protocol))
 	switch r.Protocol {
 	case unix.IPPROTO_TCP, unix.IPPROTO_UDP:
 		if r.From < 0 || r.From == 0 && r.To == 65535 {
 			return match
 		}
-		return append(match, toPort.between(uint16(r.From), uint16(r.To))...) //nolint:gosec // Validate checked them
+		return append(match, toPort.between(uint16(r.From), uint16(r.To))...)
 	case unix.IPPROTO_ICMP:
 		if r.From >= 0 {
-			match = append(match, icmpType.is(byte(r.From))...) //nolint:gosec // Validate checked it
+			match = append(match, icmpType.is(byte(r.From))...)
 		}
 		if r.From >= 0 && r.To >= 0 {
-			match = append(match, icmpCode.is(byte(r.To))...) //nolint:gosec // Validate checked it
+			match = append(match, icmpCode.is(byte(r.To))...)
 		}
 	}
 	return match

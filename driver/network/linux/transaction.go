@@ -161,7 +161,7 @@ func (tx *transaction) addChain(t *table, name string, c *chain) {
 		}
 		a.Nested(unix.NFTA_CHAIN_HOOK, func(a *netlink.AttributeEncoder) error {
 			a.Uint32(unix.NFTA_HOOK_HOOKNUM, uint32(c.hook.point))
-			a.Uint32(unix.NFTA_HOOK_PRIORITY, uint32(c.hook.priority)) //nolint:gosec // two's complement is meant
+			a.Uint32(unix.NFTA_HOOK_PRIORITY, uint32(c.hook.priority))
 			return nil
 		})
 		a.Uint32(unix.NFTA_CHAIN_POLICY, uint32(c.hook.policy))
@@ -197,7 +197,7 @@ func (tx *transaction) addSet(t *table, name string, s *set) {
 	tx.add(unix.NFT_MSG_NEWSET, netlink.Create, t, func(a *netlink.AttributeEncoder) {
 		a.String(unix.NFTA_SET_TABLE, t.name)
 		a.String(unix.NFTA_SET_NAME, name)
-		a.Uint32(unix.NFTA_SET_ID, uint32(len(tx.messages))) //nolint:gosec // far from that many
+		a.Uint32(unix.NFTA_SET_ID, uint32(len(tx.messages)))
 		a.Uint32(unix.NFTA_SET_KEY_TYPE, s.key.GetNFTMagic())
 		a.Uint32(unix.NFTA_SET_KEY_LEN, s.key.Bytes)
 		var flags uint32

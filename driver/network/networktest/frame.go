@@ -54,7 +54,7 @@ func parseARP(f []byte) (arpPacket, bool) {
 func ip4(from, to netip.Addr, protocol byte, payload []byte) []byte {
 	h := make([]byte, 20)
 	h[0], h[8], h[9] = 0x45, 64, protocol
-	binary.BigEndian.PutUint16(h[2:], uint16(20+len(payload))) //nolint:gosec // small
+	binary.BigEndian.PutUint16(h[2:], uint16(20+len(payload)))
 	copy(h[12:], from.AsSlice())
 	copy(h[16:], to.AsSlice())
 	binary.BigEndian.PutUint16(h[10:], checksum(h))
@@ -65,7 +65,7 @@ func ip4(from, to netip.Addr, protocol byte, payload []byte) []byte {
 func datagram(fromMAC, toMAC net.HardwareAddr, from, to netip.AddrPort, data string) []byte {
 	u := binary.BigEndian.AppendUint16(nil, from.Port())
 	u = binary.BigEndian.AppendUint16(u, to.Port())
-	u = binary.BigEndian.AppendUint16(u, uint16(8+len(data))) //nolint:gosec // small
+	u = binary.BigEndian.AppendUint16(u, uint16(8+len(data)))
 	u = append(u, 0, 0)
 	return ethernet(fromMAC, toMAC, 0x0800, ip4(from.Addr(), to.Addr(), protocolUDP, append(u, data...)))
 }
@@ -89,7 +89,7 @@ func checksum(b []byte) uint16 {
 	for sum > 0xffff {
 		sum = sum>>16 + sum&0xffff
 	}
-	return ^uint16(sum) //nolint:gosec // folded above
+	return ^uint16(sum)
 }
 
 // routerAdvertisement is a whole frame that offers a router to everybody: RFC 4861, section 4.2.

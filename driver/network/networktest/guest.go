@@ -64,8 +64,8 @@ func newGuest(w *world, vpcID string, p network.Port, s network.Subnet) *guest {
 
 // halt takes the guest's power.
 func (g *guest) halt() {
-	g.tap.Close()  //nolint:errcheck // nothing is kept
-	g.card.Close() //nolint:errcheck // nothing is kept
+	g.tap.Close()
+	g.card.Close()
 	g.wg.Wait()
 }
 

@@ -18,8 +18,8 @@ import (
 // Bench makes clouds to test with.
 type Bench struct {
 	// New returns a cloud without VPCs on the host, which is the path of a network
-	// namespace, with a pool of public addresses of its own. It cleans up after the
-	// test, whatever state that left.
+	// namespace (empty if simulated), with a pool of public addresses of its own. It
+	// cleans up after the test, whatever state that left.
 	New func(t *testing.T, host string, pool netip.Prefix) Cloud
 	// Simulated says that the engine carries no packets: only what does not need
 	// them is tested.

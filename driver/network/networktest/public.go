@@ -84,11 +84,11 @@ func publicChanges(w *world) {
 	w.apply(b)
 	ga, gb := w.boot(a, "eni-1", "eni-2"), w.boot(b, "eni-1")
 	for i, g := range append(ga, gb...) {
-		g.listen(w.T, web, uint16(8000+i)) //nolint:gosec // small
+		g.listen(w.T, web, uint16(8000+i))
 	}
 	c, err := w.host.dial(w.Context(), "tcp4", at(w.public(50), web))
 	must(w.T, err)
-	defer c.Close() //nolint:errcheck // it is dead
+	defer c.Close()
 	w.expect(probe{"first", w.host, "tcp", at(w.public(50), 8000), true, hostAddr})
 
 	a.Ports[0].Addresses[0].Public, a.Ports[1].Addresses[0].Public = netip.Addr{}, w.public(50)

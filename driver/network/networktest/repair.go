@@ -68,7 +68,7 @@ func restart(w *world) {
 		c, err := g[0].dial(ctx, "udp4", at(to, web))
 		must(w.T, err)
 		wg.Go(func() {
-			defer c.Close() //nolint:errcheck // nothing is lost
+			defer c.Close()
 			for n := 0; ctx.Err() == nil; n++ {
 				if err := exchange(c, patience); err != nil {
 					w.Errorf("packet %d to %s is lost: %v", n, to, err)
@@ -174,7 +174,7 @@ func movedAddress(w *world) {
 	g[1].listen(w.T, web)
 	c, err := g[0].dial(w.Context(), "tcp4", at(g[1].addr, web))
 	must(w.T, err)
-	defer c.Close() //nolint:errcheck // it is dead
+	defer c.Close()
 	must(w.T, exchange(c, patience))
 	g[1].halt()
 	p.Ports[1].ID, p.Ports[1].MAC = "eni-new", net.HardwareAddr{0x02, 1, 2, 3, 4, 5}

@@ -82,7 +82,7 @@ func dhcp(w *world) {
 	g := w.boot(p, "eni-a", "eni-b")
 	c, err := w.ListenPacket(w.Context(), p.ID, "udp4", "0.0.0.0:67")
 	must(w.T, err)
-	defer c.Close() //nolint:errcheck // nothing is lost
+	defer c.Close()
 	server := ipv4.NewPacketConn(c)
 	must(w.T, server.SetControlMessage(ipv4.FlagInterface, true))
 	must(w.T, c.SetDeadline(time.Now().Add(patience)))
@@ -132,7 +132,7 @@ func mtu(w *world) {
 	for _, to := range []netip.Addr{g[1].addr, w.public(12)} {
 		c, err := g[0].dial(w.Context(), "udp4", at(to, other))
 		must(w.T, err)
-		defer c.Close() //nolint:errcheck // nothing is lost
+		defer c.Close()
 		raw, err := c.(*net.UDPConn).SyscallConn()
 		must(w.T, err)
 		must(w.T, raw.Control(func(fd uintptr) {
@@ -157,7 +157,7 @@ func mtu(w *world) {
 	g[1].listen(w.T, web)
 	c, err := g[0].dial(w.Context(), "udp4", at(g[1].addr, web))
 	must(w.T, err)
-	defer c.Close() //nolint:errcheck // nothing is lost
+	defer c.Close()
 	must(w.T, c.SetDeadline(time.Now().Add(patience)))
 	_, err = c.Write(make([]byte, 9000))
 	must(w.T, err)
@@ -166,7 +166,7 @@ func mtu(w *world) {
 	}
 	s, err := g[0].dial(w.Context(), "tcp4", at(w.public(12), web))
 	must(w.T, err)
-	defer s.Close() //nolint:errcheck // nothing is lost
+	defer s.Close()
 	must(w.T, s.SetDeadline(time.Now().Add(patience)))
 	const size = 1 << 20
 	go func() { _, _ = s.Write(make([]byte, size)) }()

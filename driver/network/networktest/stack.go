@@ -38,8 +38,8 @@ func (s stack) listen(t *testing.T, ports ...uint16) {
 		var c net.PacketConn
 		must(t, s.space.Do(func() (err error) {
 			at := netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()
-			if l, err = net.Listen("tcp4", at); err == nil { //nolint:noctx // it does not wait
-				c, err = net.ListenPacket("udp4", at) //nolint:noctx // it does not wait
+			if l, err = net.Listen("tcp4", at); err == nil {
+				c, err = net.ListenPacket("udp4", at)
 			}
 			return err
 		}))
@@ -60,7 +60,7 @@ func answerTCP(l net.Listener) {
 			return
 		}
 		go func() {
-			defer c.Close() //nolint:errcheck // the client notices
+			defer c.Close()
 			fmt.Fprintf(c, "%s\n", c.RemoteAddr())
 			_, _ = io.Copy(c, c)
 		}()
@@ -101,7 +101,7 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 	if err != nil {
 		return netip.Addr{}, err
 	}
-	defer c.Close() //nolint:errcheck // nothing is lost
+	defer c.Close()
 	deadline, _ := ctx.Deadline()
 	if err := c.SetDeadline(deadline); err != nil {
 		return netip.Addr{}, err
@@ -130,13 +130,13 @@ func (s stack) ping(ctx context.Context, to netip.Addr) error {
 	}); err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // nothing is lost
+	defer c.Close()
 	deadline, _ := ctx.Deadline()
 	if err := c.SetDeadline(deadline); err != nil {
 		return err
 	}
-	id := rand.IntN(1 << 16)            //nolint:gosec // a flow of its own is all it takes
-	data := fmt.Append(nil, rand.Int()) //nolint:gosec // as above
+	id := rand.IntN(1 << 16)
+	data := fmt.Append(nil, rand.Int())
 	request, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: 1, Data: data}}).Marshal(nil)
 	if err != nil {
 		return err

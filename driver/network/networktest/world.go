@@ -31,19 +31,20 @@ var (
 )
 
 func newWorld(t *testing.T, b Bench) *world {
-	w := &world{T: t, bench: b}
-	w.pool = randomPool()
-	w.host, w.elsewhere = newStack(t), newStack(t)
-	if !b.Simulated {
-		w.uplink()
+	w := &world{T: t, bench: b, pool: randomPool()}
+	if b.Simulated {
+		w.Cloud = b.New(t, "", w.pool)
+		return w
 	}
+	w.host, w.elsewhere = newStack(t), newStack(t)
+	w.uplink()
 	w.Cloud = b.New(t, w.host.space.Path(), w.pool)
 	return w
 }
 
 // randomPool is a /24 of the range that RFC 6598 keeps for carriers.
 func randomPool() netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64 + byte(rand.IntN(64)), byte(rand.IntN(256)), 0}), 24) //nolint:gosec // any will do
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64 + byte(rand.IntN(64)), byte(rand.IntN(256)), 0}), 24)
 }
 
 // public is the n-th address of the pool.

@@ -32,7 +32,7 @@ func Find(name string) (*Space, error) { return Open(filepath.Join(names, name))
 
 // Open opens the namespace at path; ErrNone if none is there.
 func Open(path string) (*Space, error) {
-	f, err := os.Open(path) //nolint:gosec // a configured or derived path
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("open %s: %w", path, ErrNone)
 	}
@@ -42,14 +42,14 @@ func Open(path string) (*Space, error) {
 	// The empty file that a name is mounted on is no namespace.
 	var st unix.Statfs_t
 	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil || st.Type != unix.NSFS_MAGIC {
-		f.Close() //nolint:errcheck // nothing was written to it
+		f.Close()
 		return nil, fmt.Errorf("open %s: %w", path, ErrNone)
 	}
 	return &Space{f}, nil
 }
 
 // Close lets go of the namespace.
-func (s *Space) Close() { s.file.Close() } //nolint:errcheck // nothing was written to it
+func (s *Space) Close() { s.file.Close() }
 
 // Fd is the file descriptor that holds the namespace, until Close.
 func (s *Space) Fd() int { return int(s.file.Fd()) }
@@ -111,9 +111,11 @@ func New() (*Space, error) {
 
 // Name gives the namespace a name; what had it loses it.
 func (s *Space) Name(name string) error {
-	if err := prepare(); err != nil {
+	unlock, err := prepare()
+	if err != nil {
 		return fmt.Errorf("prepare %s: %w", names, err)
 	}
+	defer unlock()
 	if err := Unname(name); err != nil {
 		return err
 	}
@@ -122,19 +124,35 @@ func (s *Space) Name(name string) error {
 	if err != nil {
 		return fmt.Errorf("name namespace: %w", err)
 	}
-	f.Close() //nolint:errcheck // nothing was written to it
+	f.Close()
 	if err := unix.Mount(s.Path(), path, "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("name namespace %s: %w", name, errors.Join(err, os.Remove(path)))
 	}
 	return nil
 }
 
-// prepare makes the folder a shared mount, so that a name taken away in one
-// mount namespace is gone from all of them.
-func prepare() error {
+// prepare makes the folder a shared mount, so that a name taken away in one mount
+// namespace is gone from all of them, and locks it against who else does that.
+func prepare() (unlock func(), err error) {
 	if err := os.MkdirAll(names, 0o755); err != nil { //nolint:gosec // the mode that ip-netns(8) gives it
-		return err
+		return nil, err
 	}
+	folder, err := os.Open(names)
+	if err != nil {
+		return nil, err
+	}
+	unlock = func() { folder.Close() }
+	if err = unix.Flock(int(folder.Fd()), unix.LOCK_EX); err == nil {
+		err = share()
+	}
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	return unlock, nil
+}
+
+func share() error {
 	err := unix.Mount("", names, "", unix.MS_SHARED|unix.MS_REC, "")
 	if !errors.Is(err, unix.EINVAL) { // not a mount yet
 		return err

@@ -1,0 +1,181 @@
+package linux_test
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/vauban-cloud/vauban/driver/network"
+	"github.com/vauban-cloud/vauban/driver/network/internal/space"
+)
+
+// BenchmarkThroughput sends a TCP stream between two ports of a VPC, by private
+// and by public address, and in turns with that between two veth pairs through a
+// namespace that routes and does nothing else. "ratio" is private to bare.
+func BenchmarkThroughput(b *testing.B) {
+	host, err := space.New()
+	must(b, err)
+	b.Cleanup(host.Close)
+	id, cloud := newCloud(b, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
+	plan := busyPlan(2)
+	plan.Groups[0].Ingress = append(plan.Groups[0].Ingress, network.Rule{Protocol: 6, From: 1, To: 65535, Prefix: netip.MustParsePrefix("0.0.0.0/0")})
+	for i := range plan.Ports {
+		plan.Ports[i].Groups = []string{"sg-a"}
+		plan.Ports[i].Addresses[0].Public = netip.AddrFrom4([4]byte{100, 64, 1, byte(100 + i)})
+	}
+	must(b, cloud.Apply(b.Context(), plan))
+	vpc, err := space.Find("vb" + id + "-" + plan.ID)
+	must(b, err)
+	b.Cleanup(vpc.Close)
+	var guests [2]*space.Space
+	for i, p := range plan.Ports {
+		guests[i] = attach(b, vpc, p.ID[len(p.ID)-15:], p.MAC, netip.PrefixFrom(p.Addresses[0].Private, 20), plan.Subnets[0].Router)
+	}
+	must(b, cloud.Apply(b.Context(), plan)) // takes the devices over
+	ends, far := bareRouter(b)
+
+	var private, public, bare float64
+	for b.Loop() {
+		private += gigabits(b, guests[0], guests[1], plan.Ports[1].Addresses[0].Private)
+		bare += gigabits(b, ends[0], ends[1], far)
+		public += gigabits(b, guests[0], guests[1], plan.Ports[1].Addresses[0].Public)
+	}
+	b.ReportMetric(private/float64(b.N), "Gbit/s-private")
+	b.ReportMetric(public/float64(b.N), "Gbit/s-public")
+	b.ReportMetric(bare/float64(b.N), "Gbit/s-bare")
+	b.ReportMetric(private/bare, "ratio")
+}
+
+// BenchmarkVPC makes a VPC with a way outside, and removes it.
+func BenchmarkVPC(b *testing.B) {
+	_, cloud := benchCloud(b)
+	plan := busyPlan(0)
+	var removing time.Duration
+	for b.Loop() {
+		must(b, cloud.Apply(b.Context(), plan))
+		start := time.Now()
+		must(b, cloud.Remove(b.Context(), plan.ID))
+		removing += time.Since(start)
+	}
+	b.ReportMetric(float64(removing.Milliseconds())/float64(b.N), "ms-removing")
+}
+
+// BenchmarkPort adds a port with a public address to a VPC of a hundred, and
+// opens its tap.
+func BenchmarkPort(b *testing.B) {
+	_, cloud := benchCloud(b)
+	plan := busyPlan(101)
+	last := plan.Ports[100]
+	for b.Loop() {
+		plan.Ports = plan.Ports[:100]
+		b.StopTimer()
+		must(b, cloud.Apply(b.Context(), plan))
+		b.StartTimer()
+		plan.Ports = append(plan.Ports, last)
+		must(b, cloud.Apply(b.Context(), plan))
+		tap, err := cloud.Tap(b.Context(), plan.ID, last.ID)
+		must(b, err)
+		b.StopTimer()
+		must(b, tap.Close())
+		b.StartTimer()
+	}
+}
+
+func benchCloud(b *testing.B) (string, network.Driver) {
+	host, err := space.New()
+	must(b, err)
+	b.Cleanup(host.Close)
+	id, cloud := newCloud(b, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
+	return id, cloud.Driver
+}
+
+// attach makes a namespace with one card, whose other end is the router's device.
+func attach(b testing.TB, router *space.Space, device string, mac net.HardwareAddr, addr netip.Prefix, gateway netip.Addr) *space.Space {
+	s, err := space.New()
+	must(b, err)
+	b.Cleanup(s.Close)
+	must(b, s.Do(func() error {
+		card := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: "nic0", HardwareAddr: mac, TxQLen: -1}, PeerName: device, PeerNamespace: netlink.NsFd(router.Fd())}
+		if err := netlink.LinkAdd(card); err != nil {
+			return err
+		}
+		if err := netlink.LinkSetUp(card); err != nil {
+			return err
+		}
+		ipNet := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), 32)}
+		if err := netlink.AddrAdd(card, &netlink.Addr{IPNet: ipNet}); err != nil {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{Dst: &net.IPNet{IP: net.IPv4zero, Mask: net.CIDRMask(0, 32)}, Gw: gateway.AsSlice()})
+	}))
+	return s
+}
+
+// bareRouter is what throughput is compared with: two namespaces on a router.
+func bareRouter(b *testing.B) (ends [2]*space.Space, far netip.Addr) {
+	router, err := space.New()
+	must(b, err)
+	b.Cleanup(router.Close)
+	for i, device := range []string{"left", "right"} {
+		gateway := netip.AddrFrom4([4]byte{10, 0, byte(i), 1})
+		far = gateway.Next()
+		ends[i] = attach(b, router, device, net.HardwareAddr{2, 0, 0, 0, 1, byte(i)}, netip.PrefixFrom(far, 24), gateway)
+		must(b, router.Do(func() error {
+			link, err := netlink.LinkByName(device)
+			if err != nil {
+				return err
+			}
+			if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: &net.IPNet{IP: gateway.AsSlice(), Mask: net.CIDRMask(24, 32)}}); err != nil {
+				return err
+			}
+			return netlink.LinkSetUp(link)
+		}))
+	}
+	must(b, router.Do(func() error { return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o600) }))
+	return ends, far
+}
+
+// gigabits sends for half a second, and returns how many a second arrived.
+func gigabits(b *testing.B, from, to *space.Space, addr netip.Addr) float64 {
+	b.Helper()
+	var l net.Listener
+	must(b, to.Do(func() (err error) {
+		l, err = net.Listen("tcp4", "0.0.0.0:5201")
+		return err
+	}))
+	defer l.Close()
+	var received atomic.Int64
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		buf := make([]byte, 1<<20)
+		for {
+			n, err := c.Read(buf)
+			received.Add(int64(n))
+			if err != nil {
+				return
+			}
+		}
+	}()
+	var c net.Conn
+	must(b, from.Do(func() (err error) {
+		c, err = net.DialTimeout("tcp4", netip.AddrPortFrom(addr, 5201).String(), 5*time.Second)
+		return err
+	}))
+	defer c.Close()
+	start := time.Now()
+	must(b, c.SetDeadline(start.Add(500*time.Millisecond)))
+	for buf := make([]byte, 1<<20); ; {
+		if _, err := c.Write(buf); err != nil {
+			break
+		}
+	}
+	return float64(received.Load()) * 8 / 1e9 / time.Since(start).Seconds()
+}

@@ -1,0 +1,82 @@
+package linux_test
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/vauban-cloud/vauban/driver/network"
+	"github.com/vauban-cloud/vauban/driver/network/internal/space"
+)
+
+// TestAnyHistory changes a plan at random: whatever came before, what is there is
+// what a new process would make, which finds nothing to change.
+func TestAnyHistory(t *testing.T) {
+	host, err := space.New()
+	must(t, err)
+	t.Cleanup(host.Close)
+	id, cloud := newCloud(t, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	plan := busyPlan(12)
+	must(t, cloud.Apply(t.Context(), plan))
+	for _, p := range plan.Ports[:4] {
+		tap, err := cloud.Tap(t.Context(), plan.ID, p.ID)
+		must(t, err)
+		t.Cleanup(func() { tap.Close() })
+	}
+	inside, err := space.Find("vb" + id + "-" + plan.ID)
+	must(t, err)
+	t.Cleanup(inside.Close)
+	listeners := append(listenForChanges(t, host), listenForChanges(t, inside)...)
+	for range 40 {
+		next := mutate(r, plan.Clone())
+		must(t, next.Validate())
+		must(t, cloud.Apply(t.Context(), next))
+		changes(t, listeners)
+		must(t, cloud.Reopen().Apply(t.Context(), next))
+		expectNone(t, listeners, "by a new process")
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// mutate changes some of everything.
+func mutate(r *rand.Rand, v network.VPC) network.VPC {
+	some := func() bool { return r.IntN(4) == 0 }
+	v.Ports = slices.DeleteFunc(v.Ports, func(network.Port) bool { return some() })
+	for i := range v.Ports {
+		p := &v.Ports[i]
+		p.AnySource = p.AnySource != some()
+		switch r.IntN(4) {
+		case 0:
+			p.Groups = [][]string{nil, {"sg-a"}, {"sg-b"}, {"sg-a", "sg-b"}, {"sg-b", "sg-b"}}[r.IntN(5)]
+		case 1:
+			p.Addresses[0].Public = netip.Addr{}
+		case 2:
+			second := p.Addresses[0].Private.As4()
+			second[2] += 8
+			p.Addresses = append(p.Addresses, network.Address{Private: netip.AddrFrom4(second)})
+		case 3:
+			p.MAC[2] = byte(r.IntN(4))
+		}
+	}
+	for i := range v.Groups {
+		r.Shuffle(len(v.Groups[i].Ingress), func(a, b int) {
+			rules := v.Groups[i].Ingress
+			rules[a], rules[b] = rules[b], rules[a]
+		})
+		v.Groups[i].Ingress = v.Groups[i].Ingress[:r.IntN(len(v.Groups[i].Ingress)+1)]
+		if some() {
+			v.Groups[i].Egress = append(v.Groups[i].Egress, network.Rule{Protocol: 17, From: r.IntN(100), To: 100, Group: "sg-c"})
+		}
+	}
+	v.Subnets[0].Internet = !some()
+	if some() {
+		v.CIDRs = append(v.CIDRs, netip.MustParsePrefix("172.16.0.0/16"))
+	}
+	return v
+}
