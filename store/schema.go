@@ -10,8 +10,17 @@ import (
 
 // kind is what the store knows of a table.
 type kind struct {
-	name string
-	typ  reflect.Type // of its documents; nil: they are kept as they were read
+	name  string
+	typ   reflect.Type // of its documents; nil: they are kept as they were read
+	index int          // in state.tables; all without a type share 0
+}
+
+// unique returns what no other document at the same index has.
+func (k *kind) unique(key string) string {
+	if k.index == 0 {
+		return k.name + "\x00" + key
+	}
+	return key
 }
 
 // schema is the tables that have a Go type, by name.
@@ -29,7 +38,7 @@ func newSchema(documents []Document) (schema, error) {
 		case other != nil:
 			return nil, fmt.Errorf("table %q is both of type %s and of type %s", name, other.typ, typ)
 		}
-		s[name] = &kind{name, typ}
+		s[name] = &kind{name, typ, len(s) + 1}
 	}
 	return s, nil
 }

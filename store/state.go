@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"slices"
-	"unique"
 
 	"github.com/tidwall/btree"
 )
@@ -16,103 +15,85 @@ type entry struct {
 	value    any // *T of the table's type, raw, or nil: deleted
 }
 
-// labels are the index entries of the document.
+// labels are the index entries of the document, each once.
 func (e *entry) labels() []string {
-	if d, ok := e.value.(Document); ok {
-		return d.Labels()
+	d, ok := e.value.(Document)
+	if !ok {
+		return nil
 	}
-	return nil
-}
-
-// labelled is a document under one of its labels.
-type labelled struct {
-	label unique.Handle[string] // thousands of documents share a label: keep its text once
-	*entry
+	labels := d.Labels()
+	for i := len(labels) - 1; i > 0; i-- {
+		if slices.Contains(labels[:i], labels[i]) {
+			labels = slices.Delete(slices.Clone(labels), i, i+1)
+		}
+	}
+	return labels
 }
 
 // state is all documents at one revision. Once others can see it, it is changed
-// no more: copy is O(1), and the trees copy what a change touches.
+// no more: copy is cheap, and the trees copy what a change touches.
 type state struct {
 	schema   schema
 	revision int64
 	horizon  int64 // deletions up to here are forgotten
 
-	docs   *btree.BTreeG[*entry]   // living, by table and key
-	labels *btree.BTreeG[labelled] // living, by table, label and key
-	dead   *btree.BTreeG[*entry]   // deleted after the horizon, by table and key
-	recent *btree.BTreeG[*entry]   // docs and dead, by revision
+	tables []*table              // the living documents, by kind.index
+	dead   *btree.BTreeG[*entry] // those deleted after the horizon, by table and key
+	recent *btree.BTreeG[*entry] // all of both, by revision
 
 	next chan struct{} // of a published state: closed when a newer one is published
 }
 
 func newState(s schema) *state {
-	plain := btree.Options{NoLocks: true}
-	return &state{
+	n := &state{
 		schema: s,
-		docs:   btree.NewBTreeGOptions(byKey, plain),
-		labels: btree.NewBTreeGOptions(byLabel, plain),
-		dead:   btree.NewBTreeGOptions(byKey, plain),
-		recent: btree.NewBTreeGOptions(byRevision, plain),
+		tables: make([]*table, len(s)+1),
+		dead:   btree.NewBTreeGOptions(byKey, btree.Options{NoLocks: true}),
+		recent: btree.NewBTreeGOptions(byRevision, btree.Options{NoLocks: true}),
 	}
+	for i := range n.tables {
+		n.tables[i] = newTable(n)
+	}
+	return n
 }
 
 func (s *state) copy() *state {
 	c := *s
-	c.docs, c.labels, c.dead, c.recent = s.docs.Copy(), s.labels.Copy(), s.dead.Copy(), s.recent.Copy()
+	c.tables, c.dead, c.recent = slices.Clone(s.tables), s.dead.Copy(), s.recent.Copy()
 	c.next = nil
 	return &c
 }
 
-func (s *state) get(k *kind, key string) (*entry, bool) {
-	return s.docs.Get(&entry{kind: k, key: key})
+func (s *state) get(k *kind, key string) (*entry, bool) { return s.tables[k.index].docs.Get(key) }
+
+// own returns the table of the kind, to be changed. s must be the caller's own.
+func (s *state) own(k *kind) *table {
+	t := s.tables[k.index]
+	if t.owner != s {
+		t = t.copy(s)
+		s.tables[k.index] = t
+	}
+	return t
 }
 
-// put makes e the newest state of its document.
+// put makes e the newest state of its document. s must be the caller's own.
 func (s *state) put(e *entry) {
 	var old *entry
-	var labels []string
 	if e.value == nil {
-		old, _ = s.docs.Delete(e)
-		s.replaceDead(s.dead.Set(e))
+		old = s.own(e.kind).remove(e)
+		s.outdated(s.dead.Set(e))
 	} else {
-		labels = e.labels()
-		old, _ = s.docs.Set(e)
-		s.replaceDead(s.dead.Delete(e))
+		old = s.own(e.kind).put(e)
+		s.outdated(s.dead.Delete(e))
 	}
-	if old != nil {
-		s.recent.Delete(old)
-		for _, l := range old.labels() {
-			if !slices.Contains(labels, l) {
-				s.labels.Delete(labelled{unique.Make(l), old})
-			}
-		}
-	}
-	for _, l := range labels {
-		s.labels.Set(labelled{unique.Make(l), e})
-	}
+	s.outdated(old, old != nil)
 	s.recent.Set(e)
 }
 
-func (s *state) replaceDead(old *entry, was bool) {
+func (s *state) outdated(e *entry, was bool) {
 	if was {
-		s.recent.Delete(old)
+		s.recent.Delete(e)
 	}
-}
-
-// scan calls yield for the living documents of a table with a key above after,
-// in the order of their keys, until it returns false. The label "" is on all.
-func (s *state) scan(k *kind, label, after string, yield func(*entry) bool) {
-	from := &entry{kind: k, key: after}
-	if label == "" {
-		s.docs.Ascend(from, func(e *entry) bool {
-			return e.kind == k && (e.key == after || yield(e))
-		})
-		return
-	}
-	l := unique.Make(label)
-	s.labels.Ascend(labelled{l, from}, func(e labelled) bool {
-		return e.kind == k && e.label == l && (e.key == after || yield(e.entry))
-	})
 }
 
 // Deletions are forgotten when there are more than most, but for the newest kept,
@@ -155,14 +136,4 @@ func byRevision(a, b *entry) bool {
 		return a.revision < b.revision
 	}
 	return byKey(a, b)
-}
-
-func byLabel(a, b labelled) bool {
-	if a.kind != b.kind && a.kind.name != b.kind.name {
-		return a.kind.name < b.kind.name
-	}
-	if a.label != b.label {
-		return a.label.Value() < b.label.Value()
-	}
-	return a.key < b.key
 }

@@ -346,3 +346,5 @@ func TestDamagedDocument(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkStore(b *testing.B) { storetest.Benchmark(b, fresh) }

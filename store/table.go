@@ -45,14 +45,18 @@ func (t Table[T]) Select(r Reader, label string) iter.Seq[T] { return t.From(r, 
 func (t Table[T]) From(r Reader, label, after string) iter.Seq[T] {
 	k := t.kind(r)
 	return func(yield func(T) bool) {
-		r.frozen().scan(k, label, after, func(e *entry) bool { return yield(*e.value.(*T)) })
+		r.frozen().tables[k.index].scan(label, after, func(e *entry) bool { return yield(*e.value.(*T)) })
 	}
 }
 
-// Count returns how many documents have the label; "" counts all. It takes time
-// in proportion.
+// Count returns how many documents have the label, in time proportional to that;
+// "" counts all, at once.
 func (t Table[T]) Count(r Reader, label string) (n int) {
-	r.now().scan(t.kind(r), label, "", func(*entry) bool { n++; return true })
+	table := r.now().tables[t.kind(r).index]
+	if label == "" {
+		return table.docs.Len()
+	}
+	table.scan(label, "", func(*entry) bool { n++; return true })
 	return n
 }
 

@@ -122,6 +122,10 @@ func manyDocuments(b *testing.B, place Place) {
 	for i := range ids {
 		ids[i] = NewMachine(i).ID
 	}
+	names := make([]string, docs)
+	for i := range names {
+		names[i] = fmt.Sprint("name/web-", i)
+	}
 	b.Run("get", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for i := 0; pb.Next(); i += 7919 {
@@ -130,6 +134,12 @@ func manyDocuments(b *testing.B, place Place) {
 				}
 			}
 		})
+	})
+	b.Run("select 1", func(b *testing.B) {
+		for i := range b.N {
+			for range machines.Select(v, names[i*7919%docs]) {
+			}
+		}
 	})
 	b.Run("select 100", func(b *testing.B) {
 		for i := range b.N {

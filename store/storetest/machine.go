@@ -37,9 +37,10 @@ func (Machine) Table() string { return "machine" }
 // Key is the ID.
 func (m Machine) Key() string { return m.ID }
 
-// Labels are those of the account, the network and the host.
+// Labels are those of the account, the network and the host, and the name, which
+// no other machine has.
 func (m Machine) Labels() []string {
-	return []string{"account/" + m.Account, "vpc/" + m.VPC, "host/" + m.Host}
+	return []string{"account/" + m.Account, "vpc/" + m.VPC, "host/" + m.Host, "name/" + m.Tags["Name"]}
 }
 
 // NewMachine returns a machine of an account of a hundred machines.
