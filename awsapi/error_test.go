@@ -3,7 +3,6 @@
 package awsapi_test
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +54,7 @@ func TestErrors(t *testing.T) {
 				method := client.MethodByName(operation)
 				in := reflect.New(method.Type().In(1).Elem())
 				fill(in.Elem(), operation, true)
-				err, _ := method.Call([]reflect.Value{reflect.ValueOf(context.Background()), in})[1].Interface().(error)
+				err, _ := reflect.TypeAssert[error](method.Call([]reflect.Value{reflect.ValueOf(t.Context()), in})[1])
 				var api smithy.APIError
 				var response *smithyhttp.ResponseError
 				if !errors.As(err, &api) || !errors.As(err, &response) {

@@ -234,6 +234,8 @@ func fill(v reflect.Value, path string, plain bool, within ...reflect.Type) {
 		v.SetInt(int64(n) << 31)
 	case reflect.Float32, reflect.Float64:
 		v.SetFloat(float64(n) + 0.25)
+	default:
+		panic("no value for a " + v.Type().String())
 	}
 }
 

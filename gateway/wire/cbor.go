@@ -124,8 +124,9 @@ func appendCBOR(b []byte, f *field, v reflect.Value) []byte {
 		return appendCBORFloat(appendCBORHead(b, cborTag, 1), float64(timeOf(v).UnixMilli())/1000)
 	case blobKind:
 		return append(appendCBORHead(b, cborBytes, uint64(v.Len())), v.Bytes()...)
+	default:
+		return appendCBORText(b, v.String())
 	}
-	return appendCBORText(b, v.String())
 }
 
 func appendCBORFloat(b []byte, v float64) []byte {

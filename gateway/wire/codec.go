@@ -38,8 +38,7 @@ func Decode(p Protocol, op *Operation, r *http.Request, body []byte) (any, error
 	if err == nil {
 		return in, nil
 	}
-	var f *fault
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*fault](err); ok {
 		return nil, f.error(p)
 	}
 	return nil, err
@@ -74,7 +73,7 @@ func uncompress(p Protocol, r *http.Request, body []byte) ([]byte, error) {
 // or the output's stream did.
 func Encode(w http.ResponseWriter, s *Service, p Protocol, op *Operation, out any, requestID string) error {
 	v := reflect.ValueOf(out)
-	if v.Type() != reflect.TypeOf(op.Out) {
+	if reflect.TypeOf(out) != reflect.TypeOf(op.Out) {
 		return fmt.Errorf("encode %s: output is a %T, not a %T", op.Name, out, op.Out)
 	}
 	if v.IsNil() {
@@ -214,8 +213,9 @@ func jsonType(p Protocol) string {
 		return "application/x-amz-json-1.0"
 	case JSON11:
 		return "application/x-amz-json-1.1"
+	default:
+		return "application/json"
 	}
-	return "application/json"
 }
 
 // setRequestID names the request in the header that the service's clients read.

@@ -47,8 +47,9 @@ func assign(f *field, v reflect.Value, x any, path string, depth int) error {
 			v.SetMapIndex(reflect.ValueOf(key), value)
 			return nil
 		})
+	default:
+		return assignScalar(f, v, x, path)
 	}
-	return assignScalar(f, v, x, path)
 }
 
 // assignStruct sets the members that x names, and checks the required ones.
@@ -152,6 +153,7 @@ func assignNumber(f *field, v reflect.Value, text, path string) error {
 			return invalidValue(path, text, expected)
 		}
 		return nil
+	default:
+		return invalidValue(path, text, expectedKind[f.kind])
 	}
-	return invalidValue(path, text, expectedKind[f.kind])
 }

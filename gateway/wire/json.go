@@ -87,7 +87,13 @@ func appendJSON(b []byte, f *field, v reflect.Value) []byte {
 		return append(b, '}')
 	case stringKind:
 		return appendJSONString(b, v.String())
+	default:
+		return appendJSONScalar(b, f, v)
 	}
+}
+
+// appendJSONScalar appends a number, a boolean, or what JSON writes as a string.
+func appendJSONScalar(b []byte, f *field, v reflect.Value) []byte {
 	// Blobs, other timestamps, NaN and Infinity are strings; none needs an escape.
 	quoted := f.kind == blobKind || f.kind == timeKind && f.time.or(unixTime) != unixTime ||
 		f.kind == floatKind && (math.IsNaN(v.Float()) || math.IsInf(v.Float(), 0))

@@ -82,8 +82,9 @@ func unknownOperation(p Protocol, name string) *Error {
 	switch p {
 	case EC2Query, Query:
 		return badRequest("InvalidAction", "The action "+name+" is not valid for this web service.")
+	default:
+		return badRequest("UnknownOperationException", "The operation "+name+" is unknown.")
 	}
-	return badRequest("UnknownOperationException", "The operation "+name+" is unknown.")
 }
 
 // Unsupported is the error for an operation that the model has but nobody
@@ -94,8 +95,9 @@ func Unsupported(p Protocol, op *Operation) *Error {
 		return badRequest("UnsupportedOperation", "The operation "+op.Name+" is not supported.")
 	case RESTXML, RESTJSON:
 		return &Error{"NotImplemented", "A header you provided implies functionality that is not implemented: " + op.Name + ".", http.StatusNotImplemented}
+	default:
+		return unknownOperation(p, op.Name)
 	}
-	return unknownOperation(p, op.Name)
 }
 
 // formValue returns the first value of the key in a form-encoded text.

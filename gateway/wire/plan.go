@@ -125,6 +125,7 @@ func (p *structPlan) build() {
 			p.attributes = append(p.attributes, f)
 		case inPayload:
 			p.payload = f
+		default: // not in the body
 		}
 		if f.at == inBody || f.at == inAttribute {
 			p.byName[f.name] = f
@@ -230,8 +231,9 @@ func (f *field) empty(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface:
 		return v.IsNil()
+	default:
+		return false
 	}
-	return false
 }
 
 // target returns what to set for the field: the value that v, if it is a

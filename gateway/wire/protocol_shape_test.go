@@ -51,8 +51,12 @@ func (s *shape) merge(use *shape) *shape {
 		to  *string
 		use string
 	}{
-		{&m.Shape, use.Shape}, {&m.Payload, use.Payload}, {&m.LocationName, use.LocationName}, {&m.QueryName, use.QueryName},
-		{&m.Location, use.Location}, {&m.TimestampFormat, use.TimestampFormat},
+		{&m.Shape, use.Shape},
+		{&m.Payload, use.Payload},
+		{&m.LocationName, use.LocationName},
+		{&m.QueryName, use.QueryName},
+		{&m.Location, use.Location},
+		{&m.TimestampFormat, use.TimestampFormat},
 	} {
 		if f.use != "" {
 			*f.to = f.use

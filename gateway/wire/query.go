@@ -124,7 +124,7 @@ func (d queryDecoder) member(p *structPlan, component string) *field {
 	if d.ec2 {
 		return p.byParam[component]
 	}
-	if f := p.byName[component]; f != nil && !(f.flat && f.item != "") {
+	if f := p.byName[component]; f != nil && (!f.flat || f.item == "") {
 		return f
 	}
 	for _, f := range p.members { // a flattened list goes by the name of its items
@@ -140,32 +140,31 @@ func (d queryDecoder) value(f *field, v reflect.Value, params []param, end, dept
 	path := params[0].key[:end]
 	scalar := len(params[0].key) == end
 	v = f.target(v)
-	switch f.kind {
-	case structKind, listKind, mapKind:
-		if scalar { // "List=" is how a client writes an empty one
-			if params[0].value != "" || len(params) > 1 {
-				return invalidValue(path, params[0].value, "a structure")
-			}
-			if f.kind == listKind {
-				v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-			}
-			return nil
+	if f.kind != structKind && f.kind != listKind && f.kind != mapKind {
+		if !scalar || len(params) > 1 {
+			return &fault{kind: unknown, path: params[len(params)-1].key}
 		}
-		if f.kind == structKind {
-			if err := d.structure(f.fields, v, params, end+1, depth); err != nil {
-				return err
-			}
-			return d.required(f.fields, v, path)
+		if expected := parseScalar(f, v, params[0].value); expected != "" {
+			return invalidValue(path, params[0].value, expected)
 		}
+		return nil
+	}
+	if scalar { // "List=" is how a client writes an empty one
+		if params[0].value != "" || len(params) > 1 {
+			return invalidValue(path, params[0].value, "a structure")
+		}
+		if f.kind == listKind {
+			v.Set(reflect.MakeSlice(v.Type(), 0, 0))
+		}
+		return nil
+	}
+	if f.kind != structKind {
 		return d.elements(f, v, params, end+1, depth)
 	}
-	if !scalar || len(params) > 1 {
-		return &fault{kind: unknown, path: params[len(params)-1].key}
+	if err := d.structure(f.fields, v, params, end+1, depth); err != nil {
+		return err
 	}
-	if expected := parseScalar(f, v, params[0].value); expected != "" {
-		return invalidValue(path, params[0].value, expected)
-	}
-	return nil
+	return d.required(f.fields, v, path)
 }
 
 // elements decodes a list or map, whose elements are numbered: List.1 or

@@ -55,6 +55,7 @@ func decodeBinding(f *field, v reflect.Value, labels map[string]string, query ur
 		}
 	case inHeaders:
 		return decodeHeaderMap(f, v, header)
+	default: // in the body
 	}
 	if len(values) == 0 {
 		return nil
@@ -148,14 +149,15 @@ func decodeBody(p Protocol, op *Operation, plan *structPlan, v reflect.Value, r 
 			f.target(fv).SetString(string(body))
 		}
 		return nil
+	default:
+		if len(body) == 0 {
+			return nil
+		}
+		if p == RESTJSON {
+			return decodeJSON(body, f.fields, f.target(fv))
+		}
+		return decodeXML(body, f.name, f.fields, f.target(fv))
 	}
-	if len(body) == 0 {
-		return nil
-	}
-	if p == RESTJSON {
-		return decodeJSON(body, f.fields, f.target(fv))
-	}
-	return decodeXML(body, f.name, f.fields, f.target(fv))
 }
 
 // encodeREST writes the status, headers and body of an output.
@@ -178,6 +180,7 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 			}
 		case inStatus:
 			status = int(fv.Elem().Int())
+		default: // in the body
 		}
 	}
 	if status == http.StatusNoContent {
@@ -194,7 +197,7 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 	w.WriteHeader(status)
 	if stream != nil {
 		if closer, ok := stream.(io.Closer); ok {
-			defer closer.Close() //nolint:errcheck // it was read only
+			defer closer.Close()
 		}
 		_, err = io.Copy(w, stream)
 		return err

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vauban-cloud/vauban/awsapi/cloudtrail"
 	"github.com/vauban-cloud/vauban/awsapi/cloudwatch"
@@ -106,35 +107,34 @@ func scalars(v reflect.Value) int {
 	n := 0
 	switch v.Kind() {
 	case reflect.Pointer:
-		if !v.IsNil() && v.Type().Elem().Kind() == reflect.Struct && v.Type().Elem().String() != "time.Time" {
-			return scalars(v.Elem())
-		}
-		if v.IsNil() {
-			return 0
+		if !v.IsNil() {
+			n = scalars(v.Elem())
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			n += scalars(v.Field(i))
-		}
-		return n
-	case reflect.Slice:
-		if v.IsNil() {
-			return 0
-		}
-		if v.Type().Elem().Kind() == reflect.Uint8 || v.Len() == 0 {
+		if v.Type() == reflect.TypeFor[time.Time]() {
 			return 1
+		}
+		for _, f := range v.Fields() {
+			n += scalars(f)
+		}
+	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 || v.Len() == 0 {
+			if !v.IsNil() {
+				n = 1
+			}
+			return n
 		}
 		for i := range v.Len() {
 			n += scalars(v.Index(i))
 		}
-		return n
 	case reflect.Map:
 		for _, k := range v.MapKeys() {
 			n += 1 + scalars(v.MapIndex(k))
 		}
-		return n
+	default:
+		n = 1
 	}
-	return 1
+	return n
 }
 
 // moduleDir returns the folder of a service module of the AWS SDK for Go.

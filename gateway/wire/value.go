@@ -42,11 +42,12 @@ func appendTime(b []byte, v time.Time, format timeFormat, millis bool) []byte {
 			b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
 		}
 		return b
+	default:
+		if millis || v.Nanosecond() >= 1e6 {
+			return v.AppendFormat(b, "2006-01-02T15:04:05.000Z")
+		}
+		return v.AppendFormat(b, "2006-01-02T15:04:05Z")
 	}
-	if millis || v.Nanosecond() >= 1e6 {
-		return v.AppendFormat(b, "2006-01-02T15:04:05.000Z")
-	}
-	return v.AppendFormat(b, "2006-01-02T15:04:05Z")
 }
 
 // parseTime takes any of the formats: a client that errs in the choice of the
@@ -84,8 +85,9 @@ func appendScalar(b []byte, f *field, v reflect.Value, own timeFormat, millis bo
 		return appendTime(b, timeOf(v), f.time.or(own), millis)
 	case blobKind:
 		return base64.StdEncoding.AppendEncode(b, v.Bytes())
+	default:
+		return append(b, v.String()...)
 	}
-	return append(b, v.String()...)
 }
 
 // timeOf reads a time.Time, without an allocation where v has an address.

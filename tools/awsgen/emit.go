@@ -77,13 +77,13 @@ func (e *emitter) types() string {
 }
 
 func imports(code string) string {
-	var list string
+	var list strings.Builder
 	for _, p := range []struct{ name, use string }{{"context", "context."}, {"io", "io.Reader"}, {"sync", "sync."}, {"time", "time.Time"}} {
 		if strings.Contains(code, p.use) {
-			list += fmt.Sprintf("%q\n", p.name)
+			fmt.Fprintf(&list, "%q\n", p.name)
 		}
 	}
-	return "import (\n" + list + ")\n\n"
+	return "import (\n" + list.String() + ")\n\n"
 }
 
 func (e *emitter) reach(name string, reached map[string]bool) {
