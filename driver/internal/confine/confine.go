@@ -12,6 +12,7 @@
 package confine
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -113,11 +114,11 @@ func renounce() error {
 		return nil
 	}
 	for capability := uintptr(0); ; capability++ {
-		switch err := unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0); err {
-		case nil:
-		case unix.EINVAL: // beyond the last that the kernel knows
+		err := unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
+		if errors.Is(err, unix.EINVAL) { // beyond the last that the kernel knows
 			return nil
-		default:
+		}
+		if err != nil {
 			return fmt.Errorf("drop capability %d: %w", capability, err)
 		}
 	}
