@@ -121,8 +121,10 @@ func FuzzServeHTTP(f *testing.F) {
 	for _, c := range []call{
 		query("sts", identity), jsonCall("kms", "TrentService.ListKeys", "{}"),
 		{method: "PUT", path: "/b/k", service: "s3", body: "x"},
-		{method: "GET", path: "/?" + identity}, {method: "POST", path: "/service/GraniteServiceVersion20100801/operation/X", header: map[string]string{"Smithy-Protocol": "rpc-v2-cbor"}},
-		{method: "GET", path: "/", host: "b.s3.localhost"}, {method: "POST", path: "/", body: "Action=x&Action=y&a.b"},
+		{method: "GET", path: "/?" + identity},
+		{method: "POST", path: "/service/GraniteServiceVersion20100801/operation/X", header: map[string]string{"Smithy-Protocol": "rpc-v2-cbor"}},
+		{method: "GET", path: "/", host: "b.s3.localhost"},
+		{method: "POST", path: "/", body: "Action=x&Action=y&a.b"},
 	} {
 		var raw bytes.Buffer
 		if err := s.newRequest(f, c).Write(&raw); err != nil {

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -156,20 +158,29 @@ func environment(t *testing.T, s *server, more ...string) []string {
 	}, more...)
 }
 
-// require fails the test if a client is not installed.
-func require(t *testing.T, name, remedy string) string {
+// programs finds the first of that name and the distribution's, once if they
+// are the same, and fails the test if one is not installed.
+func programs(t *testing.T, remedy string, names ...string) []string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is not installed: %s (%v)", name, remedy, err)
+	var paths []string
+	for _, name := range names {
+		path, err := exec.LookPath(name)
+		if err == nil {
+			path, err = filepath.EvalSymlinks(path)
+		}
+		if err != nil {
+			t.Fatalf("%s is not installed: %s (%v)", name, remedy, err)
+		}
+		if !slices.Contains(paths, path) {
+			paths = append(paths, path)
+		}
 	}
-	return path
+	return paths
 }
 
 func TestCommandLine(t *testing.T) {
 	s := startClients(t)
-	for _, program := range []string{"aws", "/usr/bin/aws"} {
-		path := require(t, program, "install the Debian package awscli")
+	for _, program := range programs(t, "install the Debian package awscli", "aws", "/usr/bin/aws") {
 		for name, test := range map[string]struct {
 			server *server
 			env    string
@@ -184,7 +195,7 @@ func TestCommandLine(t *testing.T) {
 		} {
 			t.Run(strings.TrimPrefix(program, "/")+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				command := exec.CommandContext(t.Context(), path, append(strings.Fields(test.args), "--endpoint-url", test.server.url)...)
+				command := exec.CommandContext(t.Context(), program, append(strings.Fields(test.args), "--endpoint-url", test.server.url)...)
 				command.Env = environment(t, test.server, test.env)
 				out, _ := command.CombinedOutput() // its exit status is in what it says
 				if !strings.Contains(string(out), test.want) {
@@ -286,17 +297,16 @@ func TestBoto3(t *testing.T) {
 		"global region, sts": "ok", "altered, sts": "SignatureDoesNotMatch", "altered, ec2": "AuthFailure",
 		"presigned": "200", "presigned, altered": "403", "wrong service": "ok", "object": "ok", "path style": "ok",
 	}
-	for _, program := range []string{"python3", "/usr/bin/python3"} {
-		path := require(t, program, "install the Debian package python3-boto3")
+	for _, program := range programs(t, "install the Debian package python3-boto3", "python3", "/usr/bin/python3") {
 		t.Run(strings.TrimPrefix(program, "/"), func(t *testing.T) {
 			t.Parallel()
-			command := exec.CommandContext(t.Context(), path, "-c", botoScript, s.good.url, s.later.url, s.earlier.url, keyID, secret, region)
+			command := exec.CommandContext(t.Context(), program, "-c", botoScript, s.good.url, s.later.url, s.earlier.url, keyID, secret, region)
 			command.Env = environment(t, s.good)
 			var stderr strings.Builder
 			command.Stderr = &stderr
 			out, err := command.Output()
 			if err != nil {
-				t.Fatalf("%s with boto3: %v; is the Debian package python3-boto3 installed?\n%s", path, err, stderr.String())
+				t.Fatalf("%s with boto3: %v; is the Debian package python3-boto3 installed?\n%s", program, err, stderr.String())
 			}
 			var got map[string]string
 			if err := json.Unmarshal(out, &got); err != nil {

@@ -141,8 +141,10 @@ func parseQuery(rawQuery string) ([]pair, error) {
 		n, ok1 := unescape(name)
 		v, ok2 := unescape(value)
 		if !ok1 || !ok2 {
-			return nil, &Failure{Reason: Incomplete, Text: "The query string holds a malformed percent-encoding: '" + part + "'",
-				S3: Answer{"InvalidURI", "Couldn't parse the specified URI.", http.StatusBadRequest}}
+			return nil, &Failure{
+				Reason: Incomplete, Text: "The query string holds a malformed percent-encoding: '" + part + "'",
+				S3: Answer{"InvalidURI", "Couldn't parse the specified URI.", http.StatusBadRequest},
+			}
 		}
 		pairs = append(pairs, pair{n, v})
 	}

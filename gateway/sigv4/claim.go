@@ -36,10 +36,12 @@ func Parse(r *http.Request) (*Claim, error) {
 	case err != nil:
 		return &Claim{Presigned: true}, err
 	case len(header) > 0 && presigned != nil:
-		return &Claim{}, &Failure{Reason: Incomplete,
-			Text: "The request carries both an Authorization header and X-Amz-Algorithm in its query string: sign it once.",
+		return &Claim{}, &Failure{
+			Reason: Incomplete,
+			Text:   "The request carries both an Authorization header and X-Amz-Algorithm in its query string: sign it once.",
 			S3: Answer{"InvalidArgument", "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, " +
-				"Signature query string parameter or the Authorization header should be specified", http.StatusBadRequest}}
+				"Signature query string parameter or the Authorization header should be specified", http.StatusBadRequest},
+		}
 	case presigned != nil:
 		return claimOfQuery(presigned)
 	case len(header) > 0 && header[0] != "":
@@ -55,9 +57,11 @@ func (c *Claim) setCredential(s string) error {
 	parts := strings.Split(s, "/")
 	n := len(parts)
 	if n < 5 || slices.Contains(parts, "") {
-		return &Failure{Reason: Incomplete,
-			Text: "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" + s + "'",
-			S3:   malformedS3(c.Presigned, `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`)}
+		return &Failure{
+			Reason: Incomplete,
+			Text:   "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" + s + "'",
+			S3:     malformedS3(c.Presigned, `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`),
+		}
 	}
 	c.AccessKey = strings.Join(parts[:n-4], "/")
 	c.Date, c.Region, c.Service, c.Terminator = parts[n-4], parts[n-3], parts[n-2], parts[n-1]

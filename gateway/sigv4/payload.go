@@ -82,8 +82,10 @@ func (c *Claim) promisedPayload(r *http.Request) (string, error) {
 		}
 	}
 	if len(values) == 0 {
-		return "", &Failure{Reason: Incomplete,
-			S3: Answer{"InvalidRequest", "Missing required header for this request: x-amz-content-sha256", http.StatusBadRequest}}
+		return "", &Failure{
+			Reason: Incomplete,
+			S3:     Answer{"InvalidRequest", "Missing required header for this request: x-amz-content-sha256", http.StatusBadRequest},
+		}
 	}
 	switch promised := values[0]; {
 	case len(values) > 1:
