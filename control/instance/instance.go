@@ -196,27 +196,32 @@ func (r *Reconciler) release(tx *store.Tx, i cloud.Instance) error {
 }
 
 // releaseInterface deletes or detaches an interface of a terminated instance.
+// Elastic addresses stay with an interface that outlives the instance.
 func releaseInterface(tx *store.Tx, n cloud.NetworkInterface) error {
-	if !n.Attachment.DeleteOnTermination {
-		if err := dropAssigned(tx, n); err != nil {
-			return err
-		}
-		return interfaces.Modify(tx, n.ID, func(n *cloud.NetworkInterface) error {
-			n.Attachment = nil
-			return nil
-		})
-	}
+	keep := !n.Attachment.DeleteOnTermination
 	for _, a := range slices.Collect(addresses.Select(tx, "interface/"+n.ID)) {
 		err := addresses.Modify(tx, a.ID, func(a *cloud.Address) error {
-			*a = cloud.Address{Meta: a.Meta, Address: a.Address}
+			a.Instance = ""
+			if !keep {
+				*a = cloud.Address{Meta: a.Meta, Address: a.Address}
+			}
 			return nil
 		})
 		if err != nil {
 			return err
 		}
 	}
-	tx.ReleaseAll(n.ID)
-	return interfaces.Delete(tx, n.ID)
+	if !keep {
+		tx.ReleaseAll(n.ID)
+		return interfaces.Delete(tx, n.ID)
+	}
+	if err := dropAssigned(tx, n); err != nil {
+		return err
+	}
+	return interfaces.Modify(tx, n.ID, func(n *cloud.NetworkInterface) error {
+		n.Attachment = nil
+		return nil
+	})
 }
 
 func (r *Reconciler) forget(tx *store.Tx, i cloud.Instance) error {

@@ -34,8 +34,12 @@ type Cloud struct {
 	done chan struct{} // closed when proc has ended
 }
 
-// Binary returns the path of the vauban binary, built once a test run.
+// Binary returns the path of the vauban binary: the one that VAUBAN_TEST_BINARY
+// names, or one that is built once a test run.
 var Binary = sync.OnceValue(func() string {
+	if bin := os.Getenv("VAUBAN_TEST_BINARY"); bin != "" {
+		return bin
+	}
 	dir, err := os.MkdirTemp("", "vauban-e2e-")
 	if err != nil {
 		panic(err)
@@ -283,6 +287,35 @@ func (c *Cloud) Processes(program string) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// Taps counts the guests' network devices in all of the cloud's namespaces.
+func (c *Cloud) Taps() (n int) {
+	out, err := exec.Command("ip", "netns", "list").Output() //nolint:noctx // at once
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasPrefix(name, "vb"+c.ID()+"-") {
+			continue
+		}
+		links, err := exec.Command("ip", "-n", name, "-o", "link", "show", "type", "tun").Output() //nolint:noctx // at once
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		n += bytes.Count(links, []byte("\n"))
+	}
+	return n
+}
+
+// Disks counts the volumes on the host's disk.
+func (c *Cloud) Disks() int {
+	entries, err := os.ReadDir(filepath.Join(c.Data, "disks", "volumes"))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return len(entries)
 }
 
 // Eventually tries until ok returns nil, and fails the test when the time is over.
