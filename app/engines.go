@@ -1,27 +1,54 @@
 package app
 
 import (
+	"errors"
+	"io"
 	"log/slog"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/driver/block"
 	"github.com/vauban-cloud/vauban/driver/block/local"
+	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/driver/hypervisor/qemu"
+	"github.com/vauban-cloud/vauban/driver/network"
 	"github.com/vauban-cloud/vauban/driver/network/linux"
 )
 
+// engines are the drivers of one host.
+type engines struct {
+	hypervisor hypervisor.Driver
+	console    hypervisor.Console
+	blocks     block.Driver
+	images     block.Images
+	network    network.Driver
+	closers    []io.Closer
+}
+
 // openEngines opens the drivers of this host.
 func (c Config) openEngines(s cloud.Settings, log *slog.Logger) (e engines, err error) {
+	disks, err := local.New(local.Config{Dir: c.blocksDir()})
+	if err != nil {
+		return e, err
+	}
+	e.blocks, e.images, e.closers = disks, disks, append(e.closers, disks)
 	guests, err := qemu.New(qemu.Config{Dir: c.guestsDir(), Log: log.With("room", "hypervisor")})
 	if err != nil {
-		return e, err
+		return e, errors.Join(err, e.close())
 	}
-	disks, err := local.New(local.Config{Dir: c.blocksDir(), Log: log.With("room", "disks")})
+	e.hypervisor, e.console, e.closers = guests, guests, append(e.closers, guests)
+	e.network, err = linux.New(linux.Config{Cloud: s.ID, PublicPool: c.PublicPool, Log: log.With("room", "network")})
 	if err != nil {
-		return e, err
+		return e, errors.Join(err, e.close())
 	}
-	net, err := linux.New(linux.Config{Cloud: s.ID, PublicPool: c.PublicPool, Log: log.With("room", "network")})
-	if err != nil {
-		return e, err
+	return e, nil
+}
+
+// close lets go of the engines; what they run goes on.
+func (e *engines) close() error {
+	var errs []error
+	for _, c := range e.closers {
+		errs = append(errs, c.Close())
 	}
-	return engines{hypervisor: guests, console: guests, blocks: disks, images: disks, network: net}, nil
+	e.closers = nil
+	return errors.Join(errs...)
 }

@@ -23,9 +23,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/clienttoken"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/volume"
-	"github.com/vauban-cloud/vauban/driver/block"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
-	"github.com/vauban-cloud/vauban/driver/network"
 	"github.com/vauban-cloud/vauban/gateway"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
@@ -36,15 +34,6 @@ import (
 	"github.com/vauban-cloud/vauban/store/postgres"
 	"github.com/vauban-cloud/vauban/store/sqlite"
 )
-
-// engines are the drivers of one host.
-type engines struct {
-	hypervisor hypervisor.Driver
-	console    hypervisor.Console
-	blocks     block.Driver
-	images     block.Images
-	network    network.Driver
-}
 
 // running is a cloud at work.
 type running struct {
@@ -82,7 +71,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger, ready func(Status)) 
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	defer r.db.Close() //nolint:errcheck // everything acknowledged is on the disk
+	defer r.close()
 	if err := r.wire(); err != nil {
 		return err
 	}
@@ -112,9 +101,17 @@ func (r *running) open(ctx context.Context) (err error) {
 		err = r.sweepImages(ctx)
 	}
 	if err != nil {
-		return errors.Join(err, r.db.Close())
+		r.close()
 	}
-	return nil
+	return err
+}
+
+// close lets go of the store and the engines. Everything acknowledged is on the
+// disk, so an error here is only worth a line in the log.
+func (r *running) close() {
+	if err := errors.Join(r.engines.close(), r.db.Close()); err != nil {
+		r.log.Warn("close", "err", err)
+	}
 }
 
 func (c Config) openStore(ctx context.Context) (*store.Store, string, error) {
@@ -213,7 +210,7 @@ func Drain(ctx context.Context, cfg Config, log *slog.Logger, tell func(string))
 	if err := r.open(ctx); err != nil {
 		return err
 	}
-	defer r.db.Close() //nolint:errcheck // nothing was written
+	defer r.close()
 	a := node.New(node.Config{
 		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
 		Services: r.newServices(), Log: log, Now: time.Now,
