@@ -31,7 +31,7 @@ func TestAnyHistory(t *testing.T) {
 	must(t, err)
 	t.Cleanup(inside.Close)
 	listeners := append(listenForChanges(t, host), listenForChanges(t, inside)...)
-	for range 40 {
+	for range 25 {
 		next := mutate(r, plan.Clone())
 		must(t, next.Validate())
 		must(t, cloud.Apply(t.Context(), next))

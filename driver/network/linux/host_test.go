@@ -150,7 +150,7 @@ func TestKilledAnywhere(t *testing.T) {
 	must(t, err)
 	t.Cleanup(host.Close)
 	id, cloud := newCloud(t, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
-	for range 12 {
+	for range 8 {
 		ctx, kill := context.WithCancel(t.Context())
 		child := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilledAnywhere$")
 		child.Env = append(os.Environ(), "VAUBAN_TEST_CLOUD="+id, fmt.Sprintf("VAUBAN_TEST_APPLY_ON=/proc/%d/fd/%d", os.Getpid(), host.Fd()))

@@ -21,7 +21,6 @@ var (
 	etherSource = field{size: 6, payload: true, base: expr.PayloadBaseLLHeader, offset: 6}
 	source      = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 12}
 	destination = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 16}
-	fromPort    = field{size: 2, payload: true, base: expr.PayloadBaseTransportHeader, offset: 0}
 	toPort      = field{size: 2, payload: true, base: expr.PayloadBaseTransportHeader, offset: 2}
 	bothPorts   = field{size: 4, payload: true, base: expr.PayloadBaseTransportHeader, offset: 0}
 	icmpType    = field{size: 1, payload: true, base: expr.PayloadBaseTransportHeader, offset: 0}

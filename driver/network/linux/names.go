@@ -12,12 +12,12 @@ import (
 const (
 	// linkDevice is the VPC's end of its link to the outside.
 	linkDevice = "outside"
-	// routes of this protocol (see rtnetlink(7)) are the driver's; others' are
+	// Routes of this protocol (see rtnetlink(7)) are the driver's; others' are
 	// left alone.
 	routeProtocol = 86
-	// lowest is the metric of routes that any other may override.
+	// Routes at this metric give way to any other.
 	lowest = 1 << 30
-	// longestDevice is what the kernel takes as a device's name.
+	// The kernel takes no longer names of devices.
 	longestDevice = 15
 )
 

@@ -27,6 +27,10 @@ type ruleset struct {
 	known      bool
 }
 
+// patient is how often the rules are read again because somebody else changed
+// some meanwhile, before that no longer counts.
+const patient = 5
+
 // apply makes the tables be as wanted, in one transaction, and returns the
 // elements that were taken out of sets. All calls name the same tables. The
 // calling thread is in the namespace.
@@ -36,24 +40,32 @@ func (r *ruleset) apply(want ...*table) ([]removal, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	for {
-		removed, err := r.change(conn, want)
+	for range patient {
+		removed, err := r.change(conn, want, false)
 		if !errors.Is(err, unix.ERESTART) {
 			return removed, err
 		}
-		// Somebody changed the rules after they were read: read them again.
 	}
+	return r.change(conn, want, true)
 }
 
-func (r *ruleset) change(conn *nftConn, want []*table) ([]removal, error) {
+// change is one attempt; ERESTART if others changed rules meanwhile, unless
+// it is to be made all the same: theirs are hardly these.
+func (r *ruleset) change(conn *nftConn, want []*table, anyway bool) ([]removal, error) {
 	generation, err := conn.generation()
 	if err != nil {
 		return nil, err
 	}
 	if !r.known || r.generation != generation {
-		if err := r.read(conn, want, generation); errors.Is(err, unix.ERESTART) {
+		before := r.tables
+		switch err := r.read(conn, want, generation); {
+		case errors.Is(err, unix.ERESTART) && anyway:
+		case errors.Is(err, unix.ERESTART):
 			return nil, err
-		} else if err != nil {
+		case err != nil:
+			for i, t := range before {
+				want[i].adopt(t)
+			}
 			return nil, rebuild(want, err)
 		}
 	}
@@ -65,14 +77,17 @@ func (r *ruleset) change(conn *nftConn, want []*table) ([]removal, error) {
 	if len(tx.messages) == 0 || tx.err != nil {
 		return nil, tx.err
 	}
+	condition := generation
+	if anyway {
+		condition = unconditional
+	}
 	r.known = false
-	if err := conn.commit(tx, generation); err != nil {
-		if errors.Is(err, unix.ERESTART) {
-			return nil, err
-		}
+	if err := conn.commit(tx, condition); errors.Is(err, unix.ERESTART) {
+		return nil, err
+	} else if err != nil {
 		return tx.removed, rebuild(want, err)
 	}
-	r.tables, r.generation, r.known = want, generation+1, true
+	r.tables, r.generation, r.known = want, generation+1, !anyway
 	return tx.removed, nil
 }
 
@@ -84,39 +99,39 @@ func rebuild(want []*table, why error) error {
 		return errors.Join(why, err)
 	}
 	defer conn.Close()
-	generation, err := conn.generation()
-	if err != nil {
-		return errors.Join(why, err)
-	}
 	tx := &transaction{}
 	for _, t := range want {
 		tx.replace(t)
 	}
-	if err := errors.Join(tx.err, conn.commit(tx, generation)); err != nil {
-		return errors.Join(why, err)
+	if tx.err == nil {
+		tx.err = conn.commit(tx, unconditional)
+	}
+	if tx.err != nil {
+		return errors.Join(why, tx.err)
 	}
 	return nil
 }
 
-// read fills in what is there at the generation; ERESTART if it has passed.
+// read fills in what is there at the generation; ERESTART if that passed
+// meanwhile, so that it may be neither the one before nor the one after.
 func (r *ruleset) read(conn *nftConn, want []*table, generation uint32) error {
-	tables := make([]*table, len(want))
-	var err error
+	r.known = false
+	r.tables = make([]*table, len(want))
+	var failed error
 	for i, t := range want {
-		if tables[i], err = conn.table(t); err != nil {
-			break
-		}
+		var err error
+		r.tables[i], err = conn.table(t)
+		failed = errors.Join(failed, err)
 	}
-	if now, genErr := conn.generation(); genErr != nil {
-		return genErr
-	} else if now != generation {
-		return unix.ERESTART
-	}
+	now, err := conn.generation()
 	if err != nil {
 		return err
 	}
-	r.tables, r.generation, r.known = tables, generation, true
-	return nil
+	r.generation, r.known = generation, failed == nil && now == generation
+	if failed == nil && now != generation {
+		return unix.ERESTART
+	}
+	return failed
 }
 
 // dropTables deletes the tables; those that are not there count as deleted. The
@@ -127,19 +142,11 @@ func dropTables(tables ...*table) error {
 		return err
 	}
 	defer conn.Close()
-	for {
-		generation, err := conn.generation()
-		if err != nil {
-			return err
-		}
-		tx := &transaction{}
-		for _, t := range tables {
-			tx.drop(t)
-		}
-		if err := conn.commit(tx, generation); !errors.Is(err, unix.ERESTART) {
-			return err
-		}
+	tx := &transaction{}
+	for _, t := range tables {
+		tx.drop(t)
 	}
+	return errors.Join(tx.err, conn.commit(tx, unconditional))
 }
 
 // nftConn is a connection to the nftables of one namespace.
@@ -166,7 +173,10 @@ func dialNftables() (*nftConn, error) {
 }
 
 // Close ends the connection.
-func (c *nftConn) Close() { c.CloseLasting() }
+func (c *nftConn) Close() { _ = c.CloseLasting() }
+
+// unconditional is the generation of transactions that hold at any.
+const unconditional = 0
 
 // commit makes all changes, or none; ERESTART if the generation has passed.
 func (c *nftConn) commit(tx *transaction, generation uint32) error {

@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"github.com/google/nftables"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -128,5 +131,71 @@ func expectNone(t *testing.T, sockets []*nl.NetlinkSocket, when string) {
 	t.Helper()
 	for _, m := range changes(t, sockets) {
 		t.Errorf("%s: a change of type %d: %q", when, m.Header.Type, m.Data[:min(len(m.Data), 80)])
+	}
+}
+
+// TestOthersChangeRulesToo lets another program change tables of its own all the
+// time, in both namespaces: neither loses anything.
+func TestOthersChangeRulesToo(t *testing.T) {
+	host, err := space.New()
+	must(t, err)
+	t.Cleanup(host.Close)
+	id, cloud := newCloud(t, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
+	plan := busyPlan(10)
+	must(t, cloud.Apply(t.Context(), plan))
+	inside, err := space.Find("vb" + id + "-" + plan.ID)
+	must(t, err)
+	t.Cleanup(inside.Close)
+
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	var writes atomic.Int64
+	for _, s := range []*space.Space{host, inside} {
+		wg.Go(func() {
+			err := s.Do(func() error {
+				for n := 0; !stop.Load(); n++ {
+					conn, err := nftables.New()
+					if err != nil {
+						return err
+					}
+					table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "others"})
+					chain := conn.AddChain(&nftables.Chain{Table: table, Name: "c"})
+					if n%2 == 0 {
+						conn.DelChain(chain)
+					}
+					if err := conn.Flush(); err != nil {
+						return err
+					}
+					writes.Add(1)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for n := range 15 {
+		plan.Groups[0].Ingress[0].To = 100 + n
+		plan.Ports[n%10].AnySource = n%2 == 0
+		plan.Ports[n%10].Addresses[0].Public = netip.AddrFrom4([4]byte{100, 64, 1, byte(100 + n)})
+		must(t, cloud.Apply(t.Context(), plan))
+	}
+	stop.Store(true)
+	wg.Wait()
+	must(t, cloud.Apply(t.Context(), plan))
+	listeners := append(listenForChanges(t, host), listenForChanges(t, inside)...)
+	must(t, cloud.Reopen().Apply(t.Context(), plan))
+	expectNone(t, listeners, "after all")
+	t.Logf("others wrote %d times", writes.Load())
+	for _, s := range []*space.Space{host, inside} {
+		must(t, s.Do(func() error {
+			conn, err := nftables.New()
+			if err != nil {
+				return err
+			}
+			_, err = conn.ListTableOfFamily("others", nftables.TableFamilyINet)
+			return err
+		}))
 	}
 }

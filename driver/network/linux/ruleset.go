@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -28,8 +30,9 @@ type set struct {
 
 // A chain is a list of rules; hook is nil unless packets start in it.
 type chain struct {
-	hook  *hook
-	rules []rule
+	hook    *hook
+	rules   []rule
+	encoded [][]byte // of rules, once they were compared
 }
 
 type hook struct {
@@ -87,42 +90,34 @@ func (s *set) isVerdicts() bool { return s.data == nftables.TypeVerdict }
 
 func (c *chain) isBase() bool { return c.hook != nil }
 
-// same reports whether both chains hook in the same way.
+// sameHook reports whether both chains hook in the same way.
 func (c *chain) sameHook(o *chain) bool {
 	return c.isBase() == o.isBase() && (!c.isBase() || *c.hook == *o.hook)
 }
 
 // sameRules reports whether both chains, of the family, have the same rules.
 func (c *chain) sameRules(o *chain, family nftables.TableFamily) (bool, error) {
-	if len(c.rules) != len(o.rules) {
-		return false, nil
+	if err := errors.Join(c.encode(family), o.encode(family)); err != nil {
+		return false, err
 	}
-	for i := range c.rules {
-		a, err := c.rules[i].bytes(family)
-		if err != nil {
-			return false, err
-		}
-		b, err := o.rules[i].bytes(family)
-		if err != nil {
-			return false, err
-		}
-		if !slices.Equal(a, b) {
-			return false, nil
-		}
-	}
-	return true, nil
+	return slices.EqualFunc(c.encoded, o.encoded, bytes.Equal), nil
 }
 
-// bytes is the rule as the kernel gets it. Rules that were read from the kernel
-// yield the same bytes as those that were written.
-func (r rule) bytes(family nftables.TableFamily) ([]byte, error) {
-	var all []byte
-	for _, e := range r {
-		b, err := expr.Marshal(byte(family), e)
-		if err != nil {
-			return nil, fmt.Errorf("encode rule: %w", err)
-		}
-		all = append(all, b...)
+// encode fills in the rules as the kernel gets them. Rules that were read from
+// the kernel yield the same bytes as those that were written.
+func (c *chain) encode(family nftables.TableFamily) error {
+	if c.encoded != nil {
+		return nil
 	}
-	return all, nil
+	c.encoded = make([][]byte, len(c.rules))
+	for i, r := range c.rules {
+		for _, e := range r {
+			b, err := expr.Marshal(byte(family), e)
+			if err != nil {
+				return fmt.Errorf("encode rule: %w", err)
+			}
+			c.encoded[i] = append(c.encoded[i], b...)
+		}
+	}
+	return nil
 }

@@ -16,8 +16,8 @@ const elementsPerMessage = 300
 
 // A transaction collects the changes that turn tables into what they should be;
 // the kernel makes all of them at one instant, or none. The messages are encoded
-// here and not by the nftables library, which wants an answer to each of them and
-// knows no condition on the generation: 5,000 rules take it 0.7 s, and this 0.1 s.
+// here and not by the nftables library, which wants an answer to each of them,
+// and knows no condition on the generation.
 type transaction struct {
 	messages []netlink.Message
 	removed  []removal

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -130,12 +131,7 @@ func (g *guest) see(frame []byte) {
 func (g *guest) saw(match func([]byte) bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for _, f := range g.seen {
-		if match(f) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(g.seen, match)
 }
 
 // sees waits for a frame that matches.

@@ -34,7 +34,9 @@ func overlap(w *world) {
 // twoClouds: two clouds on a host do not disturb each other, down to the same IDs.
 func twoClouds(w *world) {
 	second := *w
-	second.pool = randomPool()
+	for second.pool == w.pool {
+		second.pool = randomPool()
+	}
 	second.Cloud = w.bench.New(w.T, w.host.space.Path(), second.pool)
 	p := newPlan("vpc-a", 1)
 	p.group("sg-a", all(anywhere))

@@ -8,9 +8,9 @@
 package networktest
 
 import (
-	"testing"
-
+	"maps"
 	"net/netip"
+	"testing"
 
 	"github.com/vauban-cloud/vauban/driver/network"
 )
@@ -51,16 +51,14 @@ func Run(t *testing.T, b Bench) {
 		"Life": life, "Refusals": refusals, "Parallel": parallel, "Sockets": sockets,
 	}
 	if !b.Simulated {
-		for name, test := range map[string]func(*world){
+		maps.Copy(tests, map[string]func(*world){
 			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Egress": egress, "NoGap": noGap,
 			"Public": public, "Hairpin": hairpin, "PublicChanges": publicChanges, "Pool": pool, "Host": hostIsClosed,
 			"Overlap": overlap, "TwoClouds": twoClouds,
 			"Forgery": forgery, "AnySource": anySource, "Services": services, "DHCP": dhcp,
 			"Unused": unused, "MTU": mtu, "SeveralAddresses": severalAddresses,
 			"Repair": repair, "Restart": restart, "Taps": taps, "MovedAddress": movedAddress, "Many": many,
-		} {
-			tests[name] = test
-		}
+		})
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,8 +2,8 @@ package networktest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -186,7 +186,7 @@ func movedAddress(w *world) {
 	w.expect(probe{"the new port", g[0].stack, "tcp", at(heir.addr, ssh), true, g[0].addr})
 	heir.forget()
 	_ = exchange(c, soon)
-	if heir.saw(func(f []byte) bool { return len(f) > 38 && fmt.Sprint(f[36:38]) == fmt.Sprint([]byte{0, web}) }) {
+	if heir.saw(func(f []byte) bool { return len(f) > 38 && binary.BigEndian.Uint16(f[36:]) == web }) {
 		w.Error("a packet of the old port's flow reaches the new one")
 	}
 }

@@ -120,7 +120,7 @@ func (s *Space) Name(name string) error {
 		return err
 	}
 	path := filepath.Join(names, name)
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY|os.O_EXCL, 0o444)
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDONLY|os.O_EXCL, 0o400)
 	if err != nil {
 		return fmt.Errorf("name namespace: %w", err)
 	}
