@@ -37,11 +37,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/driver/internal/lock"
 	"github.com/vauban-cloud/vauban/driver/internal/turn"
 )
 
 // ErrInUse says that another Driver, perhaps of another process, is open on the folder.
-var ErrInUse = errors.New("folder is in use")
+var ErrInUse = lock.ErrHeld
 
 // Config is how a Driver works.
 type Config struct {
@@ -56,7 +57,7 @@ type Config struct {
 // block.Images.
 type Driver struct {
 	cfg   Config
-	lock  *os.File   // on the folder, while the driver is open
+	lock  *lock.Lock // on the folder, while the driver is open
 	turns turn.Turns // by kind and ID
 }
 
@@ -101,15 +102,11 @@ func (d *Driver) open() error {
 			return err
 		}
 	}
-	var err error
-	if d.lock, err = os.OpenFile(d.path("lock"), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+	held, err := lock.Take(d.cfg.Dir)
+	if err != nil {
 		return err
 	}
-	if err := unix.Flock(int(d.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
-		return fmt.Errorf("lock %s: %w", d.cfg.Dir, ErrInUse)
-	} else if err != nil {
-		return fmt.Errorf("lock %s: %w", d.cfg.Dir, err)
-	}
+	d.lock = held
 	left, err := os.ReadDir(d.path("work"))
 	if err != nil {
 		return err
@@ -127,7 +124,7 @@ func (d *Driver) Close() error {
 	if d.lock == nil {
 		return nil
 	}
-	return d.lock.Close()
+	return d.lock.Release()
 }
 
 func (d *Driver) path(elements ...string) string {

@@ -66,12 +66,13 @@ func (p *process) screen(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	mine, its := os.NewFile(uintptr(ends[0]), "screen"), os.NewFile(uintptr(ends[1]), "screen")
-	defer mine.Close() //nolint:errcheck // the connection is a copy
-	defer its.Close()  //nolint:errcheck // QEMU has a copy
-	if err := p.do(ctx, "getfd", arguments{"fdname": "screen"}, nil, its); err != nil {
+	defer mine.Close()                       //nolint:errcheck // the connection is a copy
+	defer its.Close()                        //nolint:errcheck // QEMU has a copy
+	name := fmt.Sprintf("screen%d", ends[1]) // like the descriptor, nobody else's for now
+	if err := p.do(ctx, "getfd", arguments{"fdname": name}, nil, its); err != nil {
 		return nil, err
 	}
-	if err := p.do(ctx, "add_client", arguments{"protocol": "vnc", "fdname": "screen", "skipauth": true}, nil); err != nil {
+	if err := p.do(ctx, "add_client", arguments{"protocol": "vnc", "fdname": name, "skipauth": true}, nil); err != nil {
 		return nil, err
 	}
 	return net.FileConn(mine)

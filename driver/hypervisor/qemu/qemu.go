@@ -21,7 +21,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -31,14 +30,13 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
+	"github.com/vauban-cloud/vauban/driver/internal/lock"
 	"github.com/vauban-cloud/vauban/driver/internal/turn"
 )
 
 // ErrInUse says that another Driver, perhaps of another process, is open on the folder.
-var ErrInUse = errors.New("folder is in use")
+var ErrInUse = lock.ErrHeld
 
 // Config is how a Driver works.
 type Config struct {
@@ -57,7 +55,7 @@ const tidyEvery = 5 * time.Second
 // Driver runs guests in QEMU. It implements hypervisor.Driver and hypervisor.Console.
 type Driver struct {
 	cfg     Config
-	lock    *os.File // on Dir, while the driver is open
+	lock    *lock.Lock // on Dir, while the driver is open
 	cgroups cgroups
 	engine  func() (engine, error) // probes once
 	turns   turn.Turns             // by guest ID: calls for one guest come one by one
@@ -99,12 +97,12 @@ func New(cfg Config) (*Driver, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open hypervisor: %w", err)
 	}
-	lock, err := lockFolder(cfg.Dir)
+	held, err := lock.Take(cfg.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open hypervisor: %w", err)
 	}
 	d := &Driver{
-		cfg: cfg, lock: lock, cgroups: findCgroups(cfg.Cgroup),
+		cfg: cfg, lock: held, cgroups: findCgroups(cfg.Cgroup),
 		changed: make(chan string, 1024), closed: make(chan struct{}), guests: make(map[string]*guest),
 	}
 	d.engine = sync.OnceValues(func() (engine, error) { return findEngine(cfg) })
@@ -116,23 +114,8 @@ func New(cfg Config) (*Driver, error) {
 	return d, nil
 }
 
-// lockFolder takes the folder's lock, which ends with the process at the latest.
-func lockFolder(dir string) (*os.File, error) {
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		lock.Close() //nolint:errcheck // nothing was written
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return nil, fmt.Errorf("lock %s: %w", dir, ErrInUse)
-		}
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
-	}
-	return lock, nil
-}
-
-// Close lets go of the folder. Guests run on.
+// Close lets go of the folder. Guests run on. Calls that are under way must have
+// returned.
 func (d *Driver) Close() error {
 	close(d.closed)
 	d.mu.Lock()
@@ -143,7 +126,7 @@ func (d *Driver) Close() error {
 	}
 	d.mu.Unlock()
 	d.tasks.Wait()
-	return d.lock.Close()
+	return d.lock.Release()
 }
 
 // Changed implements hypervisor.Console.

@@ -161,6 +161,7 @@ func (d *Driver) execute(f folder, engine engine, spec hypervisor.Spec, taps []*
 	if err != nil {
 		cmd.Process.Kill() //nolint:errcheck // a child that was not waited for
 		cmd.Wait()         //nolint:errcheck // it was killed
+		d.cgroups.remove(spec)
 		return nil, err
 	}
 	p.child = cmd
