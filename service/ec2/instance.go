@@ -21,13 +21,26 @@ func (s *Service) DescribeInstances(ctx context.Context, in *ec2.DescribeInstanc
 		return nil, err
 	}
 	view := s.DB.View()
-	found, next, err := listing[cloud.Instance]{
-		operation: "DescribeInstances", table: instanceTable, prefix: "i", ids: in.InstanceIds,
-		filters: in.Filters, fields: s.instanceFields(view), max: in.MaxResults, most: 1000, token: in.NextToken,
-	}.of(s, view, caller)
+	if in.MaxResults != nil && len(in.InstanceIds) > 0 {
+		return nil, notWithIDs("i")
+	}
+	p, err := s.page(caller, "DescribeInstances", in.MaxResults, in.NextToken, 5, 1000)
 	if err != nil {
 		return nil, err
 	}
+	all := instanceTable.From(view, cloud.AccountLabel(caller.Account), p.after)
+	if len(in.InstanceIds) > 0 {
+		named, err := find(view, caller, instanceTable, "i", in.InstanceIds)
+		if err != nil {
+			return nil, err
+		}
+		all = slices.Values(named)
+	}
+	keep, err := s.instanceFilter(view, caller, in)
+	if err != nil {
+		return nil, err
+	}
+	found, next := cut(p, where(all, keep), cloud.Instance.Key)
 	return &ec2.DescribeInstancesResult{Reservations: s.shower(view).reservations(found), NextToken: next}, nil
 }
 

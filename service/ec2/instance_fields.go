@@ -8,11 +8,9 @@ import (
 	"github.com/vauban-cloud/vauban/store"
 )
 
-// instanceFields are the filters of DescribeInstances. A filter on an
-// instance's interfaces or volumes holds if it does for any of them; those are
-// looked up only when such a filter is asked for. What no instance here has
-// matches nothing.
-func (s *Service) instanceFields(r store.Reader) fields[cloud.Instance] {
+// instanceFields are the filters of DescribeInstances on the instance itself.
+// What no instance here has matches nothing.
+func (s *Service) instanceFields() fields[cloud.Instance] {
 	type inst = cloud.Instance
 	all := fields[inst]{
 		"architecture":                      one(fixed[inst](architecture)),
@@ -62,12 +60,6 @@ func (s *Service) instanceFields(r store.Reader) fields[cloud.Instance] {
 		"metadata-options.http-put-response-hop-limit": one(func(i inst) string { return strconv.Itoa(i.Metadata.HopLimit) }),
 		"metadata-options.http-tokens":                 one(func(i inst) string { return i.Metadata.Tokens }),
 		"metadata-options.instance-metadata-tags":      one(func(i inst) string { return i.Metadata.Tags }),
-
-		"block-device-mapping.attach-time":           volumeField(r, func(_ inst, v cloud.Volume) string { return timeWord(v.Attachment.Attached) }),
-		"block-device-mapping.delete-on-termination": volumeField(r, func(_ inst, v cloud.Volume) string { return boolWord(v.Attachment.DeleteOnTermination) }),
-		"block-device-mapping.device-name":           volumeField(r, func(_ inst, v cloud.Volume) string { return v.Attachment.Device }),
-		"block-device-mapping.status":                volumeField(r, func(i inst, v cloud.Volume) string { return v.AttachmentState(i.Seen.Running) }),
-		"block-device-mapping.volume-id":             volumeField(r, func(_ inst, v cloud.Volume) string { return v.ID }),
 	}
 	for _, name := range []string{
 		"affinity", "capacity-reservation-id", "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",
@@ -78,49 +70,64 @@ func (s *Service) instanceFields(r store.Reader) fields[cloud.Instance] {
 		all[name] = never[inst]
 	}
 	all["capacity-reservation-specification.capacity-reservation-preference"] = one(fixed[inst](ec2.CapacityReservationPreferenceOpen))
-	s.addInterfaceFields(r, all)
 	return all
 }
 
-// addInterfaceFields adds the filters on interfaces: all of
-// DescribeNetworkInterfaces below "network-interface.", and the instance's own
+// nicFields are the filters of DescribeInstances on an instance's interfaces: all
+// of DescribeNetworkInterfaces below "network-interface.", and the instance's own
 // addresses and groups, which are those of its primary interface.
-func (s *Service) addInterfaceFields(r store.Reader, all fields[cloud.Instance]) {
-	nic := s.interfaceFields(r)
-	for name, f := range nic {
-		all["network-interface."+name] = interfaceField(r, f)
+func (s *Service) nicFields(r store.Reader) fields[cloud.NetworkInterface] {
+	type nic = cloud.NetworkInterface
+	public := func(value func(nic, cloud.PublicAddress) string) field[nic] { return publicField(0, value) }
+	port := s.interfaceFields(r)
+	all := fields[nic]{
+		"network-interface.addresses.association.allocation-id":   public(func(_ nic, p cloud.PublicAddress) string { return p.Allocation }),
+		"network-interface.addresses.association.association-id":  public(func(_ nic, p cloud.PublicAddress) string { return p.Association }),
+		"network-interface.addresses.association.ip-owner-id":     public(s.publicOwner),
+		"network-interface.addresses.association.public-dns-name": public(func(_ nic, p cloud.PublicAddress) string { return s.Place.PublicName(p.Address) }),
+		"network-interface.attachment.network-card-index":         attachmentField(func(cloud.InterfaceAttachment) string { return "0" }),
+		"network-interface.deny-all-igw-traffic":                  flag(func(nic) bool { return false }),
+		"network-interface.public-dns-name":                       port["association.public-dns-name"],
 	}
-	tags := func(n cloud.NetworkInterface) map[string]string { return n.Tags }
+	for name, f := range port {
+		all["network-interface."+name] = f
+	}
 	for _, name := range []string{"tag-key", "tag-value"} {
-		f, _ := tagField(name, tags)
-		all["network-interface."+name] = interfaceField(r, f)
+		all["network-interface."+name], _ = tagField(name, func(n nic) map[string]string { return n.Tags })
 	}
 	for _, name := range []string{
 		"addresses.association.carrier-ip", "addresses.association.customer-owned-ip", "association.carrier-ip", "association.customer-owned-ip",
 		"ipv4-prefixes.ipv4-prefix", "ipv6-address", "ipv6-addresses.is-primary-ipv6", "ipv6-native", "ipv6-prefixes.ipv6-prefix", "outpost-arn",
 	} {
-		all["network-interface."+name] = never[cloud.Instance]
+		all["network-interface."+name] = never[nic]
 	}
-	all["network-interface.attachment.network-card-index"] = interfaceField(r, attachmentField(func(cloud.InterfaceAttachment) string { return "0" }))
-	all["network-interface.deny-all-igw-traffic"] = interfaceField(r, flag(func(cloud.NetworkInterface) bool { return false }))
-	all["network-interface.public-dns-name"] = interfaceField(r, nic["association.public-dns-name"])
-	all["network-interface.addresses.association.public-dns-name"] = interfaceField(r, publicField(0, func(_ cloud.NetworkInterface, p cloud.PublicAddress) string { return s.Place.PublicName(p.Address) }))
-	all["network-interface.addresses.association.allocation-id"] = interfaceField(r, publicField(0, func(_ cloud.NetworkInterface, p cloud.PublicAddress) string { return p.Allocation }))
-	all["network-interface.addresses.association.association-id"] = interfaceField(r, publicField(0, func(_ cloud.NetworkInterface, p cloud.PublicAddress) string { return p.Association }))
-	all["network-interface.addresses.association.ip-owner-id"] = interfaceField(r, publicField(0, s.publicOwner))
-	for name, f := range map[string]field[cloud.NetworkInterface]{
-		"dns-name":            nic["association.public-dns-name"],
-		"ip-address":          nic["association.public-ip"],
-		"private-dns-name":    nic["private-dns-name"],
-		"private-ip-address":  one(func(n cloud.NetworkInterface) string { return n.Primary().String() }),
-		"group-id":            nic["group-id"],
-		"group-name":          nic["group-name"],
-		"instance.group-id":   nic["group-id"],
-		"instance.group-name": nic["group-name"],
-		"source-dest-check":   nic["source-dest-check"],
-	} {
-		all[name] = primaryField(r, f)
+	primary := fields[nic]{
+		"dns-name":            port["association.public-dns-name"],
+		"ip-address":          port["association.public-ip"],
+		"private-dns-name":    port["private-dns-name"],
+		"private-ip-address":  one(func(n nic) string { return n.Primary().String() }),
+		"group-id":            port["group-id"],
+		"group-name":          port["group-name"],
+		"instance.group-id":   port["group-id"],
+		"instance.group-name": port["group-name"],
+		"source-dest-check":   port["source-dest-check"],
 	}
+	for name, f := range primary {
+		all[name] = func(n nic, is func(string) bool) bool { return n.Attachment.DeviceIndex == 0 && f(n, is) }
+	}
+	return all
+}
+
+// mappingFields are the filters of DescribeInstances on an instance's volumes.
+func mappingFields(r store.Reader) fields[cloud.Volume] {
+	type vol = cloud.Volume
+	all := fields[vol]{}
+	for _, name := range []string{"attach-time", "delete-on-termination", "status"} {
+		all["block-device-mapping."+name] = attachedFields(r)[name]
+	}
+	all["block-device-mapping.device-name"] = attachedFields(r)["device"]
+	all["block-device-mapping.volume-id"] = one(vol.Key)
+	return all
 }
 
 // held is the field of a property that an instance has until it is terminated.
@@ -134,39 +141,6 @@ func reasonField(value func(*ec2.StateReason) string) field[cloud.Instance] {
 	return func(i cloud.Instance, is func(string) bool) bool {
 		reason := stateReason(i, i.State())
 		return reason != nil && is(value(reason))
-	}
-}
-
-func volumeField(r store.Reader, value func(cloud.Instance, cloud.Volume) string) field[cloud.Instance] {
-	return func(i cloud.Instance, is func(string) bool) bool {
-		for v := range volumeTable.Select(r, "instance/"+i.ID) {
-			if is(value(i, v)) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-func interfaceField(r store.Reader, f field[cloud.NetworkInterface]) field[cloud.Instance] {
-	return func(i cloud.Instance, is func(string) bool) bool {
-		for n := range interfaceTable.Select(r, "instance/"+i.ID) {
-			if f(n, is) {
-				return true
-			}
-		}
-		return false
-	}
-}
-
-func primaryField(r store.Reader, f field[cloud.NetworkInterface]) field[cloud.Instance] {
-	return func(i cloud.Instance, is func(string) bool) bool {
-		for n := range interfaceTable.Select(r, "instance/"+i.ID) {
-			if n.Attachment.DeviceIndex == 0 && f(n, is) {
-				return true
-			}
-		}
-		return false
 	}
 }
 

@@ -26,10 +26,15 @@ type shower struct {
 	r      store.Reader
 	groups map[string]ec2.GroupIdentifier // by ID
 	named  map[string]bool                // by VPC: its addresses have public names
+	types  map[string]cloud.InstanceType  // by name
 }
 
 func (s *Service) shower(r store.Reader) *shower {
-	return &shower{s: s, r: r, groups: map[string]ec2.GroupIdentifier{}, named: map[string]bool{}}
+	w := &shower{s: s, r: r, groups: map[string]ec2.GroupIdentifier{}, named: map[string]bool{}, types: map[string]cloud.InstanceType{}}
+	for _, t := range cloud.InstanceTypes() {
+		w.types[t.Name] = t
+	}
+	return w
 }
 
 // reservations groups instances by the request that launched them, in the order
@@ -52,7 +57,7 @@ func (w *shower) reservations(list []cloud.Instance) []ec2.Reservation {
 // instance shows one instance.
 func (w *shower) instance(i cloud.Instance) ec2.Instance {
 	state := i.State()
-	t, _ := cloud.FindInstanceType(i.Type)
+	t := w.types[i.Type]
 	nics := interfacesOf(w.r, i.ID)
 	out := ec2.Instance{
 		InstanceId: &i.ID, ImageId: &i.Image, InstanceType: &i.Type, KeyName: opt(i.KeyName),

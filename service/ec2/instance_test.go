@@ -43,7 +43,7 @@ func TestDescribeInstancesFilters(t *testing.T) {
 	privateName, publicName := r.Place.PrivateName(nic.Primary()), r.Place.PublicName(nic.Addresses[0].Public.Address)
 
 	table := filterTable{
-		names: names(r.instanceFields(r.DB.View())), id: id,
+		names: slices.Concat(names(r.instanceFields()), names(r.nicFields(r.DB.View())), names(mappingFields(r.DB.View()))), id: id,
 		ids: func(f []ec2.Filter) ([]string, error) { return r.instanceIDs(ec2.DescribeInstancesRequest{Filters: f}) },
 		cases: map[string]string{
 			"architecture": "x86_64", "availability-zone": "eu-paris-1a", "availability-zone-id": "eup1-az1", "boot-mode": "legacy-bios", "client-token": "token",

@@ -126,26 +126,37 @@ func (s *Service) DescribeVolumes(ctx context.Context, in *ec2.DescribeVolumesRe
 // volumeFields are the filters of DescribeVolumes.
 func (s *Service) volumeFields(r store.Reader) fields[cloud.Volume] {
 	type vol = cloud.Volume
+	all := fields[vol]{
+		"availability-zone":    one(func(v vol) string { return v.Zone }),
+		"availability-zone-id": one(func(v vol) string { return s.Place.ZoneID(v.Zone) }),
+		"create-time":          one(func(v vol) string { return timeWord(v.Created) }),
+		"encrypted":            flag(func(v vol) bool { return v.Encrypted }),
+		"fast-restored":        flag(func(vol) bool { return false }),
+		"multi-attach-enabled": flag(func(vol) bool { return false }),
+		"operator.managed":     flag(func(vol) bool { return false }),
+		"operator.principal":   never[vol],
+		"size":                 one(func(v vol) string { return strconv.Itoa(v.SizeGiB) }),
+		"snapshot-id":          maybe(func(v vol) string { return v.Snapshot }),
+		"source-volume-id":     never[vol],
+		"status":               one(func(v vol) string { return string(v.State()) }),
+		"volume-id":            one(vol.Key),
+		"volume-type":          one(func(v vol) string { return v.Type }),
+	}
+	for name, f := range attachedFields(r) {
+		all["attachment."+name] = f
+	}
+	return all
+}
+
+// attachedFields are the filters on a volume's attachment.
+func attachedFields(r store.Reader) fields[cloud.Volume] {
+	type vol = cloud.Volume
 	return fields[vol]{
-		"attachment.attach-time":           attachedField(func(_ vol, a cloud.Attachment) string { return timeWord(a.Attached) }),
-		"attachment.delete-on-termination": attachedField(func(_ vol, a cloud.Attachment) string { return boolWord(a.DeleteOnTermination) }),
-		"attachment.device":                attachedField(func(_ vol, a cloud.Attachment) string { return a.Device }),
-		"attachment.instance-id":           attachedField(func(_ vol, a cloud.Attachment) string { return a.Instance }),
-		"attachment.status":                attachedField(func(v vol, _ cloud.Attachment) string { return v.AttachmentState(guestRuns(r, v)) }),
-		"availability-zone":                one(func(v vol) string { return v.Zone }),
-		"availability-zone-id":             one(func(v vol) string { return s.Place.ZoneID(v.Zone) }),
-		"create-time":                      one(func(v vol) string { return timeWord(v.Created) }),
-		"encrypted":                        flag(func(v vol) bool { return v.Encrypted }),
-		"fast-restored":                    flag(func(vol) bool { return false }),
-		"multi-attach-enabled":             flag(func(vol) bool { return false }),
-		"operator.managed":                 flag(func(vol) bool { return false }),
-		"operator.principal":               never[vol],
-		"size":                             one(func(v vol) string { return strconv.Itoa(v.SizeGiB) }),
-		"snapshot-id":                      maybe(func(v vol) string { return v.Snapshot }),
-		"source-volume-id":                 never[vol],
-		"status":                           one(func(v vol) string { return string(v.State()) }),
-		"volume-id":                        one(vol.Key),
-		"volume-type":                      one(func(v vol) string { return v.Type }),
+		"attach-time":           attachedField(func(_ vol, a cloud.Attachment) string { return timeWord(a.Attached) }),
+		"delete-on-termination": attachedField(func(_ vol, a cloud.Attachment) string { return boolWord(a.DeleteOnTermination) }),
+		"device":                attachedField(func(_ vol, a cloud.Attachment) string { return a.Device }),
+		"instance-id":           attachedField(func(_ vol, a cloud.Attachment) string { return a.Instance }),
+		"status":                attachedField(func(v vol, _ cloud.Attachment) string { return v.AttachmentState(guestRuns(r, v)) }),
 	}
 }
 
