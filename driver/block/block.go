@@ -27,8 +27,9 @@ type Driver interface {
 	Delete(ctx context.Context, id string) error
 	// List returns the IDs of all volumes.
 	List(ctx context.Context) ([]string, error)
-	// Open gives the user the volume's file, and says how to plug it in.
-	// ErrNoVolume if it is not there.
+	// Open gives the user, and nobody else, the volume's file, and says how to
+	// plug it in. User 0 takes it back from whoever has it: user numbers come to
+	// be used again. ErrNoVolume if it is not there.
 	Open(ctx context.Context, id string, uid int) (path, format string, err error)
 	// Space returns the size of the engine and what is free, in bytes.
 	Space(ctx context.Context) (size, free int64, err error)
@@ -53,8 +54,8 @@ type Source struct {
 	Disk           string
 	Format         string // empty to detect
 	Kernel, Initrd io.Reader
-	// Progress, if not nil, is told now and then how much of the disk was
-	// converted, in percent.
+	// Progress, if not nil, is told now and then, from another goroutine, how
+	// much of the disk was converted, in percent.
 	Progress func(percent float64)
 }
 

@@ -183,6 +183,11 @@ func TestVolumesAreTheirUsersAlone(t *testing.T) {
 	may(other, read, base, true)
 	may(guestUID, read, path, false)
 	may(guestUID, read, base, false)
+	if _, _, err := d.Open(t.Context(), "vol-1", 0); err != nil {
+		t.Fatal(err)
+	}
+	may(other, read, path, false)
+	may(other, read, base, false)
 }
 
 func TestDeletedImagesBytesGoWithTheLastVolume(t *testing.T) {

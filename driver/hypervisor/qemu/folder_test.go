@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -120,5 +121,36 @@ func TestUUID(t *testing.T) {
 	a, b := uuidOf("i-0123456789abcdef0"), uuidOf("i-0123456789abcdef1")
 	if a == b || len(a) != 36 || !strings.HasPrefix(a, "ec2") || a != uuidOf("i-0123456789abcdef0") {
 		t.Errorf("UUIDs %s and %s", a, b)
+	}
+}
+
+func TestDeviceGroups(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root to give files away")
+	}
+	device := filepath.Join(t.TempDir(), "kvm")
+	if err := os.WriteFile(device, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		mode  os.FileMode
+		group int
+		want  string
+	}{
+		{0o600, 108, "[]"}, // root's alone: no guest may use it
+		{0o660, 108, "[108]"},
+		{0o660, 0, "[]"}, // never root's group
+		{0o666, 108, "[]"},
+		{0o640, 108, "[]"},
+	} {
+		if err := errors.Join(os.Chown(device, 0, c.group), os.Chmod(device, c.mode)); err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(deviceGroups(device)); got != c.want {
+			t.Errorf("mode %o of group %d: %s, want %s", c.mode, c.group, got, c.want)
+		}
+	}
+	if got := deviceGroups(device + ".not"); got != nil {
+		t.Errorf("no device: %v", got)
 	}
 }

@@ -77,7 +77,34 @@ func runTests(m *testing.M) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return m.Run(), nil
+	code := m.Run()
+	if left, err := sweep(root); err != nil || left > 0 {
+		return 0, fmt.Errorf("tests left %d guests (%v)", left, err)
+	}
+	return code, nil
+}
+
+// sweep removes the guests that failed tests left.
+func sweep(root string) (left int, err error) {
+	folders, err := filepath.Glob(root + "/*/guests")
+	if err != nil {
+		return 0, err
+	}
+	for _, folder := range folders {
+		d, err := qemu.New(qemu.Config{Dir: folder})
+		if err != nil {
+			return left, err
+		}
+		list, err := d.List(context.Background())
+		for _, g := range list {
+			left++
+			err = errors.Join(err, d.Remove(context.Background(), g.ID))
+		}
+		if err := errors.Join(err, d.Close()); err != nil {
+			return left, err
+		}
+	}
+	return left, nil
 }
 
 // dir makes a folder for the test that every user may pass through.
