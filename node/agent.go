@@ -65,6 +65,7 @@ type Agent struct {
 	guests, disks, nets *reconcile.Loop
 
 	draining atomic.Bool
+	rounds   atomic.Int64 // looks at the engines that were begun
 
 	mu     sync.Mutex
 	memory map[string]*memory      // guarded by mu; by instance ID
@@ -80,6 +81,7 @@ type memory struct {
 	pressed  time.Time // when the power button was first pressed for the present stop or reboot
 	press    time.Time // and last
 	rebooted int       // reboots carried out
+	started  int64     // rounds when the guest was last started: older looks do not show it
 }
 
 // New returns an agent that works once Run is called.
@@ -194,11 +196,13 @@ func (a *Agent) round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read assignment: %w", err)
 	}
+	round := a.rounds.Add(1)
 	guests, err := a.cfg.Hypervisor.List(ctx)
 	if err != nil {
 		return fmt.Errorf("list guests: %w", err)
 	}
 	w := newWorld(a.cfg.Host, assigned, guests)
+	w.round = round
 	a.world.Store(w)
 	if err := a.report(ctx, w); err != nil {
 		return err

@@ -190,6 +190,10 @@ func (a *Agent) reboot(ctx context.Context, i *cloud.Instance, g hypervisor.Gues
 func (a *Agent) start(ctx context.Context, w *World, i *cloud.Instance) (time.Duration, error) {
 	a.mu.Lock()
 	m := a.remember(i.ID)
+	if m.started >= w.round { // this look is older than the last start
+		a.mu.Unlock()
+		return 0, nil
+	}
 	if m.trying.IsZero() {
 		m.trying = a.cfg.Now()
 	}
@@ -219,6 +223,9 @@ func (a *Agent) start(ctx context.Context, w *World, i *cloud.Instance) (time.Du
 	case !ready:
 		return 250 * time.Millisecond, nil
 	}
+	a.mu.Lock()
+	m.started = a.rounds.Load()
+	a.mu.Unlock()
 	return 0, nil
 }
 

@@ -14,7 +14,8 @@ import (
 // It is immutable.
 type World struct {
 	*Assignment
-	Host string
+	Host  string
+	round int64 // the agent's count when it looked
 
 	instances  map[string]*cloud.Instance
 	volumes    map[string]*cloud.Volume

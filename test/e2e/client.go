@@ -29,7 +29,7 @@ func (c *Cloud) AWS(args ...string) string {
 // TryAWS runs the aws CLI. It names the endpoint on the command line too, since
 // Debian 12's is older than AWS_ENDPOINT_URL.
 func (c *Cloud) TryAWS(args ...string) (string, error) {
-	return c.run("aws", append([]string{"--endpoint-url", "http://" + c.Addr, "--output", "json"}, args...)...)
+	return c.Run("aws", append([]string{"--endpoint-url", "http://" + c.Addr, "--output", "json"}, args...)...)
 }
 
 // Query runs the aws CLI with a JMESPath query, and returns its plain text.
@@ -49,15 +49,16 @@ func (c *Cloud) Python(script string, args ...string) string {
 	if exec.Command(python, "-c", "import boto3").Run() != nil { //nolint:noctx // at once
 		python = "/usr/bin/python3" // where Debian's python3-boto3 is, if another python comes first
 	}
-	out, err := c.run(python, append([]string{path}, args...)...)
+	out, err := c.Run(python, append([]string{path}, args...)...)
 	if err != nil {
 		c.t.Fatalf("python: %v\n%s", err, out)
 	}
 	return out
 }
 
-// run runs a client with the cloud's variables and none of the machine's AWS settings.
-func (c *Cloud) run(name string, args ...string) (string, error) {
+// Run runs a client, by name or path, with the cloud's variables and none of the
+// machine's AWS settings.
+func (c *Cloud) Run(name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)

@@ -17,7 +17,7 @@ import (
 // guests, and while some of them are being terminated, and looks at what the
 // next one makes of it.
 func TestKilledInTheMiddleOfLaunches(t *testing.T) {
-	c := e2e.Start(t, "--memory-overcommit", "4")
+	c := e2e.Start(t, "--memory-overcommit", "4", "--vcpu-overcommit", "100")
 	ami, client := c.Tiny(), c.EC2()
 	run := func(n int32) (ids []string) {
 		out, err := client.RunInstances(t.Context(), &ec2.RunInstancesInput{

@@ -18,13 +18,27 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"testing"
 	"time"
 )
 
+// T is what a cloud needs of the test that it runs in: a testing.TB, or what
+// stands for one in a program.
+type T interface {
+	Helper()
+	Context() context.Context
+	TempDir() string
+	Cleanup(func())
+	Failed() bool
+	Logf(format string, args ...any)
+	Error(args ...any)
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // Cloud is one running cloud.
 type Cloud struct {
-	t    testing.TB
+	t    T
 	Data string
 	Addr string // of the endpoint, host:port
 	Pool netip.Prefix
@@ -67,7 +81,7 @@ func Cache() string {
 
 // Start starts a cloud with the given extra flags of `vauban up`, and has it
 // taken down, with everything that it made, when the test ends.
-func Start(t testing.TB, flags ...string) *Cloud {
+func Start(t T, flags ...string) *Cloud {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("end-to-end tests make networks and guests, and need root: run them with sudo")
@@ -79,14 +93,14 @@ func Start(t testing.TB, flags ...string) *Cloud {
 	if err := os.Chmod(data, 0o711); err != nil { //nolint:gosec // guests' users pass through it
 		t.Fatal(err)
 	}
-	c := &Cloud{t: t, Data: data, Addr: freePort(t), Pool: freePool(t)}
+	c := &Cloud{t: t, Data: data, Addr: freePort(t), Pool: FreePool(t)}
 	c.args = append([]string{"--listen", c.Addr, "--public-pool", c.Pool.String(), "--stop-grace", "20s"}, flags...)
 	t.Cleanup(c.destroy)
 	c.Up()
 	return c
 }
 
-func freePort(t testing.TB) string {
+func freePort(t T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -96,9 +110,9 @@ func freePort(t testing.TB) string {
 	return l.Addr().String()
 }
 
-// freePool picks a /24 of the shared address space (RFC 6598) that nothing on
+// FreePool picks a /24 of the shared address space (RFC 6598) that nothing on
 // the machine routes.
-func freePool(t testing.TB) netip.Prefix {
+func FreePool(t T) netip.Prefix {
 	t.Helper()
 	for n := range 1000 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{100, byte(65 + (os.Getpid()+n)%60), byte(n * 7), 0}), 24)
@@ -121,6 +135,22 @@ func reserve(p netip.Prefix) bool {
 // Up starts the cloud's process, and waits until it answers.
 func (c *Cloud) Up() {
 	c.t.Helper()
+	c.Exec()
+	c.Eventually("the cloud answers", 60*time.Second, func() error {
+		select {
+		case <-c.done:
+			c.t.Fatalf("vauban ended:\n%s", c.Log())
+		default:
+		}
+		_, err := c.Try("status")
+		return err
+	})
+	c.Env = c.readEnv()
+}
+
+// Exec starts the cloud's process, and does not wait for it to answer.
+func (c *Cloud) Exec() {
+	c.t.Helper()
 	log, err := os.OpenFile(filepath.Join(c.Data, "vauban.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		c.t.Fatal(err)
@@ -135,16 +165,6 @@ func (c *Cloud) Up() {
 	done, proc := make(chan struct{}), c.proc
 	c.done = done
 	go func() { defer close(done); _ = proc.Wait() }() // how it ended is in the log
-	c.Eventually("the cloud answers", 60*time.Second, func() error {
-		select {
-		case <-done:
-			c.t.Fatalf("vauban ended:\n%s", c.Log())
-		default:
-		}
-		_, err := c.Try("status")
-		return err
-	})
-	c.Env = c.readEnv()
 }
 
 func (c *Cloud) readEnv() []string {
@@ -327,6 +347,9 @@ func (c *Cloud) Eventually(what string, within time.Duration, ok func() error) {
 		if err == nil {
 			return
 		}
+		if c.t.Context().Err() != nil {
+			c.t.Fatalf("interrupted while waiting until %s: %v", what, err)
+		}
 		if time.Now().After(deadline) {
 			c.t.Fatalf("not within %v: %s: %v", within, what, err)
 		}
@@ -364,7 +387,7 @@ func (c *Cloud) Image(name string) string {
 }
 
 // lock holds a file lock, since test processes share the cache.
-func lock(t testing.TB, path string) (unlock func()) {
+func lock(t T, path string) (unlock func()) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		t.Fatal(err)
