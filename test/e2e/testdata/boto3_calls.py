@@ -82,7 +82,7 @@ class Instance(Calls):
         self.assertEqual(i.subnet.vpc_id, i.vpc_id)
         self.assertEqual(i.security_groups[0]["GroupName"], "default")
         self.assertEqual(i.network_interfaces[0].private_ip_address, i.private_ip_address)
-        self.assertEqual(i.network_interfaces[0].association.public_ip, i.public_ip_address)
+        self.assertEqual(i.network_interfaces[0].association_attribute["PublicIp"], i.public_ip_address)
         self.assertEqual(i.image.root_device_name, i.root_device_name)
         self.assertEqual({m["DeviceName"] for m in i.block_device_mappings}, {i.root_device_name, "/dev/sdb"})
         disks = list(i.volumes.all())
