@@ -47,9 +47,12 @@ func attachOne(t *testing.T) *attached {
 	return a
 }
 
+// How long to wait for what must work, and what must not.
+const patience, soon = 10 * time.Second, 200 * time.Millisecond
+
 // peerOf connects from one namespace to a listener in another, and returns who
 // the listener sees.
-func peerOf(from, to *space.Space, port uint16, addr netip.Addr) (seen netip.Addr, err error) {
+func peerOf(from, to *space.Space, port uint16, addr netip.Addr, wait time.Duration) (seen netip.Addr, err error) {
 	var l net.Listener
 	if err := to.Do(func() (err error) {
 		l, err = net.Listen("tcp4", netip.AddrPortFrom(netip.IPv4Unspecified(), port).String())
@@ -59,7 +62,7 @@ func peerOf(from, to *space.Space, port uint16, addr netip.Addr) (seen netip.Add
 	}
 	defer l.Close()
 	err = from.Do(func() error {
-		c, err := net.DialTimeout("tcp4", netip.AddrPortFrom(addr, port).String(), time.Second)
+		c, err := net.DialTimeout("tcp4", netip.AddrPortFrom(addr, port).String(), wait)
 		if err != nil {
 			return err
 		}
@@ -80,10 +83,10 @@ func peerOf(from, to *space.Space, port uint16, addr netip.Addr) (seen netip.Add
 func TestHostWithoutAddress(t *testing.T) {
 	a := attachOne(t)
 	link := netip.MustParseAddr("169.254.0.1")
-	if seen, err := peerOf(a.host, a.guest, 80, a.public); err != nil || seen != link {
+	if seen, err := peerOf(a.host, a.guest, 80, a.public, patience); err != nil || seen != link {
 		t.Errorf("a host without address is seen as %v, %v, want %v", seen, err, link)
 	}
-	if _, err := peerOf(a.guest, a.host, 80, link); err == nil {
+	if _, err := peerOf(a.guest, a.host, 80, link, soon); err == nil {
 		t.Error("a guest reaches the host's end of the link")
 	}
 	own := netip.MustParseAddr("192.0.2.7")
@@ -92,10 +95,10 @@ func TestHostWithoutAddress(t *testing.T) {
 		return netlink.AddrAdd(lo, &netlink.Addr{IPNet: &net.IPNet{IP: own.AsSlice(), Mask: net.CIDRMask(32, 32)}})
 	}))
 	must(t, a.Apply(t.Context(), a.plan))
-	if seen, err := peerOf(a.host, a.guest, 80, a.public); err != nil || seen != own {
+	if seen, err := peerOf(a.host, a.guest, 80, a.public, patience); err != nil || seen != own {
 		t.Errorf("a host with an address is seen as %v, %v, want %v", seen, err, own)
 	}
-	if _, err := peerOf(a.guest, a.host, 80, own); err == nil {
+	if _, err := peerOf(a.guest, a.host, 80, own, soon); err == nil {
 		t.Error("a guest reaches the host")
 	}
 }
@@ -122,11 +125,11 @@ func TestRouterIsClosedToTheHost(t *testing.T) {
 		return nil
 	}))
 	for _, x := range addrs[:2] {
-		if _, err := peerOf(a.host, a.vpc, 80, x); err == nil {
+		if _, err := peerOf(a.host, a.vpc, 80, x, soon); err == nil {
 			t.Errorf("the host reaches %s", x)
 		}
 	}
-	if seen, err := peerOf(a.guest, a.vpc, 80, network.Metadata); err != nil || seen != a.private {
+	if seen, err := peerOf(a.guest, a.vpc, 80, network.Metadata, patience); err != nil || seen != a.private {
 		t.Errorf("the guest is seen as %v, %v", seen, err)
 	}
 }

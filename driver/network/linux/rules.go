@@ -72,7 +72,6 @@ func forwarding(v network.VPC) *table {
 		when(in(cardsSet, inDevice, etherSource), isDiscover(), source.is(nobody.AsSlice()...), accept()))
 	t.base("input", filter(nftables.ChainHookInput, nftables.ChainPriorityFilter),
 		when(inDevice.is(deviceName("lo")...), accept()),
-		when(inDevice.is(link...), drop()),
 		when(tracked(known), accept()),
 		when(tracked(invalid), drop()),
 		when(isDiscover(), accept()),

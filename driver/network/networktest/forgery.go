@@ -24,6 +24,13 @@ func forgery(w *world) {
 	mac := bad.port.MAC
 	otherMAC := net.HardwareAddr{0x02, 9, 9, 9, 9, 9}
 	to := at(good.addr, other)
+	// A flow of the others', for the forger to speak about.
+	victim.listen(w.T, 3000)
+	flow, err := good.dial(w.Context(), "udp4", at(victim.addr, 3000))
+	must(w.T, err)
+	defer flow.Close()
+	must(w.T, exchange(flow, patience))
+	about := udp4(netip.MustParseAddrPort(flow.LocalAddr().String()), at(victim.addr, 3000), "FORGED")
 
 	forged := map[string][]byte{
 		"the victim's address":              datagram(mac, router, at(victim.addr, 1), to, "FORGED"),
@@ -40,7 +47,7 @@ func forgery(w *world) {
 		"a DHCP server, to all":             datagram(mac, broadcastMAC, at(bad.addr, 67), at(broadcastAddr, 68), "FORGED"),
 		"its neighbour's MAC as next hop":   datagram(mac, good.port.MAC, at(victim.addr, 1), to, "FORGED"),
 		"a broadcast":                       datagram(mac, broadcastMAC, at(bad.addr, 1), at(netip.MustParseAddr("10.1.1.255"), 1), "FORGED"),
-		"a redirect":                        icmp4(mac, router, bad.addr, good.addr, 5, 1, append(victim.addr.AsSlice(), "FORGED-FORGED-FORGED-FORGED-"...)),
+		"a redirect":                        icmp4(mac, router, bad.addr, good.addr, 5, 1, append(bad.addr.AsSlice(), about...)),
 		"a router's advertisement (ICMPv4)": icmp4(mac, router, bad.addr, good.addr, 9, 0, []byte("FORGED12")),
 	}
 	for _, frame := range forged {

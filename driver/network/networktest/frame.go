@@ -61,13 +61,18 @@ func ip4(from, to netip.Addr, protocol byte, payload []byte) []byte {
 	return append(h, payload...)
 }
 
-// datagram is a whole frame with a UDP datagram, without a checksum: RFC 768.
+// datagram is a whole frame with a UDP datagram.
 func datagram(fromMAC, toMAC net.HardwareAddr, from, to netip.AddrPort, data string) []byte {
+	return ethernet(fromMAC, toMAC, 0x0800, udp4(from, to, data))
+}
+
+// udp4 is a packet with a UDP datagram, without a checksum: RFC 768.
+func udp4(from, to netip.AddrPort, data string) []byte {
 	u := binary.BigEndian.AppendUint16(nil, from.Port())
 	u = binary.BigEndian.AppendUint16(u, to.Port())
 	u = binary.BigEndian.AppendUint16(u, uint16(8+len(data)))
 	u = append(u, 0, 0)
-	return ethernet(fromMAC, toMAC, 0x0800, ip4(from.Addr(), to.Addr(), protocolUDP, append(u, data...)))
+	return ip4(from.Addr(), to.Addr(), protocolUDP, append(u, data...))
 }
 
 // icmp4 is a whole frame with an ICMP message: RFC 792.
