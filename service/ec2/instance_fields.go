@@ -8,58 +8,63 @@ import (
 	"github.com/vauban-cloud/vauban/store"
 )
 
-// instanceFields are the filters of DescribeInstances on the instance itself.
-// What no instance here has matches nothing.
+// instanceFields are the filters of DescribeInstances on the instance itself:
+// what tells instances apart, what is the same for all of them, and what none has.
 func (s *Service) instanceFields() fields[cloud.Instance] {
 	type inst = cloud.Instance
 	all := fields[inst]{
-		"architecture":                      one(fixed[inst](architecture)),
-		"availability-zone-id":              one(func(i inst) string { return s.Place.ZoneID(i.Zone) }),
-		"availability-zone":                 one(func(i inst) string { return i.Zone }),
-		"boot-mode":                         one(fixed[inst](ec2.BootModeValuesLegacyBios)),
-		"client-token":                      maybe(func(i inst) string { return i.ClientToken }),
-		"current-instance-boot-mode":        one(fixed[inst](ec2.InstanceBootModeValuesLegacyBios)),
-		"ebs-optimized":                     flag(func(i inst) bool { return i.EBSOptimized }),
-		"ena-support":                       one(fixed[inst]("false")),
-		"enclave-options.enabled":           one(fixed[inst]("false")),
-		"hibernation-options.configured":    one(fixed[inst]("false")),
-		"hypervisor":                        one(fixed[inst](ec2.HypervisorTypeXen)),
-		"image-id":                          one(func(i inst) string { return i.Image }),
-		"instance-id":                       one(inst.Key),
-		"instance-state-code":               one(func(i inst) string { return strconv.Itoa(int(i.State().Code())) }),
-		"instance-state-name":               one(func(i inst) string { return string(i.State()) }),
-		"instance-type":                     one(func(i inst) string { return i.Type }),
-		"key-name":                          maybe(func(i inst) string { return i.KeyName }),
-		"launch-index":                      one(func(i inst) string { return strconv.Itoa(i.LaunchIndex) }),
-		"launch-time":                       one(func(i inst) string { return timeWord(i.Launched) }),
-		"maintenance-options.auto-recovery": one(fixed[inst](ec2.InstanceAutoRecoveryStateDefault)),
-		"monitoring-state":                  one(func(i inst) string { return *showMonitoring(i).State }),
-		"network-performance-options.bandwidth-weighting": one(fixed[inst]("default")),
-		"operator.managed": one(fixed[inst]("false")),
-		"owner-id":         one(func(i inst) string { return i.Account }),
-		"platform-details": one(fixed[inst](platformDetails)),
-		"private-dns-name-options.enable-resource-name-dns-a-record":    one(fixed[inst]("false")),
-		"private-dns-name-options.enable-resource-name-dns-aaaa-record": one(fixed[inst]("false")),
-		"private-dns-name-options.hostname-type":                        one(fixed[inst](ec2.HostnameTypeIpName)),
-		"reason":                                                        maybe(transitionReason),
-		"reservation-id":                                                one(func(i inst) string { return i.Reservation }),
-		"root-device-name":                                              one(func(i inst) string { return i.RootDevice }),
-		"root-device-type":                                              one(fixed[inst](ec2.DeviceTypeEbs)),
-		"state-reason-code":                                             reasonField(func(r *ec2.StateReason) string { return *r.Code }),
-		"state-reason-message":                                          reasonField(func(r *ec2.StateReason) string { return *r.Message }),
-		"subnet-id":                                                     held(func(i inst) string { return i.Subnet }),
-		"tenancy":                                                       one(fixed[inst](ec2.TenancyDefault)),
-		"usage-operation":                                               one(fixed[inst](usageOperation)),
-		"usage-operation-update-time":                                   one(func(i inst) string { return timeWord(i.Launched) }),
-		"virtualization-type":                                           one(fixed[inst](ec2.VirtualizationTypeHvm)),
-		"vpc-id":                                                        held(func(i inst) string { return i.VPC }),
+		"availability-zone-id":        one(func(i inst) string { return s.Place.ZoneID(i.Zone) }),
+		"availability-zone":           one(func(i inst) string { return i.Zone }),
+		"client-token":                maybe(func(i inst) string { return i.ClientToken }),
+		"ebs-optimized":               flag(func(i inst) bool { return i.EBSOptimized }),
+		"image-id":                    one(func(i inst) string { return i.Image }),
+		"instance-id":                 one(inst.Key),
+		"instance-state-code":         one(func(i inst) string { return strconv.Itoa(int(i.State().Code())) }),
+		"instance-state-name":         one(func(i inst) string { return string(i.State()) }),
+		"instance-type":               one(func(i inst) string { return i.Type }),
+		"key-name":                    maybe(func(i inst) string { return i.KeyName }),
+		"launch-index":                one(func(i inst) string { return strconv.Itoa(i.LaunchIndex) }),
+		"launch-time":                 one(func(i inst) string { return timeWord(i.Launched) }),
+		"monitoring-state":            one(func(i inst) string { return *showMonitoring(i).State }),
+		"owner-id":                    one(func(i inst) string { return i.Account }),
+		"reason":                      maybe(transitionReason),
+		"reservation-id":              one(func(i inst) string { return i.Reservation }),
+		"root-device-name":            one(func(i inst) string { return i.RootDevice }),
+		"state-reason-code":           reasonField(func(r *ec2.StateReason) string { return *r.Code }),
+		"state-reason-message":        reasonField(func(r *ec2.StateReason) string { return *r.Message }),
+		"subnet-id":                   held(func(i inst) string { return i.Subnet }),
+		"usage-operation-update-time": one(func(i inst) string { return timeWord(i.Launched) }),
+		"vpc-id":                      held(func(i inst) string { return i.VPC }),
 
 		"metadata-options.http-endpoint":               one(func(i inst) string { return i.Metadata.Endpoint }),
 		"metadata-options.http-protocol-ipv4":          one(func(i inst) string { return i.Metadata.Endpoint }),
-		"metadata-options.http-protocol-ipv6":          one(fixed[inst]("disabled")),
 		"metadata-options.http-put-response-hop-limit": one(func(i inst) string { return strconv.Itoa(i.Metadata.HopLimit) }),
 		"metadata-options.http-tokens":                 one(func(i inst) string { return i.Metadata.Tokens }),
 		"metadata-options.instance-metadata-tags":      one(func(i inst) string { return i.Metadata.Tags }),
+	}
+	for name, value := range map[string]string{
+		"architecture": architecture,
+		"boot-mode":    ec2.BootModeValuesLegacyBios,
+		"capacity-reservation-specification.capacity-reservation-preference": ec2.CapacityReservationPreferenceOpen,
+		"current-instance-boot-mode":                                         ec2.InstanceBootModeValuesLegacyBios,
+		"ena-support":                                                        "false",
+		"enclave-options.enabled":                                            "false",
+		"hibernation-options.configured":                                     "false",
+		"hypervisor":                                                         ec2.HypervisorTypeXen,
+		"maintenance-options.auto-recovery":                                  ec2.InstanceAutoRecoveryStateDefault,
+		"metadata-options.http-protocol-ipv6":                                "disabled",
+		"network-performance-options.bandwidth-weighting":                    "default",
+		"operator.managed":                                                   "false",
+		"platform-details":                                                   platformDetails,
+		"private-dns-name-options.enable-resource-name-dns-a-record":         "false",
+		"private-dns-name-options.enable-resource-name-dns-aaaa-record":      "false",
+		"private-dns-name-options.hostname-type":                             ec2.HostnameTypeIpName,
+		"root-device-type":                                                   ec2.DeviceTypeEbs,
+		"tenancy":                                                            ec2.TenancyDefault,
+		"usage-operation":                                                    usageOperation,
+		"virtualization-type":                                                ec2.VirtualizationTypeHvm,
+	} {
+		all[name] = one(fixed[inst](value))
 	}
 	for _, name := range []string{
 		"affinity", "capacity-reservation-id", "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",
@@ -69,7 +74,6 @@ func (s *Service) instanceFields() fields[cloud.Instance] {
 	} {
 		all[name] = never[inst]
 	}
-	all["capacity-reservation-specification.capacity-reservation-preference"] = one(fixed[inst](ec2.CapacityReservationPreferenceOpen))
 	return all
 }
 

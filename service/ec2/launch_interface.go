@@ -64,6 +64,8 @@ func launchNICs(in *ec2.RunInstancesRequest, t cloud.InstanceType, n int) ([]nic
 			return nil, cloud.Errorf("InvalidParameterValue", "Each network interface requires a unique device index.")
 		case i == 0 && nic.index != 0:
 			return nil, cloud.Errorf("InvalidParameterValue", "When specifying network interfaces, you must include a device at index 0.")
+		case nic.existing != "" && slices.ContainsFunc(nics[:i], func(n nicSpec) bool { return n.existing == nic.existing }):
+			return nil, cloud.Errorf("InvalidParameterValue", "The network interface '%s' is given more than once", nic.existing)
 		}
 	}
 	return nics, nil

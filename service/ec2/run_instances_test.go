@@ -198,6 +198,8 @@ func TestRunInstancesRefuses(t *testing.T) {
 			in.MaxCount = new(int32(2))
 		}, "InvalidParameterCombination", ""},
 		{"interface in use", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &taken.ID, nil }), "InvalidNetworkInterface.InUse", "Interface: [" + taken.ID + "] in use."},
+		{"interface twice", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &free.ID, nil }, func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &free.ID, nil }), "InvalidParameterValue",
+			"The network interface '" + free.ID + "' is given more than once"},
 		{"unknown interface", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = new("eni-00000000000000001"), nil }), "InvalidNetworkInterfaceID.NotFound",
 			"The networkInterface ID 'eni-00000000000000001' does not exist"},
 		{"malformed interface", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = new("eni"), nil }), "InvalidNetworkInterfaceId.Malformed", `Invalid id: "eni" (expecting "eni-...")`},

@@ -6,6 +6,7 @@ package lifecycle
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"net/netip"
 	"os"
@@ -61,6 +62,14 @@ type world struct {
 
 // claim is a value that must be unique, and who has it.
 type claim struct{ space, value string }
+
+func TestMain(m *testing.M) {
+	// Fewer checks than rapid's 100 unless asked for: each writes a file of its own.
+	if err := flag.Set("rapid.checks", "50"); err != nil {
+		panic(err)
+	}
+	os.Exit(m.Run())
+}
 
 func TestBooksStayRight(t *testing.T) {
 	n := 0
