@@ -13,10 +13,12 @@ import (
 // volumes. One that runs or is about to is left alone. All are started or none.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html
 func (s *Service) StartInstances(ctx context.Context, in *ec2.StartInstancesRequest) (*ec2.StartInstancesResult, error) {
-	if in.AdditionalInfo != nil {
-		return nil, unsupported("AdditionalInfo is reserved.")
-	}
-	changes, err := s.power(ctx, "StartInstances", in.InstanceIds, in.DryRun, s.start)
+	changes, err := s.power(ctx, "StartInstances", in.InstanceIds, in.DryRun, func(tx *store.Tx, i cloud.Instance) (cloud.Instance, error) {
+		if in.AdditionalInfo != nil {
+			return i, unsupported("AdditionalInfo is reserved.")
+		}
+		return s.start(tx, i)
+	})
 	return &ec2.StartInstancesResult{StartingInstances: changes}, err
 }
 
@@ -25,10 +27,10 @@ func (s *Service) StartInstances(ctx context.Context, in *ec2.StartInstancesRequ
 // One that is stopped or about to be is left alone. All are stopped or none.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StopInstances.html
 func (s *Service) StopInstances(ctx context.Context, in *ec2.StopInstancesRequest) (*ec2.StopInstancesResult, error) {
-	if val(in.Hibernate) {
-		return nil, unsupported("Hibernation is not available. Leave out Hibernate to stop the instance.")
-	}
 	changes, err := s.power(ctx, "StopInstances", in.InstanceIds, in.DryRun, func(_ *store.Tx, i cloud.Instance) (cloud.Instance, error) {
+		if val(in.Hibernate) {
+			return i, unsupported("Hibernation is not available. Leave out Hibernate to stop the instance.")
+		}
 		return s.stop(i, val(in.Force) || val(in.SkipOsShutdown))
 	})
 	return &ec2.StopInstancesResult{StoppingInstances: changes}, err
