@@ -237,8 +237,10 @@ func uidBase(cloudID string) int {
 // probeStore writes to the store.
 func (r *running) probeStore(ctx context.Context) error {
 	return r.db.Update(ctx, func(tx *store.Tx) error {
-		s, _ := settings.Get(tx, cloud.SettingsKey)
-		return settings.Put(tx, s)
+		return settings.Modify(tx, cloud.SettingsKey, func(s *cloud.Settings) error {
+			s.Probed = time.Now().UTC()
+			return nil
+		})
 	})
 }
 

@@ -12,6 +12,8 @@ type Settings struct {
 	// those of paged lists.
 	MetadataKey []byte
 	PageKey     []byte
+	// Probed is when a health check last wrote to the store.
+	Probed time.Time `json:",omitzero"`
 }
 
 // SettingsKey is the key of the only document.

@@ -190,7 +190,7 @@ func (a *Agent) round(ctx context.Context) error {
 		return nil
 	}
 	if a.world.Load() == nil {
-		a.beat(ctx)
+		a.beat(ctx) // before the first look nothing else says what the host has
 	}
 	assigned, err := a.cfg.View.Assigned(ctx)
 	if err != nil {
@@ -203,6 +203,11 @@ func (a *Agent) round(ctx context.Context) error {
 	}
 	w := newWorld(a.cfg.Host, assigned, guests)
 	w.round = round
+	if a.world.Load() == nil {
+		if err := a.takeBackLoose(ctx, w); err != nil {
+			return err
+		}
+	}
 	a.world.Store(w)
 	if err := a.report(ctx, w); err != nil {
 		return err

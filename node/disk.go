@@ -129,5 +129,28 @@ func (a *Agent) unplug(ctx context.Context, w *World, v *cloud.Volume) error {
 	if err := a.cfg.Hypervisor.Unplug(ctx, guest, v.ID); err != nil && !errors.Is(err, hypervisor.ErrNoGuest) {
 		return fmt.Errorf("unplug %s from %s: %w", v.ID, guest, err)
 	}
+	return a.takeBack(ctx, []*cloud.Volume{v})
+}
+
+// takeBack takes volumes from the users of the guests that had them.
+func (a *Agent) takeBack(ctx context.Context, volumes []*cloud.Volume) error {
+	for _, v := range volumes {
+		if _, _, err := a.cfg.Blocks.Open(ctx, v.ID, 0); err != nil && !errors.Is(err, block.ErrNoVolume) {
+			return fmt.Errorf("take back %s: %w", v.ID, err)
+		}
+	}
+	return nil
+}
+
+// takeBackLoose takes back the volumes that no guest has: an agent that was
+// killed between ending a guest and taking back its disks left some.
+func (a *Agent) takeBackLoose(ctx context.Context, w *World) error {
+	for id, v := range w.volumes {
+		if w.pluggedIn[id] == "" {
+			if err := a.takeBack(ctx, []*cloud.Volume{v}); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }

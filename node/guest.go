@@ -74,36 +74,46 @@ func (a *Agent) busy(w *World, id string) bool {
 	}
 }
 
-// guest takes the next step for a guest: the reconciler of the guest loop.
+// guest takes the next step for a guest: the reconciler of the guest loop. What
+// came of a step, another round sees; while there is but to wait for something,
+// another round would find the same, and lead here again at once.
 func (a *Agent) guest(ctx context.Context, id string) (time.Duration, error) {
 	w := a.world.Load()
 	if a.draining.Load() || w == nil {
 		return 0, nil
 	}
-	defer a.again()
+	wait, err := a.guestStep(ctx, w, id)
+	if wait == 0 {
+		a.again()
+	}
+	return wait, err
+}
+
+// guestStep takes a step, or says how long to wait.
+func (a *Agent) guestStep(ctx context.Context, w *World, id string) (time.Duration, error) {
 	i, g := w.instances[id], w.guests[id]
 	if i == nil {
 		// Documents outlive their guests, so a guest without one was left by a
 		// crash in the middle of its removal.
-		return 0, a.cfg.Hypervisor.Remove(ctx, id)
+		return 0, a.remove(ctx, w, id)
 	}
 	if i.Host != a.cfg.Host {
-		return 0, a.power(ctx, id, hypervisor.Kill)
+		return 0, a.kill(ctx, w, id)
 	}
 	over := i.Seen.Ended && i.Seen.Starts == i.Starts
 	switch {
 	case i.Want == cloud.PowerTerminated:
 		return a.terminate(ctx, w, i, g)
 	case i.Want == cloud.PowerStopped:
-		return a.stop(ctx, i, g, a.cfg.StopGrace)
+		return a.stop(ctx, w, i, g, a.cfg.StopGrace)
 	case g.State != hypervisor.Absent && (over || g.Starts != i.Starts):
-		return 0, a.power(ctx, id, hypervisor.Kill)
+		return 0, a.kill(ctx, w, id)
 	case over:
 		return 0, nil
 	case g.State == hypervisor.Absent:
 		return a.start(ctx, w, i)
 	case i.Reboots > i.Seen.Reboots:
-		return a.reboot(ctx, i, g)
+		return a.reboot(ctx, w, i, g)
 	}
 	return 0, nil
 }
@@ -117,14 +127,31 @@ func (a *Agent) power(ctx context.Context, id string, action hypervisor.Action) 
 	return err
 }
 
+// kill ends the guest's process, and takes its disks back from its user, who
+// may be another guest's next.
+func (a *Agent) kill(ctx context.Context, w *World, id string) error {
+	if err := a.power(ctx, id, hypervisor.Kill); err != nil {
+		return err
+	}
+	return a.takeBack(ctx, w.disksOf[id])
+}
+
+// remove removes the guest, and takes its disks back.
+func (a *Agent) remove(ctx context.Context, w *World, id string) error {
+	if err := a.cfg.Hypervisor.Remove(ctx, id); err != nil {
+		return err
+	}
+	return a.takeBack(ctx, w.disksOf[id])
+}
+
 // stop asks the guest to shut down, again and again since a booting guest does
 // not hear it, and ends it when the grace is over.
-func (a *Agent) stop(ctx context.Context, i *cloud.Instance, g hypervisor.Guest, grace time.Duration) (time.Duration, error) {
+func (a *Agent) stop(ctx context.Context, w *World, i *cloud.Instance, g hypervisor.Guest, grace time.Duration) (time.Duration, error) {
 	if g.State == hypervisor.Absent {
 		return 0, nil
 	}
 	if i.Force || g.State == hypervisor.Halted {
-		return 0, a.power(ctx, i.ID, hypervisor.Kill)
+		return 0, a.kill(ctx, w, i.ID)
 	}
 	const pressAgain = 5 * time.Second
 	now := a.cfg.Now()
@@ -140,7 +167,7 @@ func (a *Agent) stop(ctx context.Context, i *cloud.Instance, g hypervisor.Guest,
 	a.mu.Unlock()
 	switch {
 	case waited >= grace:
-		return 0, a.power(ctx, i.ID, hypervisor.Kill)
+		return 0, a.kill(ctx, w, i.ID)
 	case press:
 		if err := a.power(ctx, i.ID, hypervisor.Shutdown); err != nil {
 			return 0, err
@@ -154,18 +181,18 @@ func (a *Agent) stop(ctx context.Context, i *cloud.Instance, g hypervisor.Guest,
 func (a *Agent) terminate(ctx context.Context, w *World, i *cloud.Instance, g hypervisor.Guest) (time.Duration, error) {
 	for _, v := range w.disksOf[i.ID] {
 		if !v.Attachment.DeleteOnTermination && g.State == hypervisor.Running {
-			return a.stop(ctx, i, g, a.cfg.StopGrace/2)
+			return a.stop(ctx, w, i, g, a.cfg.StopGrace/2)
 		}
 	}
 	if _, known := w.guests[i.ID]; !known {
 		return 0, nil
 	}
-	return 0, a.cfg.Hypervisor.Remove(ctx, i.ID)
+	return 0, a.remove(ctx, w, i.ID)
 }
 
 // reboot asks the guest to shut down, and restarts its processor when it has,
 // or when the grace is over, as EC2 does.
-func (a *Agent) reboot(ctx context.Context, i *cloud.Instance, g hypervisor.Guest) (time.Duration, error) {
+func (a *Agent) reboot(ctx context.Context, w *World, i *cloud.Instance, g hypervisor.Guest) (time.Duration, error) {
 	a.mu.Lock()
 	m := a.remember(i.ID)
 	done := m.rebooted >= i.Reboots
@@ -183,7 +210,7 @@ func (a *Agent) reboot(ctx context.Context, i *cloud.Instance, g hypervisor.Gues
 		a.mu.Unlock()
 		return 0, nil
 	}
-	return a.stop(ctx, i, g, 2*a.cfg.StopGrace)
+	return a.stop(ctx, w, i, g, 2*a.cfg.StopGrace)
 }
 
 // start runs the guest once its disks and ports are there.
