@@ -29,6 +29,7 @@ const (
 
 // Chains that are no base chains.
 const (
+	sendChain     = "send" // what has a true source
 	servicesChain = "services"
 	receiveChain  = "receive" // what was let out by its sender's groups
 )
@@ -61,15 +62,18 @@ func forwarding(v network.VPC) *table {
 	link := deviceName(linkDevice)
 	// What no port may send goes before connection tracking sees it.
 	t.base("prerouting", filter(nftables.ChainHookPrerouting, nftables.ChainPriorityRaw),
-		when(inDevice.is(deviceName("lo")...), accept()),
 		when(ipVersion.isNot(unix.NFPROTO_IPV4), drop()),
+		when(in(sourcesSet, inDevice, etherSource, source), goTo(sendChain)),
 		when(inDevice.is(link...), accept()),
+		when(inDevice.is(deviceName("lo")...), accept()),
+		when(in(anySourceSet, inDevice, etherSource), goTo(sendChain)),
+		when(in(cardsSet, inDevice, etherSource), isDiscover(), source.is(nobody.AsSlice()...), accept()))
+	t.chain(sendChain,
+		when(protocol.is(unix.IPPROTO_TCP), accept()), // first, as most packets are
 		when(protocol.is(unix.IPPROTO_UDP), bothPorts.is(slices.Concat(be16(dhcpServer), be16(dhcpClient))...), drop()),
 		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpRedirect), drop()),
 		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpRouter), drop()),
-		when(in(sourcesSet, inDevice, etherSource, source), accept()),
-		when(in(anySourceSet, inDevice, etherSource), accept()),
-		when(in(cardsSet, inDevice, etherSource), isDiscover(), source.is(nobody.AsSlice()...), accept()))
+		when(accept()))
 	t.base("input", filter(nftables.ChainHookInput, nftables.ChainPriorityFilter),
 		when(inDevice.is(deviceName("lo")...), accept()),
 		when(tracked(known), accept()),
@@ -253,6 +257,12 @@ func resolution(v network.VPC) *table {
 	addPortSets(t, v)
 	delete(t.sets, anySourceSet)
 	const hookARPIn = 0
+	t.chain(sendChain,
+		when(protocol.is(unix.IPPROTO_TCP), accept()), // first, as most packets are
+		when(protocol.is(unix.IPPROTO_UDP), bothPorts.is(slices.Concat(be16(dhcpServer), be16(dhcpClient))...), drop()),
+		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpRedirect), drop()),
+		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpRouter), drop()),
+		when(accept()))
 	t.base("input", hook{nftables.ChainTypeFilter, hookARPIn, *nftables.ChainPriorityFilter, nftables.ChainPolicyDrop},
 		when(in(sourcesSet, inDevice, arpMAC, arpSource), accept()),
 		// RFC 5227: is somebody else at the address that I was given?
