@@ -8,9 +8,9 @@ export VAUBAN_DATA
 VAUBAN := bin/vauban
 
 # Debian's packages: what the cloud runs on, what builds its images, what the tests need besides.
-RUN_PACKAGES   := qemu-system-x86 qemu-utils nftables iproute2 openssh-client
+RUN_PACKAGES   := qemu-system-x86 qemu-utils nftables iproute2 openssh-client util-linux
 IMAGE_PACKAGES := $(shell cat image/packages.txt)
-TEST_PACKAGES  := postgresql awscli python3-boto3 tcpdump
+TEST_PACKAGES  := postgresql awscli python3-boto3 python3 busybox iputils-ping
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
@@ -58,6 +58,7 @@ lint:
 ## gen: write the generated code and docs anew; a second run changes nothing
 .PHONY: gen
 gen:
+	@command -v npm >/dev/null || { echo 'npm is missing, and the service models come from it: run apt-get install -y nodejs npm' >&2; exit 1; }
 	@go run ./tools/awsgen
 	@go run ./tools/compatibility
 
