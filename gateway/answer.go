@@ -33,6 +33,11 @@ func (q *request) answer(err error) {
 		q.w.Header().Set("x-amz-bucket-region", q.cfg.Region)
 		q.w.Header().Set("x-amz-id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
 	}
+	if q.endpoint.api.Name == "" {
+		// A bare GET does not tell whether its client reads XML or JSON; the
+		// latter looks for the code here first.
+		q.w.Header().Set("X-Amzn-Errortype", e.Code)
+	}
 	wire.EncodeError(q.w, q.endpoint.api, q.protocol, q.op, e, q.id)
 }
 

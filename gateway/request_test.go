@@ -79,6 +79,7 @@ func TestAnswers(t *testing.T) {
 		"strange service":     {query("sqs", identity), 403, "Credential should be scoped to correct service: 'sts'.", "sts/GetCallerIdentity/SignatureDoesNotMatch"},
 		"no such service":     {query("sqs", "Action=ListQueues&Version=2012-11-05"), 400, "The service 'sqs' is not offered here.", "//InvalidAction"},
 		"no such json":        {jsonCall("dynamodb", "DynamoDB_20120810.ListTables", "{}"), 400, "UnknownOperationException", "//UnknownOperationException"},
+		"no such rest":        {call{method: "POST", path: "/clusters", body: "{}", service: "eks", header: map[string]string{"Content-Type": "application/json"}}, 400, "The service 'eks' is not offered here.", "//UnknownOperationException"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -98,6 +98,8 @@ func stranger(r *http.Request) *endpoint {
 		p = wire.JSON10
 	case r.Header.Get("X-Amz-Target") != "":
 		p = wire.JSON11
+	case strings.HasPrefix(r.Header.Get("Content-Type"), "application/json"):
+		p = wire.RESTJSON
 	}
 	return &endpoint{api: &wire.Service{Protocols: []wire.Protocol{p}}}
 }
