@@ -113,7 +113,7 @@ func (c Config) listenAdmin() (net.Listener, error) {
 	if err := os.Remove(c.SocketPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	l, err := net.Listen("unix", c.SocketPath())
+	l, err := new(net.ListenConfig).Listen(context.Background(), "unix", c.SocketPath())
 	if err != nil {
 		return nil, fmt.Errorf("open the operator's socket: %w", err)
 	}

@@ -88,7 +88,7 @@ func random(n int) []byte {
 
 // writeCredentials leaves the credentials where `vauban env` finds them.
 func (c Config) writeCredentials(k cloud.AccessKey, endpoint string) error {
-	b, err := json.MarshalIndent(Credentials{
+	b, err := json.MarshalIndent(Credentials{ //nolint:gosec // the file is for the secret, and root's alone
 		Endpoint: endpoint, Region: c.Place.Region, Account: k.Account, AccessKey: k.ID, Secret: k.Secret,
 	}, "", "  ")
 	if err != nil {

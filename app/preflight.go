@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -89,7 +90,7 @@ func (c Config) checkDisk() error {
 }
 
 func (c Config) checkPort() error {
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", c.Listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return fmt.Errorf("%s is in use by another program: stop it, or choose another address with --listen", c.Listen)

@@ -163,7 +163,7 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	if err != nil {
 		return err
 	}
-	api, err := net.Listen("tcp", r.cfg.Listen)
+	api, err := new(net.ListenConfig).Listen(ctx, "tcp", r.cfg.Listen)
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w; choose another address with --listen", r.cfg.Listen, err), admin.Close())
 	}

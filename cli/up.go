@@ -107,7 +107,7 @@ func (e *env) awaitUp(ctx context.Context, ended <-chan error, logFrom int64) er
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-ended:
+		case <-ended: //nolint:errcheck // the log says why
 			return errors.New(lastLine(e.cfg.LogPath(), logFrom))
 		case <-deadline:
 			return fmt.Errorf("vauban did not answer within a minute: see %s", e.cfg.LogPath())

@@ -37,11 +37,12 @@ func (p Place) ZoneID(zone string) string {
 		return ""
 	}
 	area, rest, _ := strings.Cut(p.Region, "-")
-	short := area
+	var short strings.Builder
+	short.WriteString(area)
 	for word := range strings.SplitSeq(rest, "-") {
 		if word != "" {
-			short += word[:1]
+			short.WriteString(word[:1])
 		}
 	}
-	return fmt.Sprintf("%s-az%d", short, i+1)
+	return fmt.Sprintf("%s-az%d", short.String(), i+1)
 }

@@ -35,7 +35,7 @@ func (s *state) changes(since int64) []Change {
 	}
 	s.recent.Ascend(&entry{kind: &kind{}, revision: since + 1}, func(e *entry) bool {
 		gone := e.value == nil
-		if e.kind.name != (claim{}).Table() && !(gone && all) {
+		if e.kind.name != (claim{}).Table() && (!gone || !all) {
 			list = append(list, Change{e.kind.name, e.key, e.labels(), e.revision, gone})
 		}
 		return true

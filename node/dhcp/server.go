@@ -34,8 +34,8 @@ type Server struct {
 // Serve answers on the socket, which is bound to 0.0.0.0:67 in the VPC and which
 // it closes, until ctx ends; then it returns nil.
 func (s *Server) Serve(ctx context.Context, conn *net.UDPConn) error {
-	defer conn.Close() //nolint:errcheck // it holds nothing
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer conn.Close()                                      //nolint:errcheck // it holds nothing
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) //nolint:errcheck // it holds nothing
 	defer stop()
 	p := ipv4.NewPacketConn(conn)
 	if err := p.SetControlMessage(ipv4.FlagInterface, true); err != nil {

@@ -18,7 +18,7 @@ import (
 
 // Header names of IMDSv2.
 const (
-	headerToken = "X-Aws-Ec2-Metadata-Token"
+	headerToken = "X-Aws-Ec2-Metadata-Token" //nolint:gosec // a header's name
 	headerTTL   = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
 )
 

@@ -2,8 +2,8 @@
 // their network: addresses (DHCP), names (DNS) and metadata. It implements
 // node.Services.
 //
-// It guarantees that the services of a VPC run in the VPC's present namespace
-// and nowhere else, and answer from the agent's newest look at the host.
+// It guarantees that the services of a VPC run in that VPC and nowhere else, and
+// answer from the agent's newest look at the host.
 package services
 
 import (
@@ -50,39 +50,26 @@ type Services struct {
 
 // vpc is the services of one VPC at work.
 type vpc struct {
-	generation string
-	cancel     context.CancelFunc
-	done       chan struct{}
+	cancel context.CancelFunc
+	done   chan struct{}
 }
 
 // New returns Services that run nothing yet.
 func New(cfg Config) *Services { return &Services{cfg: cfg, vpcs: map[string]*vpc{}} }
 
-// generation tells namespaces of one VPC apart, where the driver can: sockets
-// in one that is gone serve nobody.
-func (s *Services) generation(id string) string {
-	if g, ok := s.cfg.Network.(interface{ Generation(vpcID string) string }); ok {
-		return g.Generation(id)
-	}
-	return ""
-}
-
-// Serve makes the services of the VPC run in its present namespace.
+// Serve makes the services of the VPC run.
 func (s *Services) Serve(ctx context.Context, id string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	generation := s.generation(id)
 	if v := s.vpcs[id]; v != nil {
 		select {
 		case <-v.done:
 		default:
-			if v.generation == generation {
-				return nil
-			}
+			return nil
 		}
 		s.stop(id)
 	}
-	return s.start(ctx, id, generation)
+	return s.start(ctx, id)
 }
 
 // Stop ends the services of the VPC.
@@ -196,7 +183,7 @@ func (s *Services) ranges(id string) (out []netip.Prefix) {
 }
 
 // start opens the sockets and serves them; mu is held.
-func (s *Services) start(ctx context.Context, id, generation string) error {
+func (s *Services) start(ctx context.Context, id string) error {
 	k, err := s.open(ctx, id)
 	if err != nil {
 		return err
@@ -222,7 +209,7 @@ func (s *Services) start(ctx context.Context, id, generation string) error {
 	g.Go(func() error { return imds.Serve(work, k.http) })
 	g.Go(func() error { return leases.Serve(work, k.dhcp) })
 	g.Go(func() error { return names.Serve(work, k.packets, k.listeners) })
-	v := &vpc{generation: generation, cancel: cancel, done: make(chan struct{})}
+	v := &vpc{cancel: cancel, done: make(chan struct{})}
 	s.vpcs[id] = v
 	go func() {
 		defer close(v.done)

@@ -103,7 +103,8 @@ func TestAskedAddresses(t *testing.T) {
 		{"172.31.16.0", "InvalidParameterValue", "Address 172.31.16.0 is in subnet's reserved address range"},
 		{"172.31.16.3", "InvalidParameterValue", "Address 172.31.16.3 is in subnet's reserved address range"},
 		{"172.31.31.255", "InvalidParameterValue", "Address 172.31.31.255 is in subnet's reserved address range"},
-		{"172.31.16.4", "", ""}, {"172.31.31.254", "", ""},
+		{"172.31.16.4", "", ""},
+		{"172.31.31.254", "", ""},
 	} {
 		err := r.DB.Update(r.ctx, func(tx *store.Tx) error {
 			_, err := claimPrivate(tx, subnet, netip.MustParseAddr(c.addr), cloud.NewID("eni"))

@@ -19,36 +19,66 @@ type kind struct {
 
 // kinds are all kinds of resources, by the prefix of their IDs.
 var kinds = []kind{
-	{"i", "instance", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound",
-		"The instance ID '%' does not exist", "The instance IDs '%' do not exist", "instancesSet"},
-	{"vol", "volume", "InvalidVolumeID.Malformed", "InvalidVolume.NotFound",
-		"The volume '%' does not exist.", "The volumes '%' do not exist.", "volumeIds"},
-	{"ami", "image", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound",
-		"The image id '[%]' does not exist", "The image ids '[%]' do not exist", "imageIdsSet"},
-	{"key", "key-pair", "InvalidKeyPairId.Malformed", "InvalidKeyPair.NotFound",
-		"The key pair ID '%' does not exist", "The key pair IDs '%' do not exist", "KeyPairIds"},
-	{"vpc", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound",
-		"The vpc ID '%' does not exist", "The vpc IDs '%' do not exist", "VpcIds"},
-	{"subnet", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound",
-		"The subnet ID '%' does not exist", "The subnet IDs '%' do not exist", "SubnetIds"},
-	{"rtb", "route-table", "InvalidRouteTableId.Malformed", "InvalidRouteTableID.NotFound",
-		"The routeTable ID '%' does not exist", "The routeTable IDs '%' do not exist", "RouteTableIds"},
-	{"igw", "internet-gateway", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound",
-		"The internetGateway ID '%' does not exist", "The internetGateway IDs '%' do not exist", "InternetGatewayIds"},
-	{"eni", "network-interface", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound",
-		"The networkInterface ID '%' does not exist", "The networkInterface IDs '%' do not exist", "NetworkInterfaceIds"},
-	{"sg", "security-group", "InvalidGroupId.Malformed", "InvalidGroup.NotFound",
-		"The security group '%' does not exist", "The security groups '%' do not exist", "GroupIds"},
-	{"sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound",
-		"The security group rule ID '%' does not exist", "The security group rule IDs '%' do not exist", "SecurityGroupRuleIds"},
-	{"eipalloc", "elastic-ip", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound",
-		"The allocation ID '%' does not exist", "The allocation IDs '%' do not exist", "AllocationIds"},
-	{"eipassoc", "", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound",
-		"The association ID '%' does not exist", "The association IDs '%' do not exist", ""},
-	{"pl", "prefix-list", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound",
-		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", ""},
-	{"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",
-		"The reservation ID '%' does not exist", "The reservation IDs '%' do not exist", ""},
+	{
+		"i", "instance", "InvalidInstanceID.Malformed", "InvalidInstanceID.NotFound",
+		"The instance ID '%' does not exist", "The instance IDs '%' do not exist", "instancesSet",
+	},
+	{
+		"vol", "volume", "InvalidVolumeID.Malformed", "InvalidVolume.NotFound",
+		"The volume '%' does not exist.", "The volumes '%' do not exist.", "volumeIds",
+	},
+	{
+		"ami", "image", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound",
+		"The image id '[%]' does not exist", "The image ids '[%]' do not exist", "imageIdsSet",
+	},
+	{
+		"key", "key-pair", "InvalidKeyPairId.Malformed", "InvalidKeyPair.NotFound",
+		"The key pair ID '%' does not exist", "The key pair IDs '%' do not exist", "KeyPairIds",
+	},
+	{
+		"vpc", "vpc", "InvalidVpcID.Malformed", "InvalidVpcID.NotFound",
+		"The vpc ID '%' does not exist", "The vpc IDs '%' do not exist", "VpcIds",
+	},
+	{
+		"subnet", "subnet", "InvalidSubnetID.Malformed", "InvalidSubnetID.NotFound",
+		"The subnet ID '%' does not exist", "The subnet IDs '%' do not exist", "SubnetIds",
+	},
+	{
+		"rtb", "route-table", "InvalidRouteTableId.Malformed", "InvalidRouteTableID.NotFound",
+		"The routeTable ID '%' does not exist", "The routeTable IDs '%' do not exist", "RouteTableIds",
+	},
+	{
+		"igw", "internet-gateway", "InvalidInternetGatewayId.Malformed", "InvalidInternetGatewayID.NotFound",
+		"The internetGateway ID '%' does not exist", "The internetGateway IDs '%' do not exist", "InternetGatewayIds",
+	},
+	{
+		"eni", "network-interface", "InvalidNetworkInterfaceId.Malformed", "InvalidNetworkInterfaceID.NotFound",
+		"The networkInterface ID '%' does not exist", "The networkInterface IDs '%' do not exist", "NetworkInterfaceIds",
+	},
+	{
+		"sg", "security-group", "InvalidGroupId.Malformed", "InvalidGroup.NotFound",
+		"The security group '%' does not exist", "The security groups '%' do not exist", "GroupIds",
+	},
+	{
+		"sgr", "security-group-rule", "InvalidSecurityGroupRuleId.Malformed", "InvalidSecurityGroupRuleId.NotFound",
+		"The security group rule ID '%' does not exist", "The security group rule IDs '%' do not exist", "SecurityGroupRuleIds",
+	},
+	{
+		"eipalloc", "elastic-ip", "InvalidAllocationID.Malformed", "InvalidAllocationID.NotFound",
+		"The allocation ID '%' does not exist", "The allocation IDs '%' do not exist", "AllocationIds",
+	},
+	{
+		"eipassoc", "", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound",
+		"The association ID '%' does not exist", "The association IDs '%' do not exist", "",
+	},
+	{
+		"pl", "prefix-list", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound",
+		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", "",
+	},
+	{
+		"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",
+		"The reservation ID '%' does not exist", "The reservation IDs '%' do not exist", "",
+	},
 }
 
 // kindOf returns the kind whose IDs begin with prefix (without the dash). An

@@ -72,7 +72,8 @@ func (w *shower) instance(i cloud.Instance) ec2.Instance {
 		CpuOptions:      &ec2.CpuOptions{CoreCount: new(int32(t.VCPUs)), ThreadsPerCore: new(int32(threadsPerCore))},
 		MetadataOptions: showMetadata(i.Metadata),
 		CapacityReservationSpecification: &ec2.CapacityReservationSpecificationResponse{
-			CapacityReservationPreference: new(ec2.CapacityReservationPreferenceOpen)},
+			CapacityReservationPreference: new(ec2.CapacityReservationPreferenceOpen),
+		},
 		HibernationOptions:        &ec2.HibernationOptions{Configured: new(false)},
 		EnclaveOptions:            &ec2.EnclaveOptions{Enabled: new(false)},
 		MaintenanceOptions:        &ec2.InstanceMaintenanceOptions{AutoRecovery: new(ec2.InstanceAutoRecoveryStateDefault)},
@@ -98,8 +99,10 @@ func (w *shower) addresses(out *ec2.Instance, n cloud.NetworkInterface) {
 	out.SecurityGroups = w.groupIDs(n.Groups)
 	out.PrivateIpAddress = new(primary.Private.String())
 	out.PrivateDnsName = new(w.s.Place.PrivateName(primary.Private))
-	out.PrivateDnsNameOptions = &ec2.PrivateDnsNameOptionsResponse{HostnameType: new(ec2.HostnameTypeIpName),
-		EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false)}
+	out.PrivateDnsNameOptions = &ec2.PrivateDnsNameOptionsResponse{
+		HostnameType:                 new(ec2.HostnameTypeIpName),
+		EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false),
+	}
 	if primary.Public != nil {
 		out.PublicIpAddress = new(primary.Public.Address.String())
 		out.PublicDnsName = new(w.publicName(n.VPC, primary.Public))

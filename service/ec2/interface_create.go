@@ -219,9 +219,8 @@ func claimMAC(tx *store.Tx, owner string) (string, error) {
 	for try := range 16 {
 		h := spread(owner, try)
 		mac := net.HardwareAddr{0x02, byte(h >> 32), byte(h >> 24), byte(h >> 16), byte(h >> 8), byte(h)}.String()
-		var taken *store.ClaimedError
 		err := tx.Claim(cloud.MACs, mac, owner)
-		if !errors.As(err, &taken) {
+		if _, ok := errors.AsType[*store.ClaimedError](err); !ok {
 			return mac, err
 		}
 	}

@@ -150,7 +150,7 @@ func TestCreateKeyPairRSA(t *testing.T) {
 		t.Fatal(err)
 	}
 	sum := sha1.Sum(der)
-	wanted := strings.TrimSuffix(strings.Join(strings.SplitAfterN(fmt.Sprintf("% x", sum), " ", -1), ""), " ")
+	wanted := strings.TrimSuffix(strings.Join(strings.SplitAfter(fmt.Sprintf("% x", sum), " "), ""), " ")
 	if got := strings.ReplaceAll(*out.KeyFingerprint, ":", " "); got != wanted {
 		t.Errorf("got fingerprint %s, want %s", got, wanted)
 	}

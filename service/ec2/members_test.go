@@ -54,8 +54,8 @@ func TestEveryMemberIsKnown(t *testing.T) {
 		reflect.TypeFor[ec2.ImportKeyPairRequest]():                     `DryRun KeyName PublicKeyMaterial TagSpecifications`,
 	} {
 		known := strings.Fields(names)
-		for n := range of.NumField() {
-			if name := of.Field(n).Name; !slices.Contains(known, name) {
+		for field := range of.Fields() {
+			if name := field.Name; !slices.Contains(known, name) {
 				t.Errorf("%s.%s is neither obeyed nor refused", of.Name(), name)
 			}
 		}

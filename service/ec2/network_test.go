@@ -80,9 +80,12 @@ func TestDescribeVpcAttribute(t *testing.T) {
 		t.Errorf("got %+v", out)
 	}
 	for _, c := range []struct{ what, id, attribute, code string }{
-		{"no VPC", "", "enableDnsSupport", "MissingParameter"}, {"no attribute", id, "", "MissingParameter"},
-		{"unknown attribute", id, "x", "InvalidParameterValue"}, {"malformed", "x", "enableDnsSupport", "InvalidVpcID.Malformed"},
-		{"unknown", "vpc-01234567", "enableDnsSupport", "InvalidVpcID.NotFound"}, {"bob's", r.bobs.VPC.ID, "enableDnsSupport", "InvalidVpcID.NotFound"},
+		{"no VPC", "", "enableDnsSupport", "MissingParameter"},
+		{"no attribute", id, "", "MissingParameter"},
+		{"unknown attribute", id, "x", "InvalidParameterValue"},
+		{"malformed", "x", "enableDnsSupport", "InvalidVpcID.Malformed"},
+		{"unknown", "vpc-01234567", "enableDnsSupport", "InvalidVpcID.NotFound"},
+		{"bob's", r.bobs.VPC.ID, "enableDnsSupport", "InvalidVpcID.NotFound"},
 	} {
 		_, err := ask(c.id, c.attribute)
 		want(t, c.what, err, c.code)

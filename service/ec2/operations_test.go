@@ -12,8 +12,8 @@ import (
 func TestMethodsAreOperations(t *testing.T) {
 	api := ec2.API()
 	service := reflect.TypeFor[*Service]()
-	for i := range service.NumMethod() {
-		name := service.Method(i).Name
+	for method := range service.Methods() {
+		name := method.Name
 		if op := api.Operation(name); op == nil {
 			t.Errorf("method %s is no operation", name)
 		} else if op.Bind(&Service{}) == nil {

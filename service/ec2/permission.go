@@ -158,9 +158,9 @@ func parseSources(p ec2.IpPermission) ([]parsedRule, error) {
 			groupName: val(g.GroupName),
 		})
 	}
-	for _, l := range p.PrefixListIds {
+	if len(p.PrefixListIds) > 0 {
 		// There are no prefix lists yet, so none can be named.
-		id := val(l.PrefixListId)
+		id := val(p.PrefixListIds[0].PrefixListId)
 		if err := checkIDs("pl", id); err != nil {
 			return nil, err
 		}

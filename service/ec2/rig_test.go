@@ -134,8 +134,7 @@ func code(err error) string {
 	if err == nil {
 		return ""
 	}
-	var e *cloud.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*cloud.Error](err); ok {
 		return e.Code
 	}
 	return "InternalError: " + err.Error()

@@ -128,8 +128,10 @@ func TestRunInstancesRefuses(t *testing.T) {
 		{"subnet of another zone", func(in *runIn) { in.Placement = &ec2.Placement{AvailabilityZone: new("eu-paris-1b")} }, "InvalidParameterValue", ""},
 		{"unknown group", func(in *runIn) { in.SecurityGroupIds = []string{"sg-00000000000000001"} }, "InvalidGroup.NotFound", "The security group 'sg-00000000000000001' does not exist"},
 		{"malformed group", func(in *runIn) { in.SecurityGroupIds = []string{"sg"} }, "InvalidGroupId.Malformed", `Invalid id: "sg" (expecting "sg-...")`},
-		{"group of another VPC", func(in *runIn) { in.SecurityGroupIds = []string{other.Group.ID} }, "InvalidParameter",
-			"Security group " + other.Group.ID + " and subnet " + r.net.Subnets[0].ID + " belong to different networks."},
+		{
+			"group of another VPC", func(in *runIn) { in.SecurityGroupIds = []string{other.Group.ID} }, "InvalidParameter",
+			"Security group " + other.Group.ID + " and subnet " + r.net.Subnets[0].ID + " belong to different networks.",
+		},
 		{"group name elsewhere", func(in *runIn) { in.SubnetId, in.SecurityGroups = &other.Subnets[0].ID, []string{"default"} }, "InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet"},
 		{"unknown group name", func(in *runIn) { in.SubnetId, in.SecurityGroups = nil, []string{"web"} }, "InvalidGroup.NotFound", "The security group 'web' does not exist in default VPC '" + r.net.VPC.ID + "'"},
 
@@ -157,23 +159,35 @@ func TestRunInstancesRefuses(t *testing.T) {
 		{"no address", func(in *runIn) { in.PrivateIpAddress = new("x") }, "InvalidParameterValue", "Value (x) for parameter address is invalid. Invalid IPv4 address."},
 		{"IPv6 address", func(in *runIn) { in.PrivateIpAddress = new("::1") }, "InvalidParameterValue", "Value (::1) for parameter address is invalid. Invalid IPv4 address."},
 		{"address in use", func(in *runIn) { in.PrivateIpAddress = new(taken.Primary().String()) }, "InvalidIPAddress.InUse", "Address " + taken.Primary().String() + " is in use."},
-		{"one address for many", func(in *runIn) { in.PrivateIpAddress, in.MaxCount = new("172.31.0.9"), new(int32(2)) }, "InvalidParameterCombination",
-			"A private IP address may not be specified when launching more than one instance. Launch one, or leave the address to be chosen."},
+		{
+			"one address for many", func(in *runIn) { in.PrivateIpAddress, in.MaxCount = new("172.31.0.9"), new(int32(2)) }, "InvalidParameterCombination",
+			"A private IP address may not be specified when launching more than one instance. Launch one, or leave the address to be chosen.",
+		},
 
-		{"interfaces and subnet", func(in *runIn) { nic(plain)(in); in.SubnetId = &r.net.Subnets[0].ID }, "InvalidParameterCombination",
-			"Network interfaces and an instance-level subnet ID may not be specified on the same request"},
-		{"interfaces and groups", func(in *runIn) { nic(plain)(in); in.SecurityGroupIds = []string{r.net.Group.ID} }, "InvalidParameterCombination",
-			"Network interfaces and an instance-level security groups may not be specified on the same request"},
-		{"interfaces and address", func(in *runIn) { nic(plain)(in); in.PrivateIpAddress = new("172.31.0.9") }, "InvalidParameterCombination",
-			"Network interfaces and an instance-level private address may not be specified on the same request"},
+		{
+			"interfaces and subnet", func(in *runIn) { nic(plain)(in); in.SubnetId = &r.net.Subnets[0].ID }, "InvalidParameterCombination",
+			"Network interfaces and an instance-level subnet ID may not be specified on the same request",
+		},
+		{
+			"interfaces and groups", func(in *runIn) { nic(plain)(in); in.SecurityGroupIds = []string{r.net.Group.ID} }, "InvalidParameterCombination",
+			"Network interfaces and an instance-level security groups may not be specified on the same request",
+		},
+		{
+			"interfaces and address", func(in *runIn) { nic(plain)(in); in.PrivateIpAddress = new("172.31.0.9") }, "InvalidParameterCombination",
+			"Network interfaces and an instance-level private address may not be specified on the same request",
+		},
 		{"too many interfaces", nic(plain, plain, plain), "AttachmentLimitExceeded", "Interface count 3 exceeds the limit for t3.micro"},
 		{"no index", nic(func(s *spec) { s.DeviceIndex = nil }), "InvalidParameterValue", "Each network interface requires a device index."},
 		{"same index", nic(plain, func(s *spec) { s.DeviceIndex = new(int32(0)) }), "InvalidParameterValue", "Each network interface requires a unique device index."},
 		{"no index 0", nic(func(s *spec) { s.DeviceIndex = new(int32(1)) }), "InvalidParameterValue", "When specifying network interfaces, you must include a device at index 0."},
-		{"public on several", nic(func(s *spec) { s.AssociatePublicIpAddress = new(true) }, plain), "InvalidParameterCombination",
-			"The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces."},
-		{"public on index 1", nic(plain, func(s *spec) { s.AssociatePublicIpAddress = new(false) }), "InvalidParameterCombination",
-			"The associatePublicIPAddress parameter can only be specified for the network interface with DeviceIndex 0"},
+		{
+			"public on several", nic(func(s *spec) { s.AssociatePublicIpAddress = new(true) }, plain), "InvalidParameterCombination",
+			"The associatePublicIPAddress parameter cannot be specified when launching with multiple network interfaces.",
+		},
+		{
+			"public on index 1", nic(plain, func(s *spec) { s.AssociatePublicIpAddress = new(false) }), "InvalidParameterCombination",
+			"The associatePublicIPAddress parameter can only be specified for the network interface with DeviceIndex 0",
+		},
 		{"zones differ", nic(plain, func(s *spec) { s.SubnetId = &r.net.Subnets[1].ID }), "InvalidParameterCombination", "The network interfaces of an instance must be in the same availability zone"},
 		{"VPCs differ", nic(plain, func(s *spec) { s.SubnetId = &other.Subnets[0].ID }), "InvalidParameterCombination", "The network interfaces of an instance must be in the same VPC"},
 		{"too many addresses", nic(func(s *spec) { s.SecondaryPrivateIpAddressCount = new(int32(2)) }), "PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit."},
@@ -191,17 +205,23 @@ func TestRunInstancesRefuses(t *testing.T) {
 			s.PrivateIpAddresses = []ec2.PrivateIpAddressSpecification{{PrivateIpAddress: new("172.31.0.9")}}
 		}), "InvalidParameterCombination", "The number of secondary private addresses and secondary private addresses may not be specified on the same request"},
 		{"existing and subnet", nic(func(s *spec) { s.NetworkInterfaceId = &free.ID }), "InvalidParameterCombination", "A network interface may not specify both a network interface ID and a subnet ID"},
-		{"existing and group", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId, s.Groups = &free.ID, nil, []string{r.net.Group.ID} }), "InvalidParameterCombination",
-			"A network interface may not specify both a network interface ID and security groups"},
+		{
+			"existing and group", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId, s.Groups = &free.ID, nil, []string{r.net.Group.ID} }), "InvalidParameterCombination",
+			"A network interface may not specify both a network interface ID and security groups",
+		},
 		{"existing for many", func(in *runIn) {
 			nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &free.ID, nil })(in)
 			in.MaxCount = new(int32(2))
 		}, "InvalidParameterCombination", ""},
 		{"interface in use", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &taken.ID, nil }), "InvalidNetworkInterface.InUse", "Interface: [" + taken.ID + "] in use."},
-		{"interface twice", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &free.ID, nil }, func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &free.ID, nil }), "InvalidParameterValue",
-			"The network interface '" + free.ID + "' is given more than once"},
-		{"unknown interface", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = new("eni-00000000000000001"), nil }), "InvalidNetworkInterfaceID.NotFound",
-			"The networkInterface ID 'eni-00000000000000001' does not exist"},
+		{
+			"interface twice", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &free.ID, nil }, func(s *spec) { s.NetworkInterfaceId, s.SubnetId = &free.ID, nil }), "InvalidParameterValue",
+			"The network interface '" + free.ID + "' is given more than once",
+		},
+		{
+			"unknown interface", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = new("eni-00000000000000001"), nil }), "InvalidNetworkInterfaceID.NotFound",
+			"The networkInterface ID 'eni-00000000000000001' does not exist",
+		},
 		{"malformed interface", nic(func(s *spec) { s.NetworkInterfaceId, s.SubnetId = new("eni"), nil }), "InvalidNetworkInterfaceId.Malformed", `Invalid id: "eni" (expecting "eni-...")`},
 
 		{"device without a name", disk("", nil), "MissingParameter", "The request must contain the parameter DeviceName"},
@@ -219,8 +239,10 @@ func TestRunInstancesRefuses(t *testing.T) {
 		{"odd virtual name", func(in *runIn) {
 			in.BlockDeviceMappings = []ec2.BlockDeviceMapping{{DeviceName: new("/dev/sdf"), VirtualName: new("ephemeral99")}}
 		}, "InvalidBlockDeviceMapping", "The virtual name 'ephemeral99' of '/dev/sdf' is not valid"},
-		{"encrypted", disk("/dev/sdf", &ec2.EbsBlockDevice{VolumeSize: new(int32(1)), Encrypted: new(true)}), "UnsupportedOperation",
-			"Encrypted volumes are not available: this cloud keeps no keys yet. Leave out Encrypted and KmsKeyId."},
+		{
+			"encrypted", disk("/dev/sdf", &ec2.EbsBlockDevice{VolumeSize: new(int32(1)), Encrypted: new(true)}), "UnsupportedOperation",
+			"Encrypted volumes are not available: this cloud keeps no keys yet. Leave out Encrypted and KmsKeyId.",
+		},
 		{"snapshot", disk("/dev/sdf", &ec2.EbsBlockDevice{SnapshotId: new("snap-00000000000000001")}), "InvalidSnapshot.NotFound", "The snapshot 'snap-00000000000000001' does not exist."},
 		{"too many devices", func(in *runIn) {
 			for n := range 11 {
@@ -228,9 +250,11 @@ func TestRunInstancesRefuses(t *testing.T) {
 			}
 		}, "AttachmentLimitExceeded", "An instance of type t3.micro has room for 10 volumes and network interfaces beside its root device and primary interface."},
 
-		{"too large for any host", func(in *runIn) { in.InstanceType = new("r5.4xlarge") }, "InsufficientInstanceCapacity",
+		{
+			"too large for any host", func(in *runIn) { in.InstanceType = new("r5.4xlarge") }, "InsufficientInstanceCapacity",
 			"We currently do not have sufficient r5.4xlarge capacity in the Availability Zone you requested (eu-paris-1a): no host has 16 vCPUs, 131072 MiB of memory and 1 GiB of disk to spare. " +
-				"Stop or terminate instances, choose a smaller type or another zone, or add a host."},
+				"Stop or terminate instances, choose a smaller type or another zone, or add a host.",
+		},
 	} {
 		_, err := r.RunInstances(r.ctx, r.request(c.change))
 		if c.message == "" {
@@ -354,8 +378,10 @@ func TestRunInstancesInterfaces(t *testing.T) {
 		in.NetworkInterfaces = []ec2.InstanceNetworkInterfaceSpecification{
 			{DeviceIndex: new(int32(2)), NetworkInterfaceId: &kept.ID},
 			{DeviceIndex: new(int32(1)), Description: new("second"), DeleteOnTermination: new(false), SecondaryPrivateIpAddressCount: new(int32(2))},
-			{DeviceIndex: new(int32(0)), SubnetId: &r.net.Subnets[0].ID, PrivateIpAddress: new("172.31.0.80"),
-				PrivateIpAddresses: []ec2.PrivateIpAddressSpecification{{PrivateIpAddress: new("172.31.0.81")}}, Groups: []string{r.net.Group.ID}},
+			{
+				DeviceIndex: new(int32(0)), SubnetId: &r.net.Subnets[0].ID, PrivateIpAddress: new("172.31.0.80"),
+				PrivateIpAddresses: []ec2.PrivateIpAddressSpecification{{PrivateIpAddress: new("172.31.0.81")}}, Groups: []string{r.net.Group.ID},
+			},
 		}
 	})[0]
 	nics := r.nics(id)
@@ -388,8 +414,12 @@ func TestRunInstancesPublicAddress(t *testing.T) {
 		asked  *bool
 		public bool
 	}{
-		{r.net.Subnets[0].ID, nil, true}, {r.net.Subnets[0].ID, new(false), false}, {r.net.Subnets[0].ID, new(true), true},
-		{private.Subnets[0].ID, nil, false}, {private.Subnets[0].ID, new(false), false}, {private.Subnets[0].ID, new(true), true},
+		{r.net.Subnets[0].ID, nil, true},
+		{r.net.Subnets[0].ID, new(false), false},
+		{r.net.Subnets[0].ID, new(true), true},
+		{private.Subnets[0].ID, nil, false},
+		{private.Subnets[0].ID, new(false), false},
+		{private.Subnets[0].ID, new(true), true},
 	} {
 		id := r.launchIDs(func(in *runIn) {
 			in.SubnetId = nil

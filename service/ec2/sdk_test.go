@@ -32,7 +32,7 @@ func (r *rig) client() *sdk.Client {
 	r.Helper()
 	g, err := gateway.New(gateway.Config{
 		Region: r.Place.Region, Endpoints: []gateway.Endpoint{{API: ec2.API(), Impl: r.Service}},
-		Credentials: keys{}, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Credentials: keys{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		r.Fatal(err)
@@ -48,8 +48,7 @@ func (r *rig) client() *sdk.Client {
 
 // apiCode is the code that the SDK understood.
 func apiCode(err error) string {
-	var e smithy.APIError
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[smithy.APIError](err); ok {
 		return e.ErrorCode()
 	}
 	return ""

@@ -53,8 +53,12 @@ func TestCreateSecurityGroup(t *testing.T) {
 		message string
 	}{
 		{"plain", ec2.CreateSecurityGroupRequest{GroupName: new("web"), Description: new("d")}, "", ""},
-		{"again", ec2.CreateSecurityGroupRequest{GroupName: new("web"), Description: new("d")}, "InvalidGroup.Duplicate",
-			"The security group 'web' already exists for VPC '" + r.net.VPC.ID + "'"},
+		{
+			"again",
+			ec2.CreateSecurityGroupRequest{GroupName: new("web"), Description: new("d")},
+			"InvalidGroup.Duplicate",
+			"The security group 'web' already exists for VPC '" + r.net.VPC.ID + "'",
+		},
 		{"trimmed", ec2.CreateSecurityGroupRequest{GroupName: new(" web "), Description: new("d")}, "InvalidGroup.Duplicate", "The security group 'web' already exists for VPC '" + r.net.VPC.ID + "'"},
 		{"case matters", ec2.CreateSecurityGroupRequest{GroupName: new("Web"), Description: new("d")}, "", ""},
 		{"other VPC", ec2.CreateSecurityGroupRequest{GroupName: new("web"), Description: new("d"), VpcId: &other.VPC.ID}, "", ""},
@@ -64,20 +68,40 @@ func TestCreateSecurityGroup(t *testing.T) {
 		{"like an ID", ec2.CreateSecurityGroupRequest{GroupName: new("sg-x"), Description: new("d")}, "InvalidParameterValue", "Invalid group name. Group names may not be in the format sg-*."},
 		{"255 characters", ec2.CreateSecurityGroupRequest{GroupName: new(strings.Repeat("x", 255)), Description: new(strings.Repeat("x", 255))}, "", ""},
 		{"long name", ec2.CreateSecurityGroupRequest{GroupName: new(strings.Repeat("x", 256)), Description: new("d")}, "InvalidParameterValue", ""},
-		{"long description", ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new(strings.Repeat("x", 256))}, "InvalidParameterValue",
-			"Invalid security group description. Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"},
+		{
+			"long description",
+			ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new(strings.Repeat("x", 256))},
+			"InvalidParameterValue",
+			"Invalid security group description. Valid descriptions are strings less than 256 characters from the following set: a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*",
+		},
 		{"quotes", ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new(`it's`)}, "InvalidParameterValue", ""},
-		{"beyond ASCII", ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("é")}, "InvalidParameterValue",
-			"Value (é) for parameter GroupDescription is invalid. Character sets beyond ASCII are not supported."},
+		{
+			"beyond ASCII",
+			ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("é")},
+			"InvalidParameterValue",
+			"Value (é) for parameter GroupDescription is invalid. Character sets beyond ASCII are not supported.",
+		},
 		{"every sign", ec2.CreateSecurityGroupRequest{GroupName: new("a" + ruleSigns + "z"), Description: new(ruleSigns)}, "", ""},
-		{"unknown VPC", ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("d"), VpcId: new("vpc-00000000000000000")}, "InvalidVpcID.NotFound",
-			"The vpc ID 'vpc-00000000000000000' does not exist"},
+		{
+			"unknown VPC",
+			ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("d"), VpcId: new("vpc-00000000000000000")},
+			"InvalidVpcID.NotFound",
+			"The vpc ID 'vpc-00000000000000000' does not exist",
+		},
 		{"bad VPC", ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("d"), VpcId: new("vpc-zz")}, "InvalidVpcID.Malformed", `Invalid id: "vpc-zz"`},
-		{"bob's VPC", ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("d"), VpcId: &r.bobs.VPC.ID}, "InvalidVpcID.NotFound",
-			"The vpc ID '" + r.bobs.VPC.ID + "' does not exist"},
+		{
+			"bob's VPC",
+			ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("d"), VpcId: &r.bobs.VPC.ID},
+			"InvalidVpcID.NotFound",
+			"The vpc ID '" + r.bobs.VPC.ID + "' does not exist",
+		},
 		{"dry run", ec2.CreateSecurityGroupRequest{GroupName: new("dry"), Description: new("d"), DryRun: new(true)}, "DryRunOperation", "Request would have succeeded, but DryRun flag is set."},
-		{"wrong tags", ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("d"), TagSpecifications: tagSpec("instance", "a", "b")}, "InvalidParameterValue",
-			"'instance' is not a valid taggable resource type for this operation."},
+		{
+			"wrong tags",
+			ec2.CreateSecurityGroupRequest{GroupName: new("x"), Description: new("d"), TagSpecifications: tagSpec("instance", "a", "b")},
+			"InvalidParameterValue",
+			"'instance' is not a valid taggable resource type for this operation.",
+		},
 	} {
 		_, err := r.CreateSecurityGroup(r.ctx, &c.in)
 		if c.message == "" {

@@ -68,16 +68,20 @@ var (
 func (s *Service) allow(ctx context.Context, action string, dryRun *bool, resources ...string) (cloud.Caller, error) {
 	caller := cloud.CallerFrom(ctx)
 	if caller.Account == "" {
-		return caller, &cloud.Error{Code: "AuthFailure", Status: 401,
-			Message: "AWS was not able to validate the provided access credentials"}
+		return caller, &cloud.Error{
+			Code: "AuthFailure", Status: 401,
+			Message: "AWS was not able to validate the provided access credentials",
+		}
 	}
 	err := s.Authz.Authorize(ctx, policy.Request{Caller: caller, Action: "ec2:" + action, Resources: resources})
 	if err != nil {
 		return caller, err
 	}
 	if dryRun != nil && *dryRun {
-		return caller, &cloud.Error{Code: "DryRunOperation", Status: 412,
-			Message: "Request would have succeeded, but DryRun flag is set."}
+		return caller, &cloud.Error{
+			Code: "DryRunOperation", Status: 412,
+			Message: "Request would have succeeded, but DryRun flag is set.",
+		}
 	}
 	return caller, nil
 }

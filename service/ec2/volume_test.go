@@ -262,10 +262,16 @@ func TestDetachRefuses(t *testing.T) {
 	}{
 		{ec2.DetachVolumeRequest{VolumeId: &volume}, "IncorrectState", "Volume '" + volume + "' is in the 'available' state."},
 		{ec2.DetachVolumeRequest{VolumeId: &root}, "OperationNotPermitted", "Unable to detach root volume '" + root + "' from instance '" + id + "'"},
-		{ec2.DetachVolumeRequest{VolumeId: &attached, InstanceId: new("i-00000000000000009"), Device: new("/dev/sdf")}, "InvalidAttachment.NotFound",
-			"The volume '" + attached + "' is not attached to instance 'i-00000000000000009' as device '/dev/sdf'"},
-		{ec2.DetachVolumeRequest{VolumeId: &attached, InstanceId: &id, Device: new("/dev/sdg")}, "InvalidAttachment.NotFound",
-			"The volume '" + attached + "' is not attached to instance '" + id + "' as device '/dev/sdg'"},
+		{
+			ec2.DetachVolumeRequest{VolumeId: &attached, InstanceId: new("i-00000000000000009"), Device: new("/dev/sdf")},
+			"InvalidAttachment.NotFound",
+			"The volume '" + attached + "' is not attached to instance 'i-00000000000000009' as device '/dev/sdf'",
+		},
+		{
+			ec2.DetachVolumeRequest{VolumeId: &attached, InstanceId: &id, Device: new("/dev/sdg")},
+			"InvalidAttachment.NotFound",
+			"The volume '" + attached + "' is not attached to instance '" + id + "' as device '/dev/sdg'",
+		},
 		{ec2.DetachVolumeRequest{VolumeId: &attached, InstanceId: new("i")}, "InvalidInstanceID.Malformed", `Invalid id: "i" (expecting "i-...")`},
 		{ec2.DetachVolumeRequest{}, "MissingParameter", "The request must contain the parameter volumeId"},
 		{ec2.DetachVolumeRequest{VolumeId: new("vol-00000000000000009")}, "InvalidVolume.NotFound", "The volume 'vol-00000000000000009' does not exist."},

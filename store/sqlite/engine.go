@@ -65,7 +65,7 @@ func (w *writer) Rollback() {}
 
 // Commit writes the batch in one SQLite transaction.
 func (w *writer) Commit(rows []store.Row, p store.Position) error {
-	tx, err := w.db.Begin()
+	tx, err := w.db.Begin() //nolint:noctx // a commit under way is not abandoned
 	if err != nil {
 		return (*Engine)(w).explain("write", err)
 	}
@@ -81,23 +81,23 @@ func (w *writer) Commit(rows []store.Row, p store.Position) error {
 
 func (w *writer) fill(tx *sql.Tx, rows []store.Row, p store.Position) error {
 	put, err := tx.Prepare(`INSERT INTO document (tbl, key, revision, data) VALUES (?, ?, ?, ?)
-		ON CONFLICT (tbl, key) DO UPDATE SET revision = excluded.revision, data = excluded.data`)
+		ON CONFLICT (tbl, key) DO UPDATE SET revision = excluded.revision, data = excluded.data`) //nolint:noctx // a commit under way is not abandoned
 	if err != nil {
 		return err
 	}
 	defer put.Close()
 	for _, r := range rows {
 		data := sql.NullString{String: string(r.Data), Valid: r.Data != nil}
-		if _, err := put.Exec(r.Table, r.Key, r.Revision, data); err != nil {
+		if _, err := put.Exec(r.Table, r.Key, r.Revision, data); err != nil { //nolint:noctx // a commit under way is not abandoned
 			return fmt.Errorf("put %s %s: %w", r.Table, r.Key, err)
 		}
 	}
 	if p.Horizon > w.seen.Horizon {
-		if _, err := tx.Exec("DELETE FROM document WHERE data IS NULL AND revision <= ?", p.Horizon); err != nil {
+		if _, err := tx.Exec("DELETE FROM document WHERE data IS NULL AND revision <= ?", p.Horizon); err != nil { //nolint:noctx // a commit under way is not abandoned
 			return err
 		}
 	}
-	_, err = tx.Exec("UPDATE position SET revision = ?, horizon = ?", p.Revision, p.Horizon)
+	_, err = tx.Exec("UPDATE position SET revision = ?, horizon = ?", p.Revision, p.Horizon) //nolint:noctx // a commit under way is not abandoned
 	return err
 }
 

@@ -255,12 +255,12 @@ func (m *model) check(t *rapid.T, r store.Reader) {
 			found[l] = append(found[l], id)
 		}
 	}
-	for _, l := range strings.Fields("group/x group/y tag/a tag/b tag/c tag/d tag/e tag/f") {
+	for l := range strings.FieldsSeq("group/x group/y tag/a tag/b tag/c tag/d tag/e tag/f") {
 		if got, want := keys(things.Select(r, l)), strings.Join(found[l], " "); got != want {
 			t.Fatalf("label %s: %s, want %s", l, got, want)
 		}
 	}
-	for _, l := range strings.Split("abcdef", "") {
+	for l := range strings.SplitSeq("abcdef", "") {
 		if got, ok := store.Owner(r, "letter", l); got != m.owners[l] || ok != (m.owners[l] != "") {
 			t.Fatalf("claim %s: %s, want %s", l, got, m.owners[l])
 		}

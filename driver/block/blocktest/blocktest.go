@@ -146,8 +146,16 @@ func (b Bench) refusals(t *testing.T) {
 	e, _ := b.New(t)
 	ctx := t.Context()
 	for _, v := range []block.Volume{
-		{ID: "", Bytes: mib}, {ID: "../vol", Bytes: mib}, {ID: "Vol", Bytes: mib}, {ID: "vol 1", Bytes: mib}, {ID: ".vol", Bytes: mib},
-		{ID: strings.Repeat("v", 32), Bytes: mib}, {ID: "vol-1", Bytes: 0}, {ID: "vol-1", Bytes: -512}, {ID: "vol-1", Bytes: 1000}, {ID: "vol-1", Bytes: mib, Image: "../x"},
+		{ID: "", Bytes: mib},
+		{ID: "../vol", Bytes: mib},
+		{ID: "Vol", Bytes: mib},
+		{ID: "vol 1", Bytes: mib},
+		{ID: ".vol", Bytes: mib},
+		{ID: strings.Repeat("v", 32), Bytes: mib},
+		{ID: "vol-1", Bytes: 0},
+		{ID: "vol-1", Bytes: -512},
+		{ID: "vol-1", Bytes: 1000},
+		{ID: "vol-1", Bytes: mib, Image: "../x"},
 	} {
 		if err := e.Create(ctx, v); err == nil {
 			t.Errorf("%+v was made", v)

@@ -132,8 +132,7 @@ func TestHostileImages(t *testing.T) {
 			cfg := local.Config{Dir: folder(t)}
 			d := open(t, cfg)
 			meta, err := d.Put(t.Context(), "ami-1", block.Source{Disk: c.disk, Format: c.format})
-			var bad *block.BadImageError
-			if !errors.As(err, &bad) {
+			if bad, ok := errors.AsType[*block.BadImageError](err); !ok {
 				t.Errorf("put: %+v, %v, want a BadImageError", meta, err)
 			} else {
 				t.Log(bad)

@@ -265,8 +265,13 @@ func TestFormats(t *testing.T) {
 	d := open(t, local.Config{})
 	raw := rawDisk(t, "same bytes")
 	for i, c := range []struct{ format, options, given string }{
-		{"raw", "", "raw"}, {"qcow2", "", ""}, {"qcow2", "", "qcow2"}, {"qcow2", "compat=0.10", ""}, {"qcow2", "extended_l2=on", ""},
-		{"vmdk", "", ""}, {"vmdk", "subformat=streamOptimized", "vmdk"},
+		{"raw", "", "raw"},
+		{"qcow2", "", ""},
+		{"qcow2", "", "qcow2"},
+		{"qcow2", "compat=0.10", ""},
+		{"qcow2", "extended_l2=on", ""},
+		{"vmdk", "", ""},
+		{"vmdk", "subformat=streamOptimized", "vmdk"},
 	} {
 		path := filepath.Join(t.TempDir(), "disk")
 		args := []string{"convert", "-O", c.format, raw, path}

@@ -29,7 +29,7 @@ func supervise(dir string) {
 		os.Exit(1)
 	}
 	var wg sync.WaitGroup
-	for _, field := range strings.Fields(os.Getenv("VAUBAN_TEST_GUESTS")) {
+	for field := range strings.FieldsSeq(os.Getenv("VAUBAN_TEST_GUESTS")) {
 		id, uid, _ := strings.Cut(field, "=")
 		wg.Go(func() {
 			spec := hypervisor.Spec{
