@@ -316,6 +316,47 @@ class Descriptions(Calls):
         self.refused("InvalidAllocationID.NotFound", client.describe_addresses, AllocationIds=[address.allocation_id])
 
 
+class Unsupported(Calls):
+    """What is not there says so in the words of its protocol; nothing pretends to succeed."""
+
+    def test_every_protocol(self):
+        query, rest_xml, other = ("InvalidAction",), ("NotImplemented",), ("UnknownOperationException",)
+        for service, operation, parameters, codes in (
+            ("ec2", "create_vpc", dict(CidrBlock="10.0.0.0/16"), ("UnsupportedOperation",)),
+            ("ec2", "create_snapshot", dict(VolumeId="vol-0123456789abcdef0"), ("UnsupportedOperation",)),
+            ("ec2", "describe_nat_gateways", {}, ("UnsupportedOperation",)),
+            ("iam", "list_users", {}, query),
+            ("iam", "create_user", dict(UserName="nobody"), query),
+            ("sts", "get_session_token", {}, query),
+            ("elbv2", "describe_load_balancers", {}, query),
+            ("s3", "list_buckets", {}, rest_xml),
+            ("s3", "create_bucket", dict(Bucket="some-bucket"), rest_xml),
+            ("s3", "put_object", dict(Bucket="some-bucket", Key="some/key", Body=b"bytes"), rest_xml),
+            ("kms", "list_keys", {}, other),
+            ("kms", "create_key", {}, other),
+            ("logs", "describe_log_groups", {}, other),
+            ("cloudtrail", "describe_trails", {}, other),
+            ("organizations", "describe_organization", {}, other),
+            ("cloudwatch", "list_metrics", {}, query + other),  # whose protocol changed with the years
+            # Services that this cloud has never heard of.
+            ("autoscaling", "describe_auto_scaling_groups", {}, query),
+            ("sqs", "list_queues", {}, query + other),
+            ("dynamodb", "list_tables", {}, other),
+            ("route53", "list_hosted_zones", {}, query),
+            ("lambda", "list_functions", {}, query),
+            ("eks", "list_clusters", {}, query),
+            ("eks", "create_nodegroup", dict(clusterName="c", nodegroupName="n", subnets=["s"], nodeRole="r"), other),
+        ):
+            with self.subTest(service + " " + operation):
+                c = boto3.client(service, endpoint_url=ENDPOINT, config=config)
+                with self.assertRaises(ClientError) as refusal:
+                    getattr(c, operation)(**parameters)
+                answer = refusal.exception.response
+                self.assertIn(answer["Error"]["Code"], codes, refusal.exception)
+                self.assertEqual(answer["ResponseMetadata"]["HTTPStatusCode"], 501 if codes == rest_xml else 400)
+        self.assertEqual(len(client.describe_vpcs()["Vpcs"]), 1)
+
+
 class DryRuns(Calls):
     def test_nothing_happens(self):
         def everything():
