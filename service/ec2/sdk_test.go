@@ -3,7 +3,6 @@ package ec2
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http/httptest"
 	"slices"
