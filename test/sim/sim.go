@@ -47,6 +47,7 @@ type Config struct {
 type Host struct {
 	ID      string
 	Guests  *hypervisorfake.Host
+	Driver  *hypervisorfake.Driver // of the newest agent, which hears of its events
 	Blocks  *blockfake.Driver
 	Network *networkfake.Driver
 }
@@ -68,13 +69,14 @@ func New(cfg Config) (*Cloud, error) {
 	}
 	defer os.Remove(disk.Name())
 	defer disk.Close()
-	if err := disk.Truncate(1 << 20); err != nil {
+	if err := disk.Truncate(4 << 10); err != nil {
 		return nil, err
 	}
 	for n := range cfg.Hosts {
 		h := &Host{
 			ID: fmt.Sprintf("host-%04d", n), Guests: hypervisorfake.NewHost(cfg.Hypervisor), Blocks: blockfake.New(cfg.Block), Network: networkfake.New(networkfake.Config{}),
 		}
+		h.Driver = h.Guests.Open()
 		if err := h.putImage(disk.Name()); err != nil {
 			return nil, err
 		}
@@ -138,9 +140,9 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 }
 
 func (c *Cloud) agent(h *Host, v *hostview.View) *node.Agent {
-	guests := h.Guests.Open()
+	h.Driver = h.Guests.Open()
 	return node.New(node.Config{
-		Host: h.ID, View: v, Hypervisor: guests, Changed: guests.Changed(), Blocks: h.Blocks, Images: h.Blocks,
+		Host: h.ID, View: v, Hypervisor: h.Driver, Changed: h.Driver.Changed(), Blocks: h.Blocks, Images: h.Blocks,
 		Network: h.Network, Services: noServices{}, UIDBase: 1 << 28, Log: c.cfg.Log, Now: time.Now,
 		Capacity: func(context.Context) (cloud.Host, error) {
 			return cloud.Host{

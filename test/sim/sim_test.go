@@ -139,7 +139,7 @@ func (r *rig) all(ids []string, state cloud.InstanceState, within time.Duration)
 // guests counts the guests on all hosts whose processor runs.
 func (r *rig) guests() (running, known int) {
 	for _, h := range r.Hosts {
-		list, err := h.Guests.Open().List(r.ctx)
+		list, err := h.Driver.List(r.ctx)
 		if err != nil {
 			r.t.Fatal(err)
 		}
