@@ -66,7 +66,7 @@ func TestTiny(t *testing.T) {
 		"pwd":                        "/home/admin",
 		"ls -d .ssh -l | cut -c1-10": "drwx------",
 		"readlink -f /dev/disk/by-id/virtio-vol0123456789abcdef0":                       "/dev/vda",
-		"nslookup ip-10-0-1-9.eu-paris-1.compute.internal | grep 'Address: 10'":                   "Address: 10.0.1.9",
+		"nslookup ip-10-0-1-9.eu-paris-1.compute.internal | grep 'Address: 10'":         "Address: 10.0.1.9",
 		"test $(df -m / | awk 'END{print $2}') -gt 3500 && echo grown":                  "grown",
 		"echo hello >f && sync && cat f":                                                "hello",
 		"sudo -n sh -c 'cat /proc/sys/kernel/random/boot_id | wc -l'":                   "1",
