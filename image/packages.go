@@ -1,7 +1,6 @@
 package image
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,18 +14,25 @@ func (b *build) fetch(names ...string) ([]string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	files, err := b.locate(dir, names)
-	if err != nil {
-		// The lists may be missing, or older than the mirror.
-		b.step("update the package lists")
-		if err := b.run("apt-get", "update", "-q"); err != nil {
-			return nil, err
-		}
-		if files, err = b.locate(dir, names); err != nil {
-			return nil, err
-		}
+	var files []string
+	err := b.withLists(func() (err error) {
+		files, err = b.locate(dir, names)
+		return err
+	})
+	return files, err
+}
+
+// withLists does what needs apt's package lists; if that fails, again with new
+// ones: they may be missing, or older than the mirror.
+func (b *build) withLists(do func() error) error {
+	if do() == nil || b.Err() != nil {
+		return b.Err()
 	}
-	return files, nil
+	b.step("update the package lists")
+	if err := b.run("apt-get", "update", "-q"); err != nil {
+		return err
+	}
+	return do()
 }
 
 // locate has apt download what is not there yet, and finds the files.
@@ -76,15 +82,19 @@ func (b *build) unpack(dir string, files ...string) error {
 }
 
 // newestKernel is the package that the metapackage stands for.
-func (b *build) newestKernel(meta string) (string, error) {
-	out, err := b.output("apt-cache", "depends", "--important", meta)
-	if err != nil {
-		return "", fmt.Errorf("find the kernel: %w", err)
-	}
-	for line := range strings.Lines(out) {
-		if name, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: "); ok {
-			return name, nil
+func (b *build) newestKernel(meta string) (name string, err error) {
+	err = b.withLists(func() error {
+		out, err := b.output("apt-cache", "depends", "--important", meta)
+		if err != nil {
+			return fmt.Errorf("find the kernel: %w", err)
 		}
-	}
-	return "", errors.New("find the kernel: " + meta + " depends on nothing: run 'apt-get update'")
+		for line := range strings.Lines(out) {
+			if found, ok := strings.CutPrefix(strings.TrimSpace(line), "Depends: "); ok {
+				name = found
+				return nil
+			}
+		}
+		return fmt.Errorf("find the kernel: apt knows nothing that %s depends on", meta)
+	})
+	return name, err
 }

@@ -52,8 +52,10 @@ const countRuns = "#!/bin/sh\necho run >>/home/admin/runs\n"
 
 func TestTiny(t *testing.T) {
 	m := newMachine(t, build(t, "vauban-tiny"), countRuns)
+	start := time.Now()
 	m.start()
 	c := m.connect("admin", patience)
+	t.Logf("SSH after %v", time.Since(start).Round(time.Millisecond))
 	m.await("ssh is up", 0, patience)
 	m.await("boot is done", 0, patience)
 
@@ -88,8 +90,10 @@ func TestTiny(t *testing.T) {
 	m.run(c, "sudo mkfs.ext4 -q "+id+" && sudo mount -t ext4 "+id+" /mnt && echo data | sudo tee /mnt/f && sudo umount /mnt")
 
 	hostKey := m.hostKey
-	if took := m.shutdown(patience); took > 20*time.Second {
-		t.Errorf("shutdown took %v", took)
+	took := m.shutdown(patience)
+	t.Logf("off after %v", took.Round(time.Millisecond))
+	if took > 20*time.Second {
+		t.Error("shutdown took too long")
 	}
 
 	// The second boot finds things as they were.

@@ -168,7 +168,7 @@ func (t tree) cpio(w io.Writer) error {
 			inode, unixMode(f.mode), f.uid, f.gid, 1, epoch, len(data), 0, 0, 0, 0, len(name)+1, 0, name)
 		for _, part := range [][]byte{[]byte(head), data} {
 			pad := (4 - len(part)%4) % 4
-			if _, err := w.Write(append(part[:len(part):len(part)], make([]byte, pad)...)); err != nil {
+			if _, err := w.Write(append(slices.Clip(part), make([]byte, pad)...)); err != nil {
 				return fmt.Errorf("write cpio archive: %w", err)
 			}
 			size += len(part) + pad
