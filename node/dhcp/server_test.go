@@ -93,7 +93,32 @@ func veth(t *testing.T, a netns.NsHandle, nameA string, b netns.NsHandle, nameB 
 		return l.Attrs().Index
 	}
 	up(b, nameB)
-	return up(a, nameA)
+	index := up(a, nameA)
+	carries(t, b, nameB)
+	carries(t, a, nameA)
+	return index
+}
+
+// carries waits until the kernel has noticed that a link is connected: until
+// then it drops what is sent.
+func carries(t *testing.T, ns netns.NsHandle, name string) {
+	t.Helper()
+	h, err := netlink.NewHandleAt(ns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for range 1000 {
+		l, err := h.LinkByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Attrs().OperState == netlink.OperUp {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s is still down", name)
 }
 
 // guestSocket is a socket as a DHCP client without an address has it.
