@@ -79,7 +79,7 @@ func (s *Service) launchGroups(r store.Reader, c cloud.Caller, subnet cloud.Subn
 		add(id)
 	}
 	if len(names) > 0 && subnet.VPC != s.defaultVPC(r, c) {
-		return nil, cloud.Errorf("InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet")
+		return nil, errNamesWithSubnet()
 	}
 	for _, name := range names {
 		id, ok := store.Owner(r, cloud.GroupNames(subnet.VPC), name)

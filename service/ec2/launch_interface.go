@@ -25,6 +25,9 @@ type nicSpec struct {
 // the order of their device indexes.
 func launchNICs(in *ec2.RunInstancesRequest, t cloud.InstanceType, n int) ([]nicSpec, error) {
 	if len(in.NetworkInterfaces) == 0 {
+		if val(in.SubnetId) != "" && len(in.SecurityGroups) > 0 {
+			return nil, errNamesWithSubnet()
+		}
 		addr, err := privateAddress(in.PrivateIpAddress)
 		if err == nil && addr.IsValid() && n > 1 {
 			err = errOneAddress()
@@ -90,6 +93,8 @@ func readNIC(spec ec2.InstanceNetworkInterfaceSpecification, t cloud.InstanceTyp
 		return nic, cloud.Errorf("InvalidParameterCombination", "The associatePublicIPAddress parameter can only be specified for the network interface with DeviceIndex 0")
 	case len(nic.description) > 255:
 		return nic, invalid("description", nic.description, "Descriptions have up to 255 characters.")
+	case !isText(nic.description):
+		return nic, cloud.Errorf("InvalidParameterValue", "Descriptions must be UTF-8 text without control characters")
 	}
 	nic.index = int(*spec.DeviceIndex)
 	var err error
@@ -204,6 +209,12 @@ func privateAddress(s *string) (netip.Addr, error) {
 		return netip.Addr{}, invalid("address", *s, "Invalid IPv4 address.")
 	}
 	return a, nil
+}
+
+// errNamesWithSubnet is the error for security groups by name, which work in the
+// default VPC alone, where a subnet says which VPC is meant.
+func errNamesWithSubnet() error {
+	return cloud.Errorf("InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet")
 }
 
 func errOneAddress() error {

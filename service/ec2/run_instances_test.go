@@ -132,6 +132,7 @@ func TestRunInstancesRefuses(t *testing.T) {
 			"group of another VPC", func(in *runIn) { in.SecurityGroupIds = []string{other.Group.ID} }, "InvalidParameter",
 			"Security group " + other.Group.ID + " and subnet " + r.net.Subnets[0].ID + " belong to different networks.",
 		},
+		{"group name with a subnet", func(in *runIn) { in.SubnetId, in.SecurityGroups = &r.net.Subnets[0].ID, []string{"default"} }, "InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet"},
 		{"group name elsewhere", func(in *runIn) { in.SubnetId, in.SecurityGroups = &other.Subnets[0].ID, []string{"default"} }, "InvalidParameterCombination", "The parameter groupName cannot be used with the parameter subnet"},
 		{"unknown group name", func(in *runIn) { in.SubnetId, in.SecurityGroups = nil, []string{"web"} }, "InvalidGroup.NotFound", "The security group 'web' does not exist in default VPC '" + r.net.VPC.ID + "'"},
 

@@ -107,6 +107,8 @@ func TestCreateTagsErrors(t *testing.T) {
 		{"key of 129", ec2.CreateTagsRequest{Resources: vpc, Tags: tags(strings.Repeat("k", 129), "b")}, "InvalidParameterValue", "Tag key exceeds the maximum length of 128 characters"},
 		{"value of 256", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("a", strings.Repeat("é", 256))}, "", ""},
 		{"value of 257", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("a", strings.Repeat("v", 257))}, "InvalidParameterValue", "Tag value exceeds the maximum length of 256 characters"},
+		{"key that is no text", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("\xff", "b")}, "InvalidParameterValue", "Tag keys must be UTF-8 text without control characters"},
+		{"value with a control character", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("a", "b\x00")}, "InvalidParameterValue", "Tag values must be UTF-8 text without control characters"},
 		{"reserved", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("aws:x", "b")}, "InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use"},
 		{"reserved, in capitals", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("AWS:x", "b")}, "InvalidParameterValue", ""},
 		{"not reserved", ec2.CreateTagsRequest{Resources: vpc, Tags: tags("awsome", "b")}, "", ""},

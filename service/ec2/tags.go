@@ -66,6 +66,8 @@ func addTags(old map[string]string, tags []ec2.Tag) (map[string]string, error) {
 		switch {
 		case utf8.RuneCountInString(value) > maxTagValue:
 			return nil, cloud.Errorf("InvalidParameterValue", "Tag value exceeds the maximum length of %d characters", maxTagValue)
+		case !isText(value):
+			return nil, cloud.Errorf("InvalidParameterValue", "Tag values must be UTF-8 text without control characters")
 		case seen[key]:
 			return nil, cloud.Errorf("InvalidParameterValue", "Duplicate tag key '%s' specified.", key)
 		}
@@ -87,8 +89,18 @@ func checkTagKey(key string) error {
 		return cloud.Errorf("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
 	case utf8.RuneCountInString(key) > maxTagKey:
 		return cloud.Errorf("InvalidParameterValue", "Tag key exceeds the maximum length of %d characters", maxTagKey)
+	case !isText(key):
+		return cloud.Errorf("InvalidParameterValue", "Tag keys must be UTF-8 text without control characters")
 	}
 	return nil
+}
+
+// isText reports whether an answer in XML can carry s as it is: whether all of
+// it is in the character range of https://www.w3.org/TR/xml/#charsets.
+func isText(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF
+	})
 }
 
 // tagSet lists tags as the API does; in the order of their keys.

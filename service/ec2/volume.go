@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
@@ -60,7 +61,9 @@ func (s *Service) checkVolume(in *ec2.CreateVolumeRequest) (zone string, spec vo
 	case in.VolumeInitializationRate != nil:
 		err = unsupported("Volumes need no initialization. Leave out VolumeInitializationRate.")
 	case val(in.AvailabilityZone) == "" && val(in.AvailabilityZoneId) == "":
-		err = missing("AvailabilityZone")
+		err = missing("zone") // as the oldest versions of the API call it
+	case val(in.AvailabilityZoneId) == "" && !slices.Contains(s.Place.Zones, *in.AvailabilityZone):
+		err = cloud.Errorf("InvalidZone.NotFound", "The zone '%s' does not exist.", *in.AvailabilityZone)
 	}
 	if err != nil {
 		return "", spec, nil, err

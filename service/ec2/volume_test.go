@@ -110,7 +110,7 @@ func TestCreateVolume(t *testing.T) {
 		code   string
 	}{
 		{func(in *ec2.CreateVolumeRequest) { in.AvailabilityZone = nil }, "MissingParameter"},
-		{func(in *ec2.CreateVolumeRequest) { in.AvailabilityZone = new("x") }, "InvalidParameterValue"},
+		{func(in *ec2.CreateVolumeRequest) { in.AvailabilityZone = new("x") }, "InvalidZone.NotFound"},
 		{func(in *ec2.CreateVolumeRequest) { in.AvailabilityZoneId = new("eup1-az1") }, "InvalidParameterCombination"},
 		{func(in *ec2.CreateVolumeRequest) { in.MultiAttachEnabled = new(true) }, "UnsupportedOperation"},
 		{func(in *ec2.CreateVolumeRequest) { in.OutpostArn = new("x") }, "UnsupportedOperation"},
