@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 )
@@ -90,11 +93,38 @@ func (c *Cloud) EC2() *ec2.Client {
 			region = value
 		}
 	}
+	return NewEC2("http://"+c.Addr, region, key, secret)
+}
+
+// NewEC2 returns a client of the Go SDK that does not try again.
+func NewEC2(endpoint, region, key, secret string) *ec2.Client {
 	return ec2.New(ec2.Options{
-		BaseEndpoint: aws.String("http://" + c.Addr), Region: region,
+		BaseEndpoint: &endpoint, Region: region,
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
 		Retryer:     aws.NopRetryer{},
+		HTTPClient:  inMemory{awshttp.NewBuildableClient()},
 	})
+}
+
+// inMemory sends requests with bodies that net/http knows to be in memory, and
+// so writes at once. Those of the SDK it writes piece by piece, and takes it for
+// a broken connection when an answer is there before it has looked past the last:
+// smithy's reader then says io.EOF where io.WriterTo wants nil. The SDK's retries
+// hide that, but these clients have none.
+type inMemory struct{ aws.HTTPClient }
+
+// Do sends the request.
+func (c inMemory) Do(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return c.HTTPClient.Do(r)
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	r = r.Clone(r.Context())
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return c.HTTPClient.Do(r)
 }
 
 // Guest is an instance that lets one in.
