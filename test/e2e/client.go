@@ -101,7 +101,6 @@ func NewEC2(endpoint, region, key, secret string) *ec2.Client {
 	return ec2.New(ec2.Options{
 		BaseEndpoint: &endpoint, Region: region,
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
-		Retryer:     aws.NopRetryer{},
 		HTTPClient:  inMemory{awshttp.NewBuildableClient()},
 	})
 }
@@ -208,14 +207,33 @@ func (g *Guest) SSH(command string) string {
 func (g *Guest) TrySSH(command string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "ssh", "-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "admin@"+g.Public, command)
+	cmd := g.ssh(ctx, command)
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("%w: %s%s", err, stdout.String(), strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+// Stream runs a command in the guest until ctx ends, and returns what it prints
+// as it comes. wait is for the end of it, after all of that is read.
+func (g *Guest) Stream(ctx context.Context, command string) (out io.Reader, wait func() error) {
+	g.c.t.Helper()
+	cmd := g.ssh(ctx, command)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		g.c.t.Fatal(err)
+	}
+	return out, cmd.Wait
+}
+
+func (g *Guest) ssh(ctx context.Context, command string) *exec.Cmd {
+	return exec.CommandContext(ctx, "ssh", "-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "admin@"+g.Public, command)
 }
 
 // Terminate ends the instance and waits until it has.
