@@ -30,7 +30,7 @@ down: build
 ## build: build bin/vauban, one static binary
 .PHONY: build
 build:
-	@CGO_ENABLED=0 go build -trimpath -o $(VAUBAN) ./cmd/vauban
+	@CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o $(VAUBAN) ./cmd/vauban
 
 ## test: install what the tests need, and pass every one of them
 .PHONY: test
