@@ -86,6 +86,10 @@ func TestParallelRuleChanges(t *testing.T) {
 	}
 
 	c.Eventually("the port whose rule stayed is open", 10*time.Second, func() error { return dial(g.Public, base+1) })
+	inside := "nc -w 3 127.0.0.1 " + strconv.Itoa(base+2) + " </dev/null"
+	if got := g.SSH(inside); got != "open" {
+		t.Errorf("from within, the other port says %q", got)
+	}
 	c.Eventually("the port whose rule is gone is shut", 10*time.Second, func() error {
 		if dial(g.Public, base+2) == nil {
 			return errReached
@@ -126,14 +130,14 @@ func dial(host string, port int) error {
 	return err
 }
 
-// listen opens a connection over which the guest counts, some times a second.
+// listen opens a connection over which the guest counts, many times a second.
 // The function that it returns ends it, and tells the longest silence on it; a
 // connection that broke or a number that is missing fails the test.
 func listen(t *testing.T, g *e2e.Guest) (silence func() time.Duration) {
 	t.Helper()
 	ctx, hangUp := context.WithCancel(t.Context())
 	t.Cleanup(hangUp)
-	out, wait := g.Stream(ctx, "n=0; while :; do echo $n; n=$((n+1)); sleep 0.2; done")
+	out, wait := g.Stream(ctx, "n=0; while :; do echo $n; n=$((n+1)); sleep 0.05; done")
 	type result struct {
 		count   int
 		longest time.Duration
