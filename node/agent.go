@@ -64,8 +64,10 @@ type Agent struct {
 
 	guests, disks, nets *reconcile.Loop
 
-	draining atomic.Bool
-	rounds   atomic.Int64 // looks at the engines that were begun
+	rounds atomic.Int64 // looks at the engines that were begun
+
+	work     sync.RWMutex // held for reading by whoever looks at the host or takes a step: see begin
+	draining bool         // guarded by work; once set, nobody begins
 
 	mu     sync.Mutex
 	memory map[string]*memory      // guarded by mu; by instance ID
@@ -149,8 +151,34 @@ func (a *Agent) again() {
 	}
 }
 
+// begin begins a look or a step; if it returns true, done ends it. It returns
+// false when the host is to be empty.
+func (a *Agent) begin() bool {
+	a.work.RLock()
+	if a.draining {
+		a.work.RUnlock()
+		return false
+	}
+	return true
+}
+
+func (a *Agent) done() { a.work.RUnlock() }
+
 // beat reports the host itself, and has every network checked against its plan.
 func (a *Agent) beat(ctx context.Context) {
+	a.reportHost(ctx)
+	w := a.world.Load()
+	if w == nil || !a.begin() {
+		return
+	}
+	defer a.done()
+	for id := range w.vpcs {
+		a.nets.Add(id)
+	}
+	a.adoptNetworks(ctx)
+}
+
+func (a *Agent) reportHost(ctx context.Context) {
 	h, err := a.cfg.Capacity(ctx)
 	if err == nil {
 		h.ID, h.Seen = a.cfg.Host, a.cfg.Now().UTC()
@@ -158,12 +186,6 @@ func (a *Agent) beat(ctx context.Context) {
 	}
 	if err != nil && ctx.Err() == nil {
 		a.cfg.Log.Error("report host", "host", a.cfg.Host, "err", err)
-	}
-	if w := a.world.Load(); w != nil && !a.draining.Load() {
-		for id := range w.vpcs {
-			a.nets.Add(id)
-		}
-		a.adoptNetworks(ctx)
 	}
 }
 
@@ -186,11 +208,12 @@ func (a *Agent) adoptNetworks(ctx context.Context) {
 
 // round looks at everything once, reports what was seen, and queues what is to be done.
 func (a *Agent) round(ctx context.Context) error {
-	if a.draining.Load() {
+	if !a.begin() {
 		return nil
 	}
+	defer a.done()
 	if a.world.Load() == nil {
-		a.beat(ctx) // before the first look nothing else says what the host has
+		a.reportHost(ctx) // before the first look nothing else says what the host has
 	}
 	assigned, err := a.cfg.View.Assigned(ctx)
 	if err != nil {
@@ -277,7 +300,9 @@ func (a *Agent) forget(w *World) {
 // grace, and takes the networks off the host. What is wanted is not touched: the
 // next agent starts the guests again. progress is told how many still run.
 func (a *Agent) Drain(ctx context.Context, grace time.Duration, progress func(running int)) error {
-	a.draining.Store(true)
+	a.work.Lock() // what was begun may yet start a guest
+	a.draining = true
+	a.work.Unlock()
 	deadline := a.cfg.Now().Add(grace)
 	for {
 		guests, err := a.cfg.Hypervisor.List(ctx)

@@ -54,8 +54,12 @@ func (w *World) running(instance string) bool {
 
 // disk takes the next step for a volume: the reconciler of the disk loop.
 func (a *Agent) disk(ctx context.Context, id string) (time.Duration, error) {
+	if !a.begin() {
+		return 0, nil
+	}
+	defer a.done()
 	w := a.world.Load()
-	if a.draining.Load() || w == nil || w.volumes[id] == nil {
+	if w == nil || w.volumes[id] == nil {
 		return 0, nil
 	}
 	v := w.volumes[id]

@@ -78,8 +78,12 @@ func (a *Agent) busy(w *World, id string) bool {
 // came of a step, another round sees; while there is but to wait for something,
 // another round would find the same, and lead here again at once.
 func (a *Agent) guest(ctx context.Context, id string) (time.Duration, error) {
+	if !a.begin() {
+		return 0, nil
+	}
+	defer a.done()
 	w := a.world.Load()
-	if a.draining.Load() || w == nil {
+	if w == nil {
 		return 0, nil
 	}
 	wait, err := a.guestStep(ctx, w, id)

@@ -36,8 +36,12 @@ func (a *Agent) queueNetworks(w *World) {
 
 // net makes one VPC be as planned: the reconciler of the network loop.
 func (a *Agent) net(ctx context.Context, id string) (time.Duration, error) {
+	if !a.begin() {
+		return 0, nil
+	}
+	defer a.done()
 	w := a.world.Load()
-	if a.draining.Load() || w == nil {
+	if w == nil {
 		return 0, nil
 	}
 	if w.vpcs[id] == nil {
