@@ -80,8 +80,9 @@ func (w *writer) Commit(rows []store.Row, p store.Position) error {
 }
 
 func (w *writer) fill(tx *sql.Tx, rows []store.Row, p store.Position) error {
+	//nolint:noctx // a commit under way is not abandoned
 	put, err := tx.Prepare(`INSERT INTO document (tbl, key, revision, data) VALUES (?, ?, ?, ?)
-		ON CONFLICT (tbl, key) DO UPDATE SET revision = excluded.revision, data = excluded.data`) //nolint:noctx // a commit under way is not abandoned
+		ON CONFLICT (tbl, key) DO UPDATE SET revision = excluded.revision, data = excluded.data`)
 	if err != nil {
 		return err
 	}

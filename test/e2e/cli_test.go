@@ -68,8 +68,10 @@ func (l commandLine) life(t *testing.T, ami, name string) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho told by a file of "+name), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run := []string{"ec2", "run-instances", "--image-id", ami, "--instance-type", "t2.nano", "--user-data", "file://" + script, "--client-token", name,
-		"--tag-specifications", "ResourceType=instance,Tags=[{Key=Name,Value=" + name + "}]", "--query", "Instances[0].InstanceId"}
+	run := []string{
+		"ec2", "run-instances", "--image-id", ami, "--instance-type", "t2.nano", "--user-data", "file://" + script, "--client-token", name,
+		"--tag-specifications", "ResourceType=instance,Tags=[{Key=Name,Value=" + name + "}]", "--query", "Instances[0].InstanceId",
+	}
 	l.refused(t, "DryRunOperation", append(run, "--dry-run")...)
 	id := l.must(t, run...)
 	if again := l.must(t, run...); again != id {
@@ -101,7 +103,7 @@ func (l commandLine) life(t *testing.T, ami, name string) {
 func (l commandLine) pages(t *testing.T) {
 	list := []string{"ec2", "describe-instances", "--filters", "Name=tag:fleet,Values=cli", "--page-size", "5", "--query"}
 	ids := map[string]bool{}
-	for _, id := range strings.Fields(l.must(t, append(list, "Reservations[].Instances[].InstanceId")...)) {
+	for id := range strings.FieldsSeq(l.must(t, append(list, "Reservations[].Instances[].InstanceId")...)) {
 		ids[id] = true
 	}
 	if len(ids) != 6 {

@@ -73,7 +73,7 @@ func TestVolumes(t *testing.T) {
 	kept := c.Query("Volumes[?Attachments[0].Device=='/dev/sdb'].VolumeId", "ec2", "describe-volumes")
 	g.Terminate()
 	c.Eventually("only what was to be kept is left", 20*time.Second, func() error {
-		for _, id := range strings.Fields(c.Query("Volumes[].VolumeId", "ec2", "describe-volumes")) {
+		for id := range strings.FieldsSeq(c.Query("Volumes[].VolumeId", "ec2", "describe-volumes")) {
 			if id != v && id != kept && id != elsewhere {
 				return fmt.Errorf("volume %s is left", id)
 			}
