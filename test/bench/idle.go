@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -73,9 +74,9 @@ func (b *bench) idleCloud(c *e2e.Cloud, which string, few bool) {
 
 // firstAnswer asks until the API answers.
 func firstAnswer(ctx context.Context, c *e2e.Cloud, within time.Duration) error {
-	client := c.EC2()
+	client, once := c.EC2(), func(o *ec2.Options) { o.Retryer = aws.NopRetryer{} }
 	for deadline := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
-		_, err := client.DescribeAccountAttributes(ctx, &ec2.DescribeAccountAttributesInput{})
+		_, err := client.DescribeAccountAttributes(ctx, &ec2.DescribeAccountAttributesInput{}, once)
 		if err == nil {
 			return nil
 		}

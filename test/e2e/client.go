@@ -96,7 +96,7 @@ func (c *Cloud) EC2() *ec2.Client {
 	return NewEC2("http://"+c.Addr, region, key, secret)
 }
 
-// NewEC2 returns a client of the Go SDK that does not try again.
+// NewEC2 returns a client of the Go SDK for a cloud at the endpoint.
 func NewEC2(endpoint, region, key, secret string) *ec2.Client {
 	return ec2.New(ec2.Options{
 		BaseEndpoint: &endpoint, Region: region,
