@@ -141,6 +141,30 @@ func guestSocket(t *testing.T, ns netns.NsHandle, ifname string) *net.UDPConn {
 	return conn
 }
 
+// awaitServer asks, as clients do, until the server answers (it knows the port of
+// a message only once it has told its socket to say so), and reads what is late.
+func awaitServer(t *testing.T, c *net.UDPConn, discover []byte) {
+	t.Helper()
+	buf := make([]byte, 1500)
+	answered := false
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		if !answered {
+			if _, err := c.WriteTo(discover, &net.UDPAddr{IP: net.IPv4bcast, Port: 67}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		_, _, err := c.ReadFromUDPAddrPort(buf)
+		switch {
+		case err == nil:
+			answered = true
+		case answered:
+			return
+		}
+	}
+	t.Fatal("the server never answers")
+}
+
 // TestServe has two ports on one server, and no address or route on either: the
 // port that a message comes in on decides.
 func TestServe(t *testing.T) {
@@ -204,6 +228,8 @@ func TestServe(t *testing.T) {
 		}
 		return m
 	}
+	awaitServer(t, guest1, message(t, dhcpv4.MessageTypeDiscover, dhcpv4.WithHwAddr(first.MAC)).ToBytes())
+
 	// Nothing of these is answered: the next answer that a guest gets must be the
 	// one to what it sends after.
 	noise := make([]byte, 300)

@@ -303,6 +303,12 @@ func TestDescribeAddresses(t *testing.T) {
 	a, aIP := r.allocate()
 	b, bIP := r.allocate()
 	bobs := must(r.AllocateAddress(r.bob, &ec2.AllocateAddressRequest{}))(t)
+	free := "100.64.0.251" // four candidates for three addresses in use
+	for _, ip := range []string{"100.64.0.252", "100.64.0.253", "100.64.0.254"} {
+		if free == aIP || free == bIP || free == *bobs.PublicIp {
+			free = ip
+		}
+	}
 	for _, c := range []struct {
 		what string
 		in   ec2.DescribeAddressesRequest
@@ -315,7 +321,7 @@ func TestDescribeAddresses(t *testing.T) {
 		{"by both", ec2.DescribeAddressesRequest{PublicIps: []string{aIP, bIP}, AllocationIds: []string{b}}, 2, ""},
 		{"bob's ID", ec2.DescribeAddressesRequest{AllocationIds: []string{*bobs.AllocationId}}, 0, "InvalidAllocationID.NotFound"},
 		{"bob's address", ec2.DescribeAddressesRequest{PublicIps: []string{*bobs.PublicIp}}, 0, "InvalidAddress.NotFound"},
-		{"free address", ec2.DescribeAddressesRequest{PublicIps: []string{"100.64.0.254"}}, 0, "InvalidAddress.NotFound"},
+		{"free address", ec2.DescribeAddressesRequest{PublicIps: []string{free}}, 0, "InvalidAddress.NotFound"},
 		{"no address", ec2.DescribeAddressesRequest{PublicIps: []string{"1.2.3"}}, 0, "InvalidAddress.Malformed"},
 		{"dry run", ec2.DescribeAddressesRequest{DryRun: new(true)}, 0, "DryRunOperation"},
 	} {
