@@ -45,7 +45,7 @@ e2e: deps deps-test build
 ## bench: measure speed and memory against the goals, as a table with ratios
 .PHONY: bench
 bench: deps deps-test build
-	@go run ./test/bench
+	@VAUBAN_TEST_BINARY=$(abspath $(VAUBAN)) go run ./test/bench
 
 ## lint: formatting, linters, known vulnerabilities
 .PHONY: lint
