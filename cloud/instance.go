@@ -126,10 +126,15 @@ type MetadataOptions struct {
 	Tags     string // "enabled" or "disabled"
 }
 
+// Ended reports whether the guest of the present start has ended.
+func (i Instance) Ended() bool {
+	return i.Seen.Ended && !i.Seen.Running && i.Seen.Starts == i.Starts
+}
+
 // State derives what the API shows from what is wanted and what was seen.
 func (i Instance) State() InstanceState {
 	up := i.Seen.Running && i.Seen.Starts == i.Starts
-	down := !i.Seen.Running && i.Seen.Ended && i.Seen.Starts == i.Starts
+	down := i.Ended()
 	switch {
 	case i.Want == PowerTerminated && !i.Released.IsZero():
 		return InstanceTerminated

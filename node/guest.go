@@ -19,7 +19,6 @@ func (a *Agent) seen(w *World, i *cloud.Instance) cloud.InstanceSeen {
 	m := a.remember(i.ID)
 	g, known := w.guests[i.ID]
 	now := i.Seen
-	now.Since = i.Seen.Since
 	this := g.Starts == i.Starts && g.State != hypervisor.Absent
 	switch {
 	case this && g.State == hypervisor.Running:
@@ -35,7 +34,7 @@ func (a *Agent) seen(w *World, i *cloud.Instance) cloud.InstanceSeen {
 		now = ended(i, now, "")
 		now.Halted = true
 	case this: // halted as asked; it has ended once its process is gone
-	case i.Seen.Ended && i.Seen.Starts == i.Starts:
+	case i.Ended():
 	case m.failed == i.Starts:
 		now = ended(i, now, m.why)
 		now.Failed = true
@@ -67,7 +66,7 @@ func (a *Agent) busy(w *World, id string) bool {
 	case cloud.PowerStopped:
 		return g.State != hypervisor.Absent
 	default:
-		if i.Seen.Ended && i.Seen.Starts == i.Starts {
+		if i.Ended() {
 			return g.State != hypervisor.Absent
 		}
 		return g.State != hypervisor.Running || g.Starts != i.Starts || i.Reboots > i.Seen.Reboots
@@ -104,7 +103,7 @@ func (a *Agent) guestStep(ctx context.Context, w *World, id string) (time.Durati
 	if i.Host != a.cfg.Host {
 		return 0, a.kill(ctx, w, id)
 	}
-	over := i.Seen.Ended && i.Seen.Starts == i.Starts
+	over := i.Ended()
 	switch {
 	case i.Want == cloud.PowerTerminated:
 		return a.terminate(ctx, w, i, g)

@@ -79,7 +79,7 @@ type step func(tx *store.Tx, i cloud.Instance) error
 
 // next returns what to do now, or how long to wait.
 func (r *Reconciler) next(i cloud.Instance) (step, time.Duration) {
-	ended := i.Seen.Ended && !i.Seen.Running && i.Seen.Starts == i.Starts
+	ended := i.Ended()
 	switch {
 	case i.Want == cloud.PowerRunning && ended:
 		return r.ended, 0
