@@ -1,0 +1,26 @@
+package policy
+
+import "fmt"
+
+// Position is a place in a document: lines and columns count from 1, columns
+// in characters.
+type Position struct {
+	Line   int `json:"line"`
+	Column int `json:"column"`
+}
+
+// SyntaxError says what is wrong with a document, and where. Services answer it
+// as MalformedPolicyDocument.
+type SyntaxError struct {
+	Line, Column int
+	Path         string // "Statement[1].Condition.StringLike"; empty: the document itself
+	Reason       string
+}
+
+// Error returns one line for callers.
+func (e *SyntaxError) Error() string {
+	if e.Path == "" {
+		return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Reason)
+	}
+	return fmt.Sprintf("line %d, column %d: %s: %s", e.Line, e.Column, e.Path, e.Reason)
+}
