@@ -6,14 +6,44 @@ import "time"
 // the public images. Nobody signs in as it.
 const OperatorAccount = "000000000000"
 
+// AccountState says whether an account may be used.
+type AccountState string
+
+// The states of an account. A suspended or closed account refuses every call;
+// what it owns stays as it is. There is no way back from closed.
+const (
+	AccountActive    AccountState = "" // also that of accounts from before there were others
+	AccountSuspended AccountState = "SUSPENDED"
+	AccountClosed    AccountState = "CLOSED"
+)
+
 // Account is a tenant.
 type Account struct {
 	ID      string // 12 digits
 	Name    string
+	Email   string `json:",omitempty"`
 	Created time.Time
+	State   AccountState      `json:",omitempty"` // written by service/organizations and the operator
+	Changed time.Time         `json:",omitzero"`  // of the state
+	Parent  string            `json:",omitempty"` // root or organizational unit that the account is in
+	Tags    map[string]string `json:",omitempty"` // written by service/organizations
+	// Alias and Passwords are written by service/iam.
+	Alias     string          `json:",omitempty"`
+	Passwords *PasswordPolicy `json:",omitempty"` // nil: the default
 	// DefaultVPC is the VPC that was made with the account; control/account
 	// writes it once. Empty until then.
 	DefaultVPC string `json:",omitempty"`
+}
+
+// PasswordPolicy says what passwords of an account's users must be like:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_PasswordPolicy.html
+type PasswordPolicy struct {
+	MinimumLength                  int
+	Symbols, Numbers, Upper, Lower bool
+	UsersMayChange                 bool
+	MaxAge                         int // days; 0: never expires
+	Reuse                          int // earlier passwords that may not come back
+	HardExpiry                     bool
 }
 
 // Table is "account".
@@ -22,27 +52,23 @@ func (Account) Table() string { return "account" }
 // Key is the account's number.
 func (a Account) Key() string { return a.ID }
 
-// Labels is empty: accounts are listed whole.
-func (Account) Labels() []string { return nil }
-
-// AccessKey lets a principal sign requests.
-type AccessKey struct {
-	ID        string // e.g. "AKIA…"
-	Secret    string
-	Account   string
-	Principal string // ARN
-	Created   time.Time
-	Disabled  bool `json:",omitempty"`
+// Labels finds the accounts below a root or an organizational unit.
+func (a Account) Labels() []string {
+	if a.Parent == "" {
+		return nil
+	}
+	return []string{ParentLabel(a.Parent)}
 }
 
-// Table is "accesskey".
-func (AccessKey) Table() string { return "accesskey" }
+// ParentLabel is on what lies directly below a root or an organizational unit.
+func ParentLabel(id string) string { return "parent/" + id }
 
-// Key is the access key ID.
-func (k AccessKey) Key() string { return k.ID }
-
-// Labels finds the keys of an account.
-func (k AccessKey) Labels() []string { return []string{AccountLabel(k.Account)} }
+// AccountEmails is the space in which the addresses of accounts are claimed, in
+// lower case; AccountAliases that of their aliases.
+const (
+	AccountEmails  = "account/email"
+	AccountAliases = "account/alias"
+)
 
 // ClientToken remembers the answer to an idempotent request.
 type ClientToken struct {

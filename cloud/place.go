@@ -13,8 +13,14 @@ func DefaultPlace() Place {
 	return Place{Partition: "aws", Region: "eu-paris-1", Zones: []string{"eu-paris-1a", "eu-paris-1b"}}
 }
 
-// ARN returns the name of an EC2 resource, e.g.
+// ARN returns the name of a resource of the region, e.g.
 // "arn:aws:ec2:eu-paris-1:000000000001:instance/i-…".
 func (p Place) ARN(service, account, resource string) string {
 	return "arn:" + p.Partition + ":" + service + ":" + p.Region + ":" + account + ":" + resource
+}
+
+// GlobalARN returns the name of a resource that has no region, e.g.
+// "arn:aws:iam::000000000001:user/alice".
+func (p Place) GlobalARN(service, account, resource string) string {
+	return "arn:" + p.Partition + ":" + service + "::" + account + ":" + resource
 }
