@@ -3,56 +3,41 @@ package app
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base32"
-	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/identity"
+	"github.com/vauban-cloud/vauban/seal"
 	"github.com/vauban-cloud/vauban/store"
 )
 
-// firstAccount is the account that a new cloud starts with.
+// firstAccount is the account that a new cloud starts with: the management
+// account of its organization.
 const firstAccount = "100000000001"
 
-// Credentials are what a client needs to drive the cloud.
-type Credentials struct {
-	Endpoint  string `json:"endpoint"`
-	Region    string `json:"region"`
-	Account   string `json:"account"`
-	AccessKey string `json:"access_key_id"`
-	Secret    string `json:"secret_access_key"`
+// openRootKey opens the root key, and makes it on a cloud that has no sealed
+// keys yet.
+func (c Config) openRootKey(db *store.Store) (seal.Root, error) {
+	root, err := seal.OpenFile(c.rootKeyPath())
+	if !seal.Missing(err) {
+		return root, err
+	}
+	if sealedKeys.Count(db.View(), "") > 0 {
+		return nil, fmt.Errorf("root key %s is missing, and without it the cloud's secrets cannot be read: bring the file back from your backup, or name another place with --root-key", c.rootKeyPath())
+	}
+	return seal.CreateFile(c.rootKeyPath())
 }
 
-// ReadCredentials returns the credentials that the cloud in this data folder
-// wrote at its last start.
-func (c Config) ReadCredentials() (Credentials, error) {
-	var cr Credentials
-	b, err := os.ReadFile(c.CredentialsPath())
-	if os.IsNotExist(err) {
-		return cr, fmt.Errorf("no cloud has been started with the data folder %s: start one with `vauban up`, or name another with --data", c.Data)
-	}
-	if os.IsPermission(err) {
-		return cr, fmt.Errorf("%s may only be read by root: use sudo", c.CredentialsPath())
-	}
-	if err != nil {
-		return cr, err
-	}
-	if err := json.Unmarshal(b, &cr); err != nil {
-		return cr, fmt.Errorf("read %s: %w", c.CredentialsPath(), err)
-	}
-	return cr, nil
-}
-
-// bootstrap makes what a new cloud starts with: its settings, the first account
-// and that account's root access key. It changes nothing on a cloud that has them.
-func bootstrap(ctx context.Context, db *store.Store, now func() time.Time) (cloud.Settings, cloud.AccessKey, error) {
+// bootstrap makes what a new cloud starts with: its settings, its organization,
+// the first account and that account's root access key. It changes nothing on a
+// cloud that has them, but brings what older versions wrote up to date.
+func bootstrap(ctx context.Context, db *store.Store, ring *identity.Keyring, now func() time.Time) (cloud.Settings, error) {
 	var own cloud.Settings
-	var key cloud.AccessKey
 	err := db.Update(ctx, func(tx *store.Tx) error {
 		var ok bool
 		if own, ok = settings.Get(tx, cloud.SettingsKey); !ok {
@@ -62,39 +47,84 @@ func bootstrap(ctx context.Context, db *store.Store, now func() time.Time) (clou
 			}
 		}
 		if _, ok := accounts.Get(tx, firstAccount); !ok {
-			if err := accounts.Create(tx, cloud.Account{ID: firstAccount, Name: "first", Created: now().UTC()}); err != nil {
+			if err := createFirstAccount(tx, ring, now().UTC()); err != nil {
 				return err
 			}
 		}
-		for k := range accessKeys.Select(tx, cloud.AccountLabel(firstAccount)) {
-			key = k
-			return nil
+		if err := sealSecrets(tx, ring); err != nil {
+			return err
 		}
-		key = cloud.AccessKey{
-			ID:      "AKIA" + base32.StdEncoding.EncodeToString(random(10)),
-			Secret:  base64.RawURLEncoding.EncodeToString(random(30)),
-			Account: firstAccount, Principal: "arn:aws:iam::" + firstAccount + ":root", Created: now().UTC(),
-		}
-		return accessKeys.Create(tx, key)
+		return organize(tx, now().UTC())
 	})
-	return own, key, err
+	return own, err
+}
+
+func createFirstAccount(tx *store.Tx, ring *identity.Keyring, now time.Time) error {
+	a := cloud.Account{ID: firstAccount, Name: "management", Email: "management@" + cloud.ServiceDomain, Created: now}
+	if err := accounts.Create(tx, a); err != nil {
+		return err
+	}
+	if err := tx.Claim(cloud.AccountEmails, a.Email, a.ID); err != nil {
+		return err
+	}
+	key := cloud.AccessKey{ID: identity.NewAccessKeyID(identity.KeyPrefix), Account: firstAccount, Created: now}
+	key.Sealed = ring.Secrets.Seal(key.ID, []byte(identity.NewSecret()))
+	return accessKeys.Create(tx, key)
+}
+
+// sealSecrets seals the secret access keys that older versions kept in the clear.
+func sealSecrets(tx *store.Tx, ring *identity.Keyring) error {
+	for k := range accessKeys.All(tx) {
+		if k.Secret == "" {
+			continue
+		}
+		k.Sealed = ring.Secrets.Seal(k.ID, []byte(k.Secret))
+		k.Secret, k.Principal = "", ""
+		if err := accessKeys.Put(tx, k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// organize makes the organization, and takes every account into it.
+func organize(tx *store.Tx, now time.Time) error {
+	o, ok := organization.Get(tx, cloud.OrganizationKey)
+	if !ok {
+		var full cloud.ControlPolicy
+		o, full = cloud.NewOrganization(firstAccount, now)
+		if err := organization.Create(tx, o); err != nil {
+			return err
+		}
+		if err := controlPolicies.Create(tx, full); err != nil {
+			return err
+		}
+	}
+	for a := range accounts.All(tx) {
+		if a.Parent != "" {
+			continue
+		}
+		a.Parent = o.Root
+		if err := accounts.Put(tx, a); err != nil {
+			return err
+		}
+		err := controlPolicies.Modify(tx, cloud.FullAccess, func(p *cloud.ControlPolicy) error {
+			if !slices.Contains(p.Targets, a.ID) {
+				p.Targets = append(p.Targets, a.ID)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func random(n int) []byte {
 	b := make([]byte, n)
 	rand.Read(b)
 	return b
-}
-
-// writeCredentials leaves the credentials where `vauban env` finds them.
-func (c Config) writeCredentials(k cloud.AccessKey, endpoint string) error {
-	b, err := json.MarshalIndent(Credentials{ //nolint:gosec // the file is for the secret, and root's alone
-		Endpoint: endpoint, Region: c.Place.Region, Account: k.Account, AccessKey: k.ID, Secret: k.Secret,
-	}, "", "  ")
-	if err != nil {
-		return err
-	}
-	return writeFile(c.CredentialsPath(), append(b, '\n'))
 }
 
 // writeFile replaces a file of mode 0600 at once or not at all.

@@ -6,6 +6,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ import (
 // Config is all that an operator can choose. Default returns the defaults.
 type Config struct {
 	Data       string           // folder of everything that the cloud keeps
+	RootKey    string           // file of the key that seals the cloud's secrets; empty: root.key in Data
 	Listen     string           // address of the API endpoint
 	Database   string           // postgres://… ; empty: SQLite in Data
 	Place      cloud.Place      // region and zones
@@ -76,6 +78,11 @@ func (c Config) databasePath() string { return filepath.Join(c.Data, "vauban.db"
 func (c Config) guestsDir() string    { return filepath.Join(c.Data, "guests") }
 func (c Config) idPath() string       { return filepath.Join(c.Data, "cloud-id") }
 func (c Config) blocksDir() string    { return filepath.Join(c.Data, "disks") }
+
+// rootKeyPath is where the root key is kept.
+func (c Config) rootKeyPath() string {
+	return cmp.Or(c.RootKey, filepath.Join(c.Data, "root.key"))
+}
 
 // CredentialsPath is the file that `vauban env` reads.
 func (c Config) CredentialsPath() string { return filepath.Join(c.Data, "credentials.json") }

@@ -13,21 +13,34 @@ import (
 	"github.com/vauban-cloud/vauban/awsapi/sts"
 	"github.com/vauban-cloud/vauban/gateway"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
+	iamservice "github.com/vauban-cloud/vauban/service/iam"
+	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
 )
 
+// apis are the services that implement APIs.
+type apis struct {
+	compute  *ec2service.Service
+	tokens   *stsservice.Service
+	people   *iamservice.Service
+	accounts *organizationsservice.Service
+}
+
 // Endpoints returns every API that the gateway knows, with services that have
 // no store: good for asking which operations they support.
-func Endpoints() []gateway.Endpoint { return endpoints(&ec2service.Service{}, &stsservice.Service{}) }
+func Endpoints() []gateway.Endpoint {
+	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}}.endpoints()
+}
 
 // endpoints ties each API to the service that implements it. An API without
 // one answers that its operations are not supported.
-func endpoints(compute *ec2service.Service, tokens *stsservice.Service) []gateway.Endpoint {
+func (a apis) endpoints() []gateway.Endpoint {
 	return []gateway.Endpoint{
-		{API: ec2.API(), Impl: compute},
-		{API: sts.API(), Impl: tokens},
-		{API: iam.API()},
-		{API: organizations.API()},
+		{API: ec2.API(), Impl: a.compute},
+		// An identity provider's assertion proves who calls.
+		{API: sts.API(), Impl: a.tokens, Anonymous: []string{"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}},
+		{API: iam.API(), Impl: a.people},
+		{API: organizations.API(), Impl: a.accounts},
 		{API: s3.API()},
 		{API: kms.API()},
 		{API: elbv2.API()},

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -25,10 +24,12 @@ import (
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
+	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
-	"github.com/vauban-cloud/vauban/policy"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
+	iamservice "github.com/vauban-cloud/vauban/service/iam"
+	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
 	"github.com/vauban-cloud/vauban/store"
 	"github.com/vauban-cloud/vauban/store/postgres"
@@ -38,21 +39,23 @@ import (
 // running is a cloud at work.
 type running struct {
 	engines
-	cfg      Config
-	log      *slog.Logger
-	db       *store.Store
-	engine   string // of the store, in words
-	settings cloud.Settings
-	key      cloud.AccessKey
-	view     *hostview.View
-	services *services.Services
-	agent    *node.Agent
-	control  *control.Plane
-	gateway  *gateway.Gateway
-	endpoint string
-	pid      int
-	started  time.Time
-	stop     context.CancelFunc
+	cfg       Config
+	log       *slog.Logger
+	db        *store.Store
+	engine    string // of the store, in words
+	settings  cloud.Settings
+	directory *identity.Directory
+	judge     *identity.Judge
+	uses      *identity.Uses
+	view      *hostview.View
+	services  *services.Services
+	agent     *node.Agent
+	control   *control.Plane
+	gateway   *gateway.Gateway
+	endpoint  string
+	pid       int
+	started   time.Time
+	stop      context.CancelFunc
 }
 
 // Run serves until ctx ends or the operator asks the cloud down. ready is called
@@ -90,7 +93,10 @@ func (r *running) open(ctx context.Context) (err error) {
 	if r.db, r.engine, err = r.cfg.openStore(ctx); err != nil {
 		return err
 	}
-	r.settings, r.key, err = bootstrap(ctx, r.db, time.Now)
+	err = r.openIdentity(ctx)
+	if err == nil {
+		r.settings, err = bootstrap(ctx, r.db, r.directory.Keys, time.Now)
+	}
 	if err == nil {
 		err = writeFile(r.cfg.idPath(), []byte(r.settings.ID+"\n"))
 	}
@@ -104,6 +110,22 @@ func (r *running) open(ctx context.Context) (err error) {
 		r.close()
 	}
 	return err
+}
+
+// openIdentity opens the root key and what it seals.
+func (r *running) openIdentity(ctx context.Context) error {
+	root, err := r.cfg.openRootKey(r.db)
+	if err != nil {
+		return err
+	}
+	ring, err := identity.OpenKeyring(ctx, r.db, root, time.Now)
+	if err != nil {
+		return err
+	}
+	r.directory = &identity.Directory{DB: r.db, Place: r.cfg.Place, Keys: ring, Now: time.Now}
+	r.judge = identity.NewJudge(r.directory)
+	r.uses = identity.NewUses(r.db)
+	return nil
 }
 
 // close lets go of the store and the engines. Everything acknowledged is on the
@@ -146,15 +168,25 @@ func (r *running) wire() (err error) {
 			&clienttoken.Reconciler{DB: r.db, Now: time.Now},
 		},
 	})
-	authz := policy.AccountRule{}
 	r.gateway, err = gateway.New(gateway.Config{
-		Region: r.cfg.Place.Region, Credentials: credentials{r.db}, Rate: gateway.DefaultRate, Log: r.log.With("room", "gateway"), Now: time.Now,
-		Endpoints: endpoints(&ec2service.Service{
-			DB: r.db, Authz: authz, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
-			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
-		}, &stsservice.Service{Authz: authz}),
+		Region: r.cfg.Place.Region, Credentials: credentials{r.directory}, Rate: gateway.DefaultRate, Log: r.log.With("room", "gateway"), Now: time.Now,
+		Audit:     func(_ context.Context, rec gateway.Record) { r.uses.Note(rec.Caller, rec.Service, rec.Time) },
+		Endpoints: r.apis().endpoints(),
 	})
 	return err
+}
+
+// apis makes the services.
+func (r *running) apis() apis {
+	return apis{
+		compute: &ec2service.Service{
+			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
+			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
+		},
+		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge},
+		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
+		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
+	}
 }
 
 // serve runs everything until ctx ends.
@@ -168,12 +200,13 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 		return errors.Join(fmt.Errorf("listen on %s: %w; choose another address with --listen", r.cfg.Listen, err), admin.Close())
 	}
 	r.endpoint = "http://" + r.cfg.Listen
-	if err := r.cfg.writeCredentials(r.key, r.endpoint); err != nil {
+	if err := r.writeCredentials(); err != nil {
 		return errors.Join(err, api.Close(), admin.Close())
 	}
 	var background sync.WaitGroup
 	background.Go(func() { hostview.Follow(ctx, r.db, r.view) })
 	background.Go(func() { r.agent.Run(ctx) })
+	background.Go(func() { r.uses.Run(ctx) })
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.control.Run(ctx) })
@@ -242,22 +275,6 @@ func (r *running) probeStore(ctx context.Context) error {
 			return nil
 		})
 	})
-}
-
-// credentials finds access keys in the store.
-type credentials struct{ db *store.Store }
-
-// Lookup returns the secret and the principal of an access key.
-func (c credentials) Lookup(_ context.Context, id string) (string, cloud.Caller, error) {
-	k, ok := accessKeys.Get(c.db.View(), id)
-	if !ok || k.Disabled {
-		return "", cloud.Caller{}, gateway.ErrUnknownKey
-	}
-	userID := k.Account
-	if !strings.HasSuffix(k.Principal, ":root") {
-		userID = k.ID
-	}
-	return k.Secret, cloud.Caller{Account: k.Account, ARN: k.Principal, UserID: userID, AccessKey: k.ID}, nil
 }
 
 // consoles reads guests' serial lines on this host.

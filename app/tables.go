@@ -7,14 +7,17 @@ import (
 
 // The tables that this package reads or writes itself.
 var (
-	accounts   store.Table[cloud.Account]
-	accessKeys store.Table[cloud.AccessKey]
-	addresses  store.Table[cloud.Address]
-	hosts      store.Table[cloud.Host]
-	images     store.Table[cloud.Image]
-	instances  store.Table[cloud.Instance]
-	interfaces store.Table[cloud.NetworkInterface]
-	settings   store.Table[cloud.Settings]
-	volumes    store.Table[cloud.Volume]
-	vpcs       store.Table[cloud.VPC]
+	accounts        store.Table[cloud.Account]
+	accessKeys      store.Table[cloud.AccessKey]
+	controlPolicies store.Table[cloud.ControlPolicy]
+	organization    store.Table[cloud.Organization]
+	sealedKeys      store.Table[cloud.SealedKey]
+	addresses       store.Table[cloud.Address]
+	hosts           store.Table[cloud.Host]
+	images          store.Table[cloud.Image]
+	instances       store.Table[cloud.Instance]
+	interfaces      store.Table[cloud.NetworkInterface]
+	settings        store.Table[cloud.Settings]
+	volumes         store.Table[cloud.Volume]
+	vpcs            store.Table[cloud.VPC]
 )

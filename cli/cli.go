@@ -65,6 +65,7 @@ func (e *env) cloudFlags(c *cobra.Command) {
 		f.StringVar(p, name, or(e.getenv(variable(name)), *p), usage+" ("+variable(name)+")")
 	}
 	text(&cfg.Listen, "listen", "address of the API endpoint")
+	text(&cfg.RootKey, "root-key", "file of the key that seals the cloud's secrets, made at the first start; empty: root.key in the data folder")
 	text(&cfg.Database, "database", "PostgreSQL to keep the state in, postgres://…; empty: SQLite in the data folder")
 	text(&cfg.Place.Region, "region", "name of the region; its zones are the name with a and b")
 	f.TextVar(&cfg.PublicPool, "public-pool", cfg.PublicPool, "range of public addresses ("+variable("public-pool")+")")

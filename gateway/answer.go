@@ -91,11 +91,12 @@ const (
 	tooLong                   // a body
 	tooSlow                   // a body
 	incomplete                // a body
+	suspended                 // account
 )
 
 // Error describes the trouble to the operator.
 func (t trouble) Error() string {
-	return [...]string{"too many requests", "body too long", "body too slow", "body incomplete"}[t]
+	return [...]string{"too many requests", "body too long", "body too slow", "body incomplete", "account suspended"}[t]
 }
 
 // expressed gives the trouble its name; limit is that of a body, in bytes.
@@ -103,6 +104,7 @@ func (t trouble) expressed(d sigv4.Dialect, limit int64) *wire.Error {
 	const (
 		slow = "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed."
 		cut  = "The request body terminated unexpectedly"
+		shut = "This account is suspended: its resources are kept, but it may make no requests. Ask the operator of this cloud to make it active again."
 	)
 	long := fmt.Sprintf("Request is too long: its body may have at most %d bytes.", limit)
 	e := [...][4]wire.Error{
@@ -129,6 +131,12 @@ func (t trouble) expressed(d sigv4.Dialect, limit int64) *wire.Error {
 			sigv4.JSON:  {Code: "MalformedHttpRequestException", Message: cut, Status: http.StatusBadRequest},
 			sigv4.EC2:   {Code: "MalformedHttpRequestException", Message: cut, Status: http.StatusBadRequest},
 			sigv4.S3:    {Code: "IncompleteBody", Message: cut, Status: http.StatusBadRequest},
+		},
+		suspended: {
+			sigv4.Query: {Code: "AccessDenied", Message: shut, Status: http.StatusForbidden},
+			sigv4.JSON:  {Code: "AccessDeniedException", Message: shut, Status: http.StatusBadRequest},
+			sigv4.EC2:   {Code: "Blocked", Message: shut, Status: http.StatusForbidden},
+			sigv4.S3:    {Code: "AccountProblem", Message: shut, Status: http.StatusForbidden},
 		},
 	}[t][d]
 	return &e

@@ -3,7 +3,8 @@
 // decoded input to the bound method, and encodes the answer or the error.
 //
 // It guarantees that a method is called only for a caller whose signature over
-// the whole request was verified, with that caller in the context; that every
+// the whole request was verified, with that caller in the context, but for the
+// operations that an endpoint declares anonymous; that every
 // request is answered with its ID, in its protocol's words, and leaves one log
 // line and one audit record; that errors which are not meant for callers stay
 // inside; and that slow, oversized, malformed or too many requests cost bounded
@@ -27,22 +28,39 @@ import (
 	"github.com/vauban-cloud/vauban/gateway/wire"
 )
 
-// Credentials finds the secrets of access keys.
+// Credentials finds what access keys stand for.
 type Credentials interface {
-	// Lookup returns the secret and the owner of an access key, ErrUnknownKey if
-	// there is no such key in use. The gateway fills in the caller's AccessKey,
-	// RequestID, SourceIP and Region.
-	Lookup(ctx context.Context, accessKeyID string) (secret string, caller cloud.Caller, err error)
+	// Lookup returns what an access key stands for, together with the session
+	// token that came with it (empty: none). It fails with ErrUnknownKey,
+	// ErrWrongToken or ErrExpiredToken. The gateway fills in those fields of the
+	// caller that describe the request, AccessKey among them.
+	Lookup(ctx context.Context, accessKeyID, sessionToken string) (Credential, error)
 }
 
-// ErrUnknownKey is what Credentials say of a key that may not sign.
-var ErrUnknownKey = errors.New("unknown access key")
+// Credential is what an access key stands for.
+type Credential struct {
+	Secret string
+	Caller cloud.Caller
+	// Suspended: the account may make no calls. The caller learns of it once the
+	// signature was verified.
+	Suspended bool
+}
+
+// What Credentials say of a key that may not sign.
+var (
+	ErrUnknownKey   = errors.New("unknown access key")
+	ErrWrongToken   = errors.New("session token is not the access key's")
+	ErrExpiredToken = errors.New("session token has expired")
+)
 
 // Endpoint ties an API to what implements it. An operation that Impl has no
 // method for is answered as not supported; Impl may be nil.
 type Endpoint struct {
 	API  *wire.Service
 	Impl any
+	// Anonymous are the operations that need no signature, because something else
+	// in the request proves who sent it.
+	Anonymous []string
 }
 
 // Config says what to serve. Region, Endpoints and Credentials are required;
@@ -87,6 +105,7 @@ type endpoint struct {
 	api      *wire.Service
 	scope    sigv4.Scope
 	handlers map[string]wire.Handler // by operation; absent: not supported
+	unsigned []string                // operations that need no signature
 }
 
 // New returns a gateway, or says what is wrong with the configuration.
@@ -125,7 +144,7 @@ func New(cfg Config) (*Gateway, error) {
 
 // bind finds the methods of an endpoint's implementation.
 func bind(e Endpoint, region string) *endpoint {
-	b := &endpoint{api: e.API, scope: sigv4.Scope{Service: e.API.Name, Regions: []string{region}}, handlers: make(map[string]wire.Handler)}
+	b := &endpoint{api: e.API, scope: sigv4.Scope{Service: e.API.Name, Regions: []string{region}}, handlers: make(map[string]wire.Handler), unsigned: e.Anonymous}
 	if e.API.Global {
 		// Clients sign for the region where AWS has these services.
 		b.scope.Regions = append(b.scope.Regions, "us-east-1", "aws-global")

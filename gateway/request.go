@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -18,8 +20,9 @@ import (
 )
 
 // maxUnproven is how many bytes of body are read from those who have not shown
-// an access key: enough to answer them in their own protocol.
-const maxUnproven = 64 << 10
+// an access key: enough to answer them in their own protocol, and for the
+// assertions of identity providers (100,000 bytes of SAML, form-encoded).
+const maxUnproven = 192 << 10
 
 // request is one request's life. What is not known yet is zero.
 type request struct {
@@ -78,7 +81,7 @@ func (q *request) serve() (err error) {
 	if err != nil {
 		return err
 	}
-	if q.limiter != nil && !q.limiter.allow(q.caller.Account) {
+	if q.limiter != nil && !q.limiter.allow(cmp.Or(q.caller.Account, q.source)) {
 		return tooMany
 	}
 	handler := q.endpoint.handlers[q.op.Name]
@@ -107,6 +110,8 @@ func (q *request) authenticate() (body []byte, err error) {
 	var bucket string
 	q.endpoint, bucket = q.find(q.r, claim.Service)
 	switch {
+	case isUnsigned(err) && (q.endpoint == nil || len(q.endpoint.unsigned) > 0):
+		return q.serveUnsigned(claim, err)
 	case q.endpoint == nil:
 		return nil, q.refuseStranger(claim, err)
 	case err != nil:
@@ -115,19 +120,24 @@ func (q *request) authenticate() (body []byte, err error) {
 	if err := q.verifier.Check(q.r, claim, q.endpoint.scope); err != nil {
 		return nil, err
 	}
-	secret, caller, err := q.lookup(claim)
+	found, err := q.lookup(claim)
 	if err != nil {
 		return nil, err
 	}
 	if q.endpoint.api.Name == s3 {
-		body, err = q.openS3(claim, secret)
+		body, err = q.openS3(claim, found.Secret)
 	} else if body, err = q.readBody(q.r.Body, q.cfg.MaxBody); err == nil {
-		err = q.verifier.Verify(q.r, claim, secret, body)
+		err = q.verifier.Verify(q.r, claim, found.Secret, body)
 	}
 	if err != nil {
 		return nil, err
 	}
-	q.caller = caller
+	q.caller = q.describe(found.Caller)
+	q.caller.AccessKey, q.caller.Region = claim.AccessKey, claim.Region
+	if found.Suspended {
+		q.op, q.protocol, _ = q.endpoint.api.Match(q.r, body)
+		return nil, suspended
+	}
 	if bucket != "" {
 		q.r = pathStyle(q.r, bucket)
 	}
@@ -161,9 +171,16 @@ func (q *request) match(claim *sigv4.Claim, body []byte) (err error) {
 // claim, if anything.
 func (q *request) refuseStranger(claim *sigv4.Claim, failure error) error {
 	body, err := q.readBody(q.r.Body, min(maxUnproven, q.cfg.MaxBody))
-	if err == nil {
-		q.endpoint = q.byAction(q.r, body)
+	if err != nil {
+		return q.refuse(nil, claim, nil, failure)
 	}
+	return q.refuse(q.byAction(q.r, body), claim, body, failure)
+}
+
+// refuse puts a failure in the words of e, the endpoint that the body is for;
+// nil if it does not tell.
+func (q *request) refuse(e *endpoint, claim *sigv4.Claim, body []byte, failure error) error {
+	q.endpoint = e
 	if q.endpoint == nil {
 		q.endpoint = stranger(q.r)
 		q.protocol = q.endpoint.api.Protocols[0]
@@ -179,20 +196,53 @@ func (q *request) refuseStranger(claim *sigv4.Claim, failure error) error {
 	return failure
 }
 
+// isUnsigned reports whether a request carries no signature at all.
+func isUnsigned(err error) bool {
+	failure, ok := errors.AsType[*sigv4.Failure](err)
+	return ok && failure.Reason == sigv4.Unsigned
+}
+
+// serveUnsigned returns the body of a request without a signature if it is for
+// an operation that needs none, and else the failure.
+func (q *request) serveUnsigned(claim *sigv4.Claim, failure error) ([]byte, error) {
+	body, err := q.readBody(q.r.Body, min(maxUnproven, q.cfg.MaxBody))
+	if err != nil {
+		return nil, q.refuse(q.endpoint, claim, nil, failure)
+	}
+	if q.endpoint == nil {
+		q.endpoint = q.byAction(q.r, body)
+	}
+	if q.endpoint != nil {
+		q.op, q.protocol, _ = q.endpoint.api.Match(q.r, body)
+	}
+	if q.op == nil || !slices.Contains(q.endpoint.unsigned, q.op.Name) {
+		return nil, q.refuse(q.endpoint, claim, body, failure)
+	}
+	q.caller = q.describe(cloud.Caller{Region: q.cfg.Region})
+	return body, nil
+}
+
 // lookup finds the secret, and whose it is if the signature holds.
-func (q *request) lookup(claim *sigv4.Claim) (secret string, caller cloud.Caller, err error) {
-	secret, caller, err = q.cfg.Credentials.Lookup(q.r.Context(), claim.AccessKey)
+func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
+	found, err := q.cfg.Credentials.Lookup(q.r.Context(), claim.AccessKey, claim.Token)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
-		return "", caller, &sigv4.Failure{Reason: sigv4.UnknownKey}
+		return found, &sigv4.Failure{Reason: sigv4.UnknownKey}
+	case errors.Is(err, ErrWrongToken):
+		return found, &sigv4.Failure{Reason: sigv4.WrongToken}
+	case errors.Is(err, ErrExpiredToken):
+		return found, &sigv4.Failure{Reason: sigv4.ExpiredToken}
 	case err != nil:
-		return "", caller, fmt.Errorf("look up access key %q: %w", claim.AccessKey, err)
-	case claim.Token != "":
-		// Keys that live long have no session token, and there are no others yet.
-		return "", caller, &sigv4.Failure{Reason: sigv4.WrongToken}
+		return found, fmt.Errorf("look up access key %q: %w", claim.AccessKey, err)
 	}
-	caller.AccessKey, caller.RequestID, caller.SourceIP, caller.Region = claim.AccessKey, q.id, q.source, claim.Region
-	return secret, caller, nil
+	return found, nil
+}
+
+// describe adds to a caller what the request says beside its signature.
+func (q *request) describe(c cloud.Caller) cloud.Caller {
+	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
+	c.Secure = q.r.TLS != nil
+	return c
 }
 
 // openS3 reads the body of an S3 request, which may come in signed chunks.

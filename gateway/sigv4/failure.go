@@ -18,15 +18,16 @@ type Reason int
 
 // The reasons.
 const (
-	Unsigned   Reason = iota // no signature at all
-	Incomplete               // a signature that cannot be read
-	WrongScope               // signed for another service, region or day
-	OpenHeader               // a header that must be signed is not
-	Expired                  // signed too long ago, or for the future
-	UnknownKey               // no such access key
-	WrongToken               // a session token that is not the key's
-	Mismatch                 // signed with another secret, or altered since
-	BadPayload               // S3: the body is not the one that was promised
+	Unsigned     Reason = iota // no signature at all
+	Incomplete                 // a signature that cannot be read
+	WrongScope                 // signed for another service, region or day
+	OpenHeader                 // a header that must be signed is not
+	Expired                    // signed too long ago, or for the future
+	UnknownKey                 // no such access key
+	WrongToken                 // a session token that is not the key's
+	ExpiredToken               // a session token whose time is over
+	Mismatch                   // signed with another secret, or altered since
+	BadPayload                 // S3: the body is not the one that was promised
 )
 
 // Failure is a refusal.
@@ -79,6 +80,8 @@ func answerQuery(r Reason) Answer {
 		return Answer{"IncompleteSignature", "The request signature does not conform to AWS standards.", http.StatusBadRequest}
 	case UnknownKey, WrongToken:
 		return Answer{"InvalidClientTokenId", "The security token included in the request is invalid.", http.StatusForbidden}
+	case ExpiredToken:
+		return Answer{"ExpiredToken", "The security token included in the request is expired", http.StatusForbidden}
 	default:
 		return Answer{"SignatureDoesNotMatch", "The request signature we calculated does not match the signature you provided. " +
 			"Check your AWS Secret Access Key and signing method. Consult the service documentation for details.", http.StatusForbidden}
@@ -93,6 +96,8 @@ func codeJSON(r Reason) string {
 		return "IncompleteSignatureException"
 	case UnknownKey, WrongToken:
 		return "UnrecognizedClientException"
+	case ExpiredToken:
+		return "ExpiredTokenException"
 	default:
 		return "InvalidSignatureException"
 	}
@@ -107,6 +112,8 @@ func answerEC2(r Reason, a Answer) Answer {
 	case Incomplete:
 		return a
 	case Expired:
+		return Answer{"RequestExpired", "Request has expired. " + a.Message, http.StatusBadRequest}
+	case ExpiredToken:
 		return Answer{"RequestExpired", "Request has expired. " + a.Message, http.StatusBadRequest}
 	case WrongScope, OpenHeader:
 		return Answer{"AuthFailure", a.Message, http.StatusUnauthorized}
@@ -127,6 +134,8 @@ func answerS3(r Reason) Answer {
 		return Answer{"InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.", http.StatusForbidden}
 	case WrongToken:
 		return Answer{"InvalidToken", "The provided token is malformed or otherwise invalid.", http.StatusBadRequest}
+	case ExpiredToken:
+		return Answer{"ExpiredToken", "The provided token has expired.", http.StatusBadRequest}
 	case Incomplete, WrongScope:
 		return malformedS3(false, "the authorization header requires three components: Credential, SignedHeaders, and Signature.")
 	case BadPayload:

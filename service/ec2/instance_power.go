@@ -6,6 +6,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/policy"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -64,7 +65,7 @@ func (s *Service) TerminateInstances(ctx context.Context, in *ec2.TerminateInsta
 // returns their states before and after it.
 func (s *Service) power(ctx context.Context, action string, ids []string, dryRun *bool, change func(*store.Tx, cloud.Instance) (cloud.Instance, error)) ([]ec2.InstanceStateChange, error) {
 	caller := cloud.CallerFrom(ctx)
-	arns := each(ids, func(id string) string { return s.arn(caller, "instance", id) })
+	arns := each(ids, func(id string) policy.Resource { return s.resource(caller, "instance", id) })
 	caller, err := s.allow(ctx, action, dryRun, arns...)
 	if err != nil {
 		return nil, err

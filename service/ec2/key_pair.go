@@ -25,7 +25,7 @@ const maxKeyName = 255 // ASCII characters
 // key is in the answer alone: PKCS#1 PEM for RSA, OpenSSH's form for ED25519.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html
 func (s *Service) CreateKeyPair(ctx context.Context, in *ec2.CreateKeyPairRequest) (*ec2.KeyPair, error) {
-	caller, err := s.allow(ctx, "CreateKeyPair", in.DryRun, s.arn(cloud.CallerFrom(ctx), "key-pair", val(in.KeyName)))
+	caller, err := s.allow(ctx, "CreateKeyPair", in.DryRun, s.resource(cloud.CallerFrom(ctx), "key-pair", val(in.KeyName)))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func (s *Service) CreateKeyPair(ctx context.Context, in *ec2.CreateKeyPairReques
 // ImportKeyPair keeps a public key that the caller brings; see parsePublicKey.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html
 func (s *Service) ImportKeyPair(ctx context.Context, in *ec2.ImportKeyPairRequest) (*ec2.ImportKeyPairResult, error) {
-	caller, err := s.allow(ctx, "ImportKeyPair", in.DryRun, s.arn(cloud.CallerFrom(ctx), "key-pair", val(in.KeyName)))
+	caller, err := s.allow(ctx, "ImportKeyPair", in.DryRun, s.resource(cloud.CallerFrom(ctx), "key-pair", val(in.KeyName)))
 	if err != nil {
 		return nil, err
 	}

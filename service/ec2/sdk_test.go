@@ -22,8 +22,8 @@ import (
 // keys gives every access key to alice.
 type keys struct{}
 
-func (keys) Lookup(context.Context, string) (string, cloud.Caller, error) {
-	return "secret", cloud.Caller{Account: alice, ARN: "arn:aws:iam::" + alice + ":root"}, nil
+func (keys) Lookup(context.Context, string, string) (gateway.Credential, error) {
+	return gateway.Credential{Secret: "secret", Caller: cloud.Caller{Account: alice, ARN: "arn:aws:iam::" + alice + ":root"}}, nil
 }
 
 // client is the real SDK, talking to the rig over HTTP as alice.

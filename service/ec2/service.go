@@ -63,9 +63,9 @@ var (
 )
 
 // allow is the one authorisation of every operation: it returns the caller if
-// it may do action (e.g. "RunInstances") with the resources (ARNs; none means
-// all). A dry run ends here, with DryRunOperation.
-func (s *Service) allow(ctx context.Context, action string, dryRun *bool, resources ...string) (cloud.Caller, error) {
+// it may do action (e.g. "RunInstances") with the resources (none means all). A
+// dry run ends here, with DryRunOperation.
+func (s *Service) allow(ctx context.Context, action string, dryRun *bool, resources ...policy.Resource) (cloud.Caller, error) {
 	caller := cloud.CallerFrom(ctx)
 	if caller.Account == "" {
 		return caller, &cloud.Error{
@@ -89,6 +89,11 @@ func (s *Service) allow(ctx context.Context, action string, dryRun *bool, resour
 // arn names a resource of the caller, e.g. kind "instance", id "i-…".
 func (s *Service) arn(c cloud.Caller, kind, id string) string {
 	return s.Place.ARN("ec2", c.Account, kind+"/"+id)
+}
+
+// resource names a resource of the caller to policy.
+func (s *Service) resource(c cloud.Caller, kind, id string) policy.Resource {
+	return policy.Resource{ARN: s.arn(c, kind, id)}
 }
 
 // val returns what p points to, the zero value for nil: an absent parameter.

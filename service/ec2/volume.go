@@ -86,7 +86,7 @@ func (s *Service) checkVolume(in *ec2.CreateVolumeRequest) (zone string, spec vo
 // bytes.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVolume.html
 func (s *Service) DeleteVolume(ctx context.Context, in *ec2.DeleteVolumeRequest) (*ec2.DeleteVolumeOutput, error) {
-	caller, err := s.allow(ctx, "DeleteVolume", in.DryRun, s.arn(cloud.CallerFrom(ctx), "volume", val(in.VolumeId)))
+	caller, err := s.allow(ctx, "DeleteVolume", in.DryRun, s.resource(cloud.CallerFrom(ctx), "volume", val(in.VolumeId)))
 	if err != nil {
 		return nil, err
 	}

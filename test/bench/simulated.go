@@ -181,9 +181,9 @@ const keyID, keySecret = "AKIABENCH00000000000", "no secret"
 type oneKey struct{}
 
 // Lookup finds the key.
-func (oneKey) Lookup(ctx context.Context, id string) (string, cloud.Caller, error) {
+func (oneKey) Lookup(ctx context.Context, id, _ string) (gateway.Credential, error) {
 	if id != keyID {
-		return "", cloud.Caller{}, gateway.ErrUnknownKey
+		return gateway.Credential{}, gateway.ErrUnknownKey
 	}
-	return keySecret, cloud.CallerFrom(sim.Caller(ctx)), nil
+	return gateway.Credential{Secret: keySecret, Caller: cloud.CallerFrom(sim.Caller(ctx))}, nil
 }

@@ -112,7 +112,7 @@ func newWorld(t *rapid.T, file string) *world {
 	now := func() time.Time { return w.now }
 	ids := 0
 	w.Service = &ec2.Service{
-		DB: db, Authz: policy.AccountRule{}, Place: cloud.DefaultPlace(), Now: now,
+		DB: db, Authz: everybody{}, Place: cloud.DefaultPlace(), Now: now,
 		NewID:      func(prefix string) string { ids++; return fmt.Sprintf("%s-%017x", prefix, ids) },
 		PublicPool: netip.MustParsePrefix("100.64.0.0/28"), PageKey: []byte("key"), Limits: ec2.Limits{VCPUs: 24},
 	}
@@ -382,3 +382,9 @@ func (w *world) heartbeats(silent int) {
 		return nil
 	})
 }
+
+// everybody lets everybody do everything: these tests are about something else.
+type everybody struct{}
+
+// Authorize says yes.
+func (everybody) Authorize(context.Context, policy.Request) error { return nil }

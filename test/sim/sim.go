@@ -83,7 +83,7 @@ func New(cfg Config) (*Cloud, error) {
 		c.Hosts = append(c.Hosts, h)
 	}
 	c.EC2 = &ec2.Service{
-		DB: cfg.DB, Authz: policy.AccountRule{}, Place: cloud.DefaultPlace(), Now: time.Now, NewID: cloud.NewID,
+		DB: cfg.DB, Authz: everybody{}, Place: cloud.DefaultPlace(), Now: time.Now, NewID: cloud.NewID,
 		PublicPool: netip.MustParsePrefix("100.64.0.0/10"), Limits: cfg.Limits, PageKey: make([]byte, 32),
 	}
 	return c, nil
@@ -193,3 +193,9 @@ func (c *Cloud) await(ctx context.Context) error {
 		}
 	}
 }
+
+// everybody lets everybody do everything: these tests are about something else.
+type everybody struct{}
+
+// Authorize says yes.
+func (everybody) Authorize(context.Context, policy.Request) error { return nil }
