@@ -5,25 +5,28 @@ import api "github.com/vauban-cloud/vauban/awsapi/ec2"
 var ec2Instances = table{
 	"ec2:RunInstances": func(w *world) row {
 		w.keyPair()
+		profile, role := w.profile("app")
 		vpc, subnet := "ec2:Vpc", w.net.Subnets[0]
 		return row{
 			in: &api.RunInstancesRequest{
 				ImageId: new(image), InstanceType: new("t3.nano"), MinCount: new(int32(1)), MaxCount: new(int32(1)),
 				KeyName: new("key"), SubnetId: &subnet.ID, SecurityGroupIds: []string{w.net.Group.ID},
 				BlockDeviceMappings: []api.BlockDeviceMapping{{DeviceName: new("/dev/xvda"), Ebs: &api.EbsBlockDevice{VolumeSize: new(int32(3)), VolumeType: new("gp3")}}},
+				IamInstanceProfile:  &api.IamInstanceProfileSpecification{Name: new("app")},
 				TagSpecifications:   tagSpec("instance"),
 			},
 			needs: []need{
 				on(w.Place.ARN("ec2", "", "image/"+image), "ec2:ImageID", image, "ec2:Public", "true"),
-				on(w.named("instance/*"), "ec2:InstanceType", "t3.nano", "aws:RequestTag/team", "blue", "ec2:Tenancy", "default"),
+				on(w.named("instance/*"), "ec2:InstanceType", "t3.nano", "aws:RequestTag/team", "blue", "ec2:InstanceProfile", profile),
 				on(w.arn(subnet.ID), vpc, w.arn(w.net.VPC.ID), blue, "blue"),
 				on(w.arn(w.net.Group.ID), vpc, w.arn(w.net.VPC.ID), blue, "blue"),
 				on(w.named("key-pair/key"), "ec2:KeyPairType", "ed25519", blue, "blue"),
 				on(w.named("volume/*"), "ec2:VolumeSize", "3", "ec2:VolumeType", "gp3"),
 				on(w.named("network-interface/*"), vpc, w.arn(w.net.VPC.ID), "ec2:Subnet", w.arn(subnet.ID)),
 				also("ec2:CreateTags", w.named("instance/*"), "ec2:CreateAction", "RunInstances", "aws:RequestTag/team", "blue"),
+				also("iam:PassRole", role, "iam:PassedToService", "ec2.amazonaws.com", blue, "blue"),
 			},
-			other: "InvalidKeyPair.NotFound",
+			other: "InvalidParameterValue", // of the instance profile
 		}
 	},
 	"ec2:StartInstances": func(w *world) row {
@@ -56,6 +59,40 @@ var ec2Instances = table{
 			in:    &api.ModifyInstanceMetadataOptionsRequest{InstanceId: &i, HttpTokens: new("required")},
 			needs: []need{on(w.arn(i), blue, "blue", "ec2:Attribute/HttpTokens", "required")},
 			other: "InvalidInstanceID.NotFound",
+		}
+	},
+	"ec2:AssociateIamInstanceProfile": func(w *world) row {
+		i := w.instance()
+		profile, role := w.profile("app")
+		return row{
+			in: &api.AssociateIamInstanceProfileRequest{InstanceId: &i, IamInstanceProfile: &api.IamInstanceProfileSpecification{Name: new("app")}},
+			needs: []need{
+				on(w.arn(i), blue, "blue", "ec2:NewInstanceProfile", profile),
+				also("iam:PassRole", role, "iam:PassedToService", "ec2.amazonaws.com", "iam:AssociatedResourceArn", w.arn(i)),
+			},
+			other: "InvalidParameterValue", // of a profile that is not there
+		}
+	},
+	"ec2:ReplaceIamInstanceProfileAssociation": func(w *world) row {
+		i, association := w.associated()
+		profile, role := w.profile("other")
+		return row{
+			in: &api.ReplaceIamInstanceProfileAssociationRequest{
+				AssociationId: &association, IamInstanceProfile: &api.IamInstanceProfileSpecification{Arn: &profile},
+			},
+			needs: []need{
+				on(w.arn(i), blue, "blue", "ec2:NewInstanceProfile", profile),
+				also("iam:PassRole", role, "iam:PassedToService", "ec2.amazonaws.com", "iam:AssociatedResourceArn", w.arn(i)),
+			},
+			other: "InvalidParameterValue",
+		}
+	},
+	"ec2:DisassociateIamInstanceProfile": func(w *world) row {
+		i, association := w.associated()
+		return row{
+			in:    &api.DisassociateIamInstanceProfileRequest{AssociationId: &association},
+			needs: []need{on(w.arn(i), blue, "blue")},
+			other: "InvalidAssociationID.NotFound",
 		}
 	},
 }

@@ -6,6 +6,7 @@ import (
 
 	api "github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -24,17 +25,20 @@ const blue = "aws:ResourceTag/team"
 var blueTags = map[string]string{"team": "blue"}
 
 var (
-	accounts   store.Table[cloud.Account]
-	hosts      store.Table[cloud.Host]
-	images     store.Table[cloud.Image]
-	instances  store.Table[cloud.Instance]
-	volumes    store.Table[cloud.Volume]
-	interfaces store.Table[cloud.NetworkInterface]
-	vpcs       store.Table[cloud.VPC]
-	subnets    store.Table[cloud.Subnet]
-	routes     store.Table[cloud.RouteTable]
-	gateways   store.Table[cloud.InternetGateway]
-	groups     store.Table[cloud.SecurityGroup]
+	accounts     store.Table[cloud.Account]
+	organization store.Table[cloud.Organization]
+	hosts        store.Table[cloud.Host]
+	images       store.Table[cloud.Image]
+	instances    store.Table[cloud.Instance]
+	volumes      store.Table[cloud.Volume]
+	interfaces   store.Table[cloud.NetworkInterface]
+	vpcs         store.Table[cloud.VPC]
+	subnets      store.Table[cloud.Subnet]
+	routes       store.Table[cloud.RouteTable]
+	gateways     store.Table[cloud.InternetGateway]
+	groups       store.Table[cloud.SecurityGroup]
+	roles        store.Table[cloud.Role]
+	profiles     store.Table[cloud.InstanceProfile]
 )
 
 func (w *world) furnish() {
@@ -198,10 +202,40 @@ func ssh() []api.IpPermission {
 	return []api.IpPermission{{IpProtocol: new("tcp"), FromPort: new(int32(22)), ToPort: new(int32(22)), IpRanges: []api.IpRange{{CidrIp: new("192.0.2.0/24")}}}}
 }
 
+// profile makes an instance profile of Alice's with the role that instances may
+// have, and returns their ARNs.
+func (w *world) profile(name string) (profile, role string) {
+	w.Helper()
+	r := cloud.Role{
+		Meta: cloud.Meta{ID: identity.NewID(identity.RolePrefix), Account: Alice, Created: w.Now(), Tags: blueTags}, Name: name, Path: "/", MaxSession: 3600,
+		Trust: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"Service":"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}}`,
+	}
+	p := cloud.InstanceProfile{
+		Meta: cloud.Meta{ID: identity.NewID(identity.InstanceProfilePrefix), Account: Alice, Created: w.Now(), Tags: blueTags}, Name: name, Path: "/", Role: r.ID,
+	}
+	w.Update(func(tx *store.Tx) error {
+		return errors.Join(roles.Create(tx, r), profiles.Create(tx, p),
+			tx.Claim(cloud.RoleNames(Alice), cloud.IAMName(name), r.ID), tx.Claim(cloud.InstanceProfileNames(Alice), cloud.IAMName(name), p.ID))
+	})
+	return w.Place.GlobalARN("iam", Alice, p.Resource()), w.Place.GlobalARN("iam", Alice, r.Resource())
+}
+
+// associated is an instance of Alice's with an instance profile.
+func (w *world) associated() (instance, association string) {
+	w.Helper()
+	instance = w.instance()
+	profile, _ := w.profile("app")
+	out := made[*api.AssociateIamInstanceProfileResult](w, Alice, &api.AssociateIamInstanceProfileRequest{
+		InstanceId: &instance, IamInstanceProfile: &api.IamInstanceProfileSpecification{Arn: &profile},
+	})
+	return instance, *out.IamInstanceProfileAssociation.AssociationId
+}
+
 // everything makes one of each, for lists to show.
 func (w *world) everything() {
 	w.Helper()
 	w.attached()
+	w.associated()
 	w.address()
 	w.keyPair()
 	w.group()

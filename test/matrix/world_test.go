@@ -33,8 +33,9 @@ const (
 // world is a cloud with all services, on which nothing runs by itself.
 type world struct {
 	*identitytest.Cloud
-	impls map[string]any // services, by the names of their APIs
-	net   cloud.Network  // Alice's
+	impls map[string]any       // services, by the names of their APIs
+	net   cloud.Network        // Alice's
+	tess  map[string]principal // a user of every account, without policies at first
 }
 
 func newWorld(t testing.TB) *world {
@@ -51,6 +52,10 @@ func newWorld(t testing.TB) *world {
 		"organizations": &organizations.Service{Directory: c.Directory, Authz: c.Judge, PageKey: key},
 	}}
 	w.furnish()
+	w.tess = map[string]principal{}
+	for _, account := range []string{Management, Alice, Bob} {
+		w.tess[account] = w.addUser(account, "tess")
+	}
 	return w
 }
 
