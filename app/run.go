@@ -151,7 +151,7 @@ func (r *running) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
-	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place)
+	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
 	r.services = r.newServices()
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
@@ -257,6 +257,9 @@ func (r *running) newServices() *services.Services {
 		Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
 		Now: time.Now, Log: r.log.With("room", "services"),
 		World: func() *node.World { return r.agent.World() },
+		Credentials: func(ctx context.Context, instance, delivery string) (cloud.Credentials, error) {
+			return r.view.Credentials(ctx, instance, delivery)
+		},
 	})
 }
 
