@@ -73,8 +73,9 @@ type Instance struct {
 	PublicAddress      bool   `json:",omitempty"` // each start assigns a public address to the primary interface, if it has none
 	Metadata           MetadataOptions
 
-	// Wanted; written by the service, and by control/instance when the guest
-	// shut itself down or could not be started.
+	// Wanted; written by the service, by control/instance when the guest shut
+	// itself down or could not be started, and by control/account when its account
+	// was suspended or closed.
 	Want    Power
 	Force   bool `json:",omitempty"` // stop without asking the guest
 	Starts  int  // raised by every launch or start
