@@ -40,7 +40,7 @@ func (c Config) FindToken(getenv func(string) string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if t, ok := saved[c.cloudID()]; ok {
+	if t, ok := saved[c.tokenKey()]; ok {
 		return t.Token, nil
 	}
 	own, err := readPrivate[OperatorToken](c.ownTokenPath())
@@ -57,14 +57,14 @@ func (c Config) SaveToken(getenv func(string) string, t OperatorToken) (string, 
 	if err != nil {
 		return "", err
 	}
-	path, id := savedTokensPath(getenv), c.cloudID()
-	if path == "" || id == "" {
+	path, key := savedTokensPath(getenv), c.tokenKey()
+	if path == "" || key == "" {
 		return "", fmt.Errorf("there is no place to save the token: set HOME, and see that %s can be read", c.idPath())
 	}
 	if saved == nil {
 		saved = map[string]OperatorToken{}
 	}
-	saved[id] = t
+	saved[key] = t
 	b, err := json.MarshalIndent(saved, "", "  ")
 	if err != nil {
 		return "", err
@@ -75,11 +75,14 @@ func (c Config) SaveToken(getenv func(string) string, t OperatorToken) (string, 
 	return path, writeFile(path, append(b, '\n'))
 }
 
-// cloudID returns the short ID of the cloud in the data folder; empty if the
-// caller cannot read it.
-func (c Config) cloudID() string {
-	b, _ := os.ReadFile(c.idPath())
-	return strings.TrimSpace(string(b))
+// tokenKey tells the clouds apart whose tokens a caller saved: the short ID and the
+// data folder, since neither is unique for ever. Empty if the caller cannot read it.
+func (c Config) tokenKey() string {
+	b, err := os.ReadFile(c.idPath())
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b)) + " " + c.Data
 }
 
 // savedTokensPath is where a caller keeps tokens by cloud; empty without a home.

@@ -39,6 +39,7 @@ func (e *env) accountCreate() *cobra.Command {
 the management account can get in by its role OrganizationAccountAccessRole, if their
 policies let them assume it; with --root-key, a root access key is printed too, once.`,
 		Example: `  vauban admin account create shop --email shop@example.org
+  eval "$(vauban admin account create shop --email shop@example.org --root-key)"
   vauban admin account create lab --email lab@example.org --root-key --json`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -54,10 +55,12 @@ policies let them assume it; with --root-key, a root access key is printed too, 
 			if asJSON {
 				return json.NewEncoder(e.out).Encode(made)
 			}
-			fmt.Fprintln(e.out, made.Account.ID)
-			if made.RootKey != nil {
-				e.printKey(*made.RootKey)
+			if made.RootKey == nil {
+				fmt.Fprintln(e.out, made.Account.ID)
+				return nil
 			}
+			fmt.Fprintf(e.out, "# account %s\n", made.Account.ID)
+			e.printKey(*made.RootKey)
 			return nil
 		},
 	}
