@@ -20,6 +20,14 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 	}
 	text := "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN + " " + d.Because(r.Action)
 	service, _, _ := strings.Cut(r.Action, ":")
+	if service == "sts" && about.Policy.Required {
+		// To say why would tell of a role that may be another account's, or not
+		// even exist: all refusals to assume one are the same.
+		text = "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN
+		if r.Caller.Account == "" {
+			text = "Not authorized to perform " + r.Action
+		}
+	}
 	switch service {
 	case "ec2":
 		message, err := j.encode(view, r, about, p.Explain(&q))
