@@ -119,8 +119,8 @@ func pack(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = json.NewEncoder(w).Encode(v)
-	return b.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(json.NewEncoder(w).Encode(v), w.Close())
+	return b.Bytes(), err
 }
 
 // inflaters are readers to use again: one has 40 KiB, and every request with a
@@ -133,5 +133,6 @@ func unpack[T any](packed []byte) (v T, err error) {
 	if err := r.(flate.Resetter).Reset(bytes.NewReader(packed), nil); err != nil { //nolint:errcheck // of package flate
 		return v, err
 	}
-	return v, json.NewDecoder(io.LimitReader(r, maxSession)).Decode(&v)
+	err = json.NewDecoder(io.LimitReader(r, maxSession)).Decode(&v)
+	return v, err
 }
