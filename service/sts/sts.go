@@ -27,17 +27,7 @@ import (
 type Service struct {
 	Judge *identity.Judge // the store, the place, the clock and the keys; decides on trust policies
 	Authz policy.Authorizer
-	MFA   SecondFactor // nil: nobody has a second factor
-	// Keys fetches the keys of OpenID Connect providers; nil: the operator allows
-	// no fetching, and web identities are refused.
-	Keys *oidc.Keys
-}
-
-// SecondFactor proves MFA devices.
-type SecondFactor interface {
-	// VerifyMFA proves that somebody has the MFA device of a user, or with an empty
-	// user ID that of the account's root. No code is accepted twice.
-	VerifyMFA(ctx context.Context, account, userID, serial, code string) error
+	Web   *oidc.Verifier // of tokens of OpenID Connect providers
 }
 
 // The tables that the operations read.
