@@ -127,7 +127,7 @@ func (j *Judge) conditions(view store.Reader, r policy.Request, about policy.Res
 // it was made for; any other gets seal.ErrSealed.
 func (j *Judge) Decode(account, encoded string) (Message, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil {
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
 		return Message{}, seal.ErrSealed
 	}
 	packed, err := j.Keys.Messages.Open(messageOwner(account), raw)
