@@ -95,6 +95,33 @@ func (k *kind[T]) claim(tx *store.Tx, account, name, id string) error {
 	return err
 }
 
+// rename gives the name to an entity in the place of its old one.
+func (k *kind[T]) rename(tx *store.Tx, account, old, name, id string) error {
+	if err := k.claim(tx, account, name, id); err != nil {
+		return err
+	}
+	if cloud.IAMName(old) != cloud.IAMName(name) {
+		tx.Release(k.space(account), cloud.IAMName(old))
+	}
+	return nil
+}
+
+// moved names to policy what an entity will be; nil leaves path or name as it is.
+func moved[T entity](s *Service, k *kind[T], v T, newPath, newName *string) policy.Resource {
+	m, resource := v.ResourceMeta(), strings.TrimPrefix(v.Resource(), k.word)
+	slash := strings.LastIndexByte(resource, '/') + 1
+	path, name := resource[:slash], resource[slash:]
+	if newPath != nil {
+		path = *newPath
+	}
+	if newName != nil {
+		name = *newName
+	}
+	to := k.aboutName(s, m.Account, path, name)
+	to.Tags = m.Tags
+	return to
+}
+
 // about names an entity to policy.
 func about[T entity](s *Service, v T) policy.Resource {
 	m := v.ResourceMeta()
@@ -117,6 +144,9 @@ type question struct {
 	keys   keys
 	// bounded: the permissions boundary of the entity is a condition key, too.
 	bounded bool
+	// newPath and newName are what the entity is to be called: the caller needs the
+	// permission for what is and for what will be.
+	newPath, newName *string
 }
 
 // find returns the caller and the entity that a request names, once the caller
@@ -124,14 +154,17 @@ type question struct {
 func find[T entity](ctx context.Context, s *Service, k *kind[T], name *string, q question) (cloud.Caller, T, error) {
 	account := cloud.CallerFrom(ctx).Account
 	v, ok := k.named(s.db().View(), account, val(name))
-	resource := k.aboutName(s, account, "/", val(name))
+	resources := []policy.Resource{k.aboutName(s, account, "/", val(name))}
 	if ok {
-		resource = about(s, v)
+		resources[0] = about(s, v)
+		if q.newPath != nil || q.newName != nil {
+			resources = append(resources, moved(s, k, v, q.newPath, q.newName))
+		}
 		if q.bounded && k.grants != nil {
 			q.keys = q.keys.with(boundaryKey, k.grants(&v).Boundary)
 		}
 	}
-	caller, err := s.allow(ctx, q.action, q.keys, resource)
+	caller, err := s.allow(ctx, q.action, q.keys, resources...)
 	if err == nil {
 		err = k.check(val(name))
 	}
