@@ -27,10 +27,15 @@ type kind[T entity] struct {
 	exists    string // what there is one of already
 	table     store.Table[T]
 	space     func(account string) string // of names
+	meta      func(*T) *cloud.Meta
+	fold      bool   // the keys of tags are the same in any case
+	quota     string // of the account
+	most      int    // entities that an account can have
 
 	// Of those that carry permissions:
-	grants func(*T) *cloud.Grants
-	inline int // quota of the inline policies together, in characters
+	grants   func(*T) *cloud.Grants
+	inline   int    // quota of the inline policies together, in characters
+	attached string // quota of managed policies
 	// guard refuses changes of what is not the tenant's to change; nil: nothing is.
 	guard func(T) error
 }
@@ -38,21 +43,25 @@ type kind[T entity] struct {
 var (
 	users = &kind[cloud.User]{
 		word: "user", parameter: "userName", longest: maxName, space: cloud.UserNames,
+		meta: func(v *cloud.User) *cloud.Meta { return &v.Meta }, fold: true, quota: "UsersPerAccount", most: 5000,
 		noSuch: "The user with name %s cannot be found.", exists: "User with name %s already exists.",
-		grants: func(u *cloud.User) *cloud.Grants { return &u.Grants }, inline: 2048,
+		grants: func(u *cloud.User) *cloud.Grants { return &u.Grants }, inline: 2048, attached: "PoliciesPerUser",
 	}
 	groups = &kind[cloud.Group]{
 		word: "group", parameter: "groupName", longest: maxName, space: cloud.IAMGroupNames,
+		meta: func(v *cloud.Group) *cloud.Meta { return &v.Meta }, quota: "GroupsPerAccount", most: 300,
 		noSuch: "The group with name %s cannot be found.", exists: "Group with name %s already exists.",
-		grants: func(g *cloud.Group) *cloud.Grants { return &g.Grants }, inline: 5120,
+		grants: func(g *cloud.Group) *cloud.Grants { return &g.Grants }, inline: 5120, attached: "PoliciesPerGroup",
 	}
 	roles = &kind[cloud.Role]{
 		word: "role", parameter: "roleName", longest: maxUserName, space: cloud.RoleNames,
+		meta: func(v *cloud.Role) *cloud.Meta { return &v.Meta }, fold: true, quota: "RolesPerAccount", most: 1000,
 		noSuch: "The role with name %s cannot be found.", exists: "Role with name %s already exists.",
-		grants: func(r *cloud.Role) *cloud.Grants { return &r.Grants }, inline: 10240, guard: guardRole,
+		grants: func(r *cloud.Role) *cloud.Grants { return &r.Grants }, inline: 10240, attached: "PoliciesPerRole", guard: guardRole,
 	}
 	profiles = &kind[cloud.InstanceProfile]{
 		word: "instance-profile", parameter: "instanceProfileName", longest: maxName, space: cloud.InstanceProfileNames,
+		meta: func(v *cloud.InstanceProfile) *cloud.Meta { return &v.Meta }, quota: "InstanceProfilesPerAccount", most: 1000,
 		noSuch: "Instance Profile %s cannot be found.", exists: "Instance Profile %s already exists.",
 	}
 )
@@ -93,6 +102,18 @@ func (k *kind[T]) claim(tx *store.Tx, account, name, id string) error {
 		return cloud.Errorf("EntityAlreadyExists", k.exists, name)
 	}
 	return err
+}
+
+// create writes a new entity and claims its name.
+func (k *kind[T]) create(tx *store.Tx, v T) error {
+	account := k.meta(&v).Account
+	if err := k.claim(tx, account, nameOf(v), v.Key()); err != nil {
+		return err
+	}
+	if k.table.Count(tx, cloud.AccountLabel(account)) >= k.most {
+		return quota(k.quota, k.most)
+	}
+	return k.table.Create(tx, v)
 }
 
 // rename gives the name to an entity in the place of its old one.
@@ -183,11 +204,16 @@ func change[T entity](ctx context.Context, s *Service, k *kind[T], v T, fn func(
 	return k.gone(v, err)
 }
 
+// nameOf is the name of an entity as it was given.
+func nameOf[T entity](v T) string {
+	resource := v.Resource()
+	return resource[strings.LastIndexByte(resource, '/')+1:]
+}
+
 // gone says that there is no such entity if the store said so.
 func (k *kind[T]) gone(v T, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
-		resource := v.Resource()
-		return k.missing(resource[strings.LastIndexByte(resource, '/')+1:])
+		return k.missing(nameOf(v))
 	}
 	return err
 }

@@ -24,10 +24,7 @@ func (s *Service) CreateGroup(ctx context.Context, in *api.CreateGroupRequest) (
 	}
 	g := cloud.Group{Meta: s.meta(identity.GroupPrefix, account, nil), Name: name, Path: path}
 	err := s.db().Update(ctx, func(tx *store.Tx) error {
-		if err := groups.claim(tx, account, name, g.ID); err != nil {
-			return err
-		}
-		return groupTable.Create(tx, g)
+		return groups.create(tx, g)
 	})
 	if err != nil {
 		return nil, err

@@ -273,7 +273,9 @@ func TestDeleteUser(t *testing.T) {
 	want(t, "with a password", del(), "DeleteConflict", "Cannot delete entity, must delete login profile first.")
 	r.update(func(tx *store.Tx) error { return loginTable.Delete(tx, id) })
 
-	r.update(func(tx *store.Tx) error { return mfaTable.Put(tx, cloud.MFADevice{Serial: "serial", Account: alice, User: id}) })
+	r.update(func(tx *store.Tx) error {
+		return mfaTable.Put(tx, cloud.MFADevice{Serial: "serial", Account: alice, User: id})
+	})
 	want(t, "with a device", del(), "DeleteConflict", "Cannot delete entity, must delete MFA device first.")
 	r.update(func(tx *store.Tx) error { return mfaTable.Delete(tx, "serial") })
 
