@@ -105,7 +105,7 @@ func (s *Service) getRoot(ctx context.Context) (*api.GetUserResponse, error) {
 	if !ok || c.Type != cloud.PrincipalRoot {
 		return nil, errNeedsUser()
 	}
-	out := &api.User{Arn: &c.ARN, CreateDate: &account.Created, Path: new("/"), UserId: &account.ID, UserName: new(account.Name)}
+	out := &api.User{Arn: &c.ARN, CreateDate: &account.Created, Path: new("/"), UserId: &account.ID}
 	if use, ok := lastUseTable.Get(s.db().View(), c.Account); ok {
 		out.PasswordLastUsed = &use.When
 	}
