@@ -147,6 +147,27 @@ func (p SAMLProvider) Key() string { return p.ARN }
 // Labels finds the providers of an account.
 func (p SAMLProvider) Labels() []string { return []string{AccountLabel(p.Account)} }
 
+// ServerCertificate is a certificate for TLS with its private key, which no
+// operation ever shows.
+type ServerCertificate struct {
+	Meta    // ID is "ASCA…"
+	Name    string
+	Path    string
+	Body    string // PEM: the certificate
+	Chain   string `json:",omitempty"` // PEM: who signed it, the nearest first
+	Sealed  []byte // PEM: the private key, bound to the ID
+	Expires time.Time
+}
+
+// Table is "servercertificate".
+func (ServerCertificate) Table() string { return "servercertificate" }
+
+// Labels finds the certificates of an account.
+func (c ServerCertificate) Labels() []string { return []string{AccountLabel(c.Account)} }
+
+// Resource is the last part of the certificate's ARN.
+func (c ServerCertificate) Resource() string { return "server-certificate" + c.Path + c.Name }
+
 // CredentialReport is the last report that an account asked for.
 type CredentialReport struct {
 	Account   string
