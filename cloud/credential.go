@@ -75,6 +75,19 @@ func (p LoginProfile) Key() string { return p.User }
 // Labels finds the passwords of an account.
 func (p LoginProfile) Labels() []string { return []string{AccountLabel(p.Account)} }
 
+// maxEarlier is how many earlier passwords are kept: as many as a policy may
+// keep from coming back, with the present one.
+const maxEarlier = 23
+
+// Replace puts the hash of a new password in the place of the present one.
+func (p *LoginProfile) Replace(hash string, now time.Time) {
+	if hash == p.Hash {
+		return
+	}
+	earlier := append([]string{p.Hash}, p.Earlier...)
+	p.Earlier, p.Hash, p.Changed = earlier[:min(len(earlier), maxEarlier)], hash, now
+}
+
 // MFADevice is a virtual device that makes time-based one-time passwords
 // (RFC 6238: SHA-1, 6 digits, 30 seconds).
 type MFADevice struct {
