@@ -32,10 +32,7 @@ func (s *Service) CreateUser(ctx context.Context, in *api.CreateUserRequest) (*a
 		if err := s.setBoundary(tx, &u.Grants, account, in.PermissionsBoundary); err != nil {
 			return err
 		}
-		if err := users.claim(tx, account, name, u.ID); err != nil {
-			return err
-		}
-		return userTable.Create(tx, u)
+		return users.create(tx, u)
 	})
 	if err != nil {
 		return nil, err
