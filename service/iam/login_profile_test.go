@@ -6,27 +6,12 @@ import (
 	"testing"
 
 	api "github.com/vauban-cloud/vauban/awsapi/iam"
-	"github.com/vauban-cloud/vauban/cloud"
-	"github.com/vauban-cloud/vauban/store"
 )
 
-// addUser makes a user of alice's.
-func (r *rig) addUser(name string) cloud.User {
-	r.Helper()
-	must(r.CreateUser(r.ctx, &api.CreateUserRequest{UserName: &name}))(r)
-	u, _ := users.named(r.db().View(), alice, name)
-	return u
-}
-
 // grant gives a user of alice's an inline policy.
-func (r *rig) grant(u cloud.User, document string) {
+func (r *rig) grant(user, document string) {
 	r.Helper()
-	r.update(func(tx *store.Tx) error {
-		return userTable.Modify(tx, u.ID, func(u *cloud.User) error {
-			u.Inline = map[string]string{"inline": document}
-			return nil
-		})
-	})
+	must(r.PutUserPolicy(r.ctx, &api.PutUserPolicyRequest{UserName: &user, PolicyName: new("inline"), PolicyDocument: &document}))(r)
 }
 
 // allowing is a policy that allows an action on everything.
@@ -75,7 +60,7 @@ func TestPasswordsAreKeptAsHashes(t *testing.T) {
 	r := newRig(t)
 	u := r.addUser("carol")
 	must(r.CreateLoginProfile(r.ctx, &api.CreateLoginProfileRequest{UserName: new("carol"), Password: new("Passw0rd!")}))(t)
-	p, _ := loginTable.Get(r.db().View(), u.ID)
+	p, _ := loginTable.Get(r.db().View(), *u.UserId)
 	if !strings.HasPrefix(p.Hash, "$argon2id$") || strings.Contains(p.Hash, "Passw0rd") {
 		t.Errorf("kept %q", p.Hash)
 	}
@@ -160,23 +145,23 @@ func TestChangePassword(t *testing.T) {
 	}
 	want(t, "as the root", change(r.ctx, "x", "y"), "InvalidUserType")
 	want(t, "without a permission", change(ctx, "Passw0rd!", "N3wPassw0rd!"), "AccessDenied")
-	r.grant(u, allowing("iam:ChangePassword"))
+	r.grant("carol", allowing("iam:ChangePassword"))
 	want(t, "without a password", change(ctx, "Passw0rd!", "N3wPassw0rd!"), "NoSuchEntity")
 	must(r.CreateLoginProfile(r.ctx, &api.CreateLoginProfileRequest{UserName: new("carol"), Password: new("Passw0rd!"), PasswordResetRequired: new(true)}))(t)
 	want(t, "with a wrong one", change(ctx, "Passw0rd?", "N3wPassw0rd!"), "AccessDenied", "The old password was incorrect.")
 	want(t, "to a weak one", change(ctx, "Passw0rd!", "weak"), "PasswordPolicyViolation")
 	want(t, "to nothing", change(ctx, "Passw0rd!", ""), "ValidationError")
 	want(t, "right", change(ctx, "Passw0rd!", "N3wPassw0rd!"), "")
-	if p, _ := loginTable.Get(r.db().View(), u.ID); p.MustReset {
+	if p, _ := loginTable.Get(r.db().View(), *u.UserId); p.MustReset {
 		t.Error("the user must still change the password")
 	}
 	want(t, "with the old one", change(ctx, "Passw0rd!", "N3wPassw0rd!"), "AccessDenied")
 
 	// The account may let all its users change their passwords.
-	r.grant(u, allowing("iam:GetUser"))
+	r.grant("carol", allowing("iam:GetUser"))
 	want(t, "no permission again", change(ctx, "N3wPassw0rd!", "Passw0rd!"), "AccessDenied")
 	must(r.UpdateAccountPasswordPolicy(r.ctx, &api.UpdateAccountPasswordPolicyRequest{AllowUsersToChangePassword: new(true)}))(t)
 	want(t, "by the account's policy", change(ctx, "N3wPassw0rd!", "Passw0rd!"), "")
-	r.grant(u, `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:ChangePassword","Resource":"*"}]}`)
+	r.grant("carol", `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"iam:ChangePassword","Resource":"*"}]}`)
 	want(t, "denied", change(ctx, "Passw0rd!", "N3wPassw0rd!"), "AccessDenied")
 }

@@ -90,7 +90,7 @@ func (s *Service) showSeed(d cloud.MFADevice, seed []byte) (*api.CreateVirtualMF
 
 // DeleteVirtualMFADevice deletes a device that is nobody's.
 func (s *Service) DeleteVirtualMFADevice(ctx context.Context, in *api.DeleteVirtualMFADeviceRequest) (*api.DeleteVirtualMFADeviceOutput, error) {
-	_, d, err := lookUp(ctx, s, devices, in.SerialNumber, "DeleteVirtualMFADevice", nil)
+	_, d, err := devices.lookUp(ctx, s, in.SerialNumber, "DeleteVirtualMFADevice", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -150,17 +150,17 @@ func (s *Service) showDevice(d cloud.MFADevice) api.VirtualMFADevice {
 
 // TagMFADevice adds tags to a device.
 func (s *Service) TagMFADevice(ctx context.Context, in *api.TagMFADeviceRequest) (*api.TagMFADeviceOutput, error) {
-	return done[api.TagMFADeviceOutput](tag(ctx, s, devices, "TagMFADevice", in.SerialNumber, in.Tags))
+	return done[api.TagMFADeviceOutput](devices.tag(ctx, s, "TagMFADevice", in.SerialNumber, in.Tags))
 }
 
 // UntagMFADevice removes tags from a device.
 func (s *Service) UntagMFADevice(ctx context.Context, in *api.UntagMFADeviceRequest) (*api.UntagMFADeviceOutput, error) {
-	return done[api.UntagMFADeviceOutput](untag(ctx, s, devices, "UntagMFADevice", in.SerialNumber, in.TagKeys))
+	return done[api.UntagMFADeviceOutput](devices.untag(ctx, s, "UntagMFADevice", in.SerialNumber, in.TagKeys))
 }
 
 // ListMFADeviceTags lists the tags of a device.
 func (s *Service) ListMFADeviceTags(ctx context.Context, in *api.ListMFADeviceTagsRequest) (*api.ListMFADeviceTagsResponse, error) {
-	tags, more, marker, err := listTags(ctx, s, devices, "ListMFADeviceTags", in.SerialNumber, in.MaxItems, in.Marker)
+	tags, more, marker, err := devices.listTags(ctx, s, "ListMFADeviceTags", in.SerialNumber, in.MaxItems, in.Marker)
 	if err != nil {
 		return nil, err
 	}

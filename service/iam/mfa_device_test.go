@@ -118,7 +118,7 @@ func TestEnableMFADevice(t *testing.T) {
 	want(t, "a status", second(r.ListVirtualMFADevices(r.ctx, &api.ListVirtualMFADevicesRequest{AssignmentStatus: new("Lost")})), "ValidationError")
 
 	r.cloud.Seconds.Add(60)
-	if err := r.Judge.VerifyMFA(t.Context(), alice, u.ID, a.serial, *a.code(0)); err != nil {
+	if err := r.Judge.VerifyMFA(t.Context(), alice, *u.UserId, a.serial, *a.code(0)); err != nil {
 		t.Errorf("a code of the device: %v", err)
 	}
 	resync := func(user string, first, last *string) error {
@@ -142,8 +142,8 @@ func TestEnableMFADevice(t *testing.T) {
 // The root of an account has devices, too; only itself may manage them.
 func TestRootsMFADevice(t *testing.T) {
 	r := newRig(t)
-	u := r.addUser("carol")
-	r.grant(u, allowing("iam:*"))
+	r.addUser("carol")
+	r.grant("carol", allowing("iam:*"))
 	a := r.addDevice("root-account-mfa-device")
 	want(t, "enable as a user", a.enable(r.as("user/carol"), rootName), "AccessDenied")
 	want(t, "enable", a.enable(r.ctx, rootName), "")
@@ -206,8 +206,8 @@ func TestMFADeviceTags(t *testing.T) {
 	want(t, "another account's", second(r.ListMFADeviceTags(r.bob, &api.ListMFADeviceTagsRequest{SerialNumber: &a.serial})), "NoSuchEntity")
 
 	// Policies see the tags.
-	u := r.addUser("carol")
-	r.grant(u, `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:DeleteVirtualMFADevice","Resource":"arn:aws:iam::*:mfa/*","Condition":{"StringEquals":{"aws:ResourceTag/Team":"db"}}}}`)
+	r.addUser("carol")
+	r.grant("carol", `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iam:DeleteVirtualMFADevice","Resource":"arn:aws:iam::*:mfa/*","Condition":{"StringEquals":{"aws:ResourceTag/Team":"db"}}}}`)
 	other := r.addDevice("other")
 	drop := func(serial string) error {
 		return second(r.DeleteVirtualMFADevice(r.as("user/carol"), &api.DeleteVirtualMFADeviceRequest{SerialNumber: &serial}))

@@ -119,7 +119,7 @@ func checkThumbprints(list []string) ([]string, error) {
 
 // GetOpenIDConnectProvider shows a provider.
 func (s *Service) GetOpenIDConnectProvider(ctx context.Context, in *api.GetOpenIDConnectProviderRequest) (*api.GetOpenIDConnectProviderResponse, error) {
-	_, p, err := lookUp(ctx, s, oidcProviders, in.OpenIDConnectProviderArn, "GetOpenIDConnectProvider", nil)
+	_, p, err := oidcProviders.lookUp(ctx, s, in.OpenIDConnectProviderArn, "GetOpenIDConnectProvider", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +143,7 @@ func (s *Service) ListOpenIDConnectProviders(ctx context.Context, _ *api.ListOpe
 
 // DeleteOpenIDConnectProvider trusts a provider no more. Roles may go on naming it.
 func (s *Service) DeleteOpenIDConnectProvider(ctx context.Context, in *api.DeleteOpenIDConnectProviderRequest) (*api.DeleteOpenIDConnectProviderOutput, error) {
-	_, p, err := lookUp(ctx, s, oidcProviders, in.OpenIDConnectProviderArn, "DeleteOpenIDConnectProvider", nil)
+	_, p, err := oidcProviders.lookUp(ctx, s, in.OpenIDConnectProviderArn, "DeleteOpenIDConnectProvider", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (s *Service) DeleteOpenIDConnectProvider(ctx context.Context, in *api.Delet
 // AddClientIDToOpenIDConnectProvider trusts tokens for one more client; one that
 // is there already does no harm.
 func (s *Service) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *api.AddClientIDToOpenIDConnectProviderRequest) (*api.AddClientIDToOpenIDConnectProviderOutput, error) {
-	_, p, err := lookUp(ctx, s, oidcProviders, in.OpenIDConnectProviderArn, "AddClientIDToOpenIDConnectProvider", nil)
+	_, p, err := oidcProviders.lookUp(ctx, s, in.OpenIDConnectProviderArn, "AddClientIDToOpenIDConnectProvider", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -176,7 +176,7 @@ func (s *Service) AddClientIDToOpenIDConnectProvider(ctx context.Context, in *ap
 // RemoveClientIDFromOpenIDConnectProvider trusts tokens for a client no more; one
 // that is not there does no harm.
 func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, in *api.RemoveClientIDFromOpenIDConnectProviderRequest) (*api.RemoveClientIDFromOpenIDConnectProviderOutput, error) {
-	_, p, err := lookUp(ctx, s, oidcProviders, in.OpenIDConnectProviderArn, "RemoveClientIDFromOpenIDConnectProvider", nil)
+	_, p, err := oidcProviders.lookUp(ctx, s, in.OpenIDConnectProviderArn, "RemoveClientIDFromOpenIDConnectProvider", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (s *Service) RemoveClientIDFromOpenIDConnectProvider(ctx context.Context, i
 
 // UpdateOpenIDConnectProviderThumbprint replaces all thumbprints.
 func (s *Service) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in *api.UpdateOpenIDConnectProviderThumbprintRequest) (*api.UpdateOpenIDConnectProviderThumbprintOutput, error) {
-	_, p, err := lookUp(ctx, s, oidcProviders, in.OpenIDConnectProviderArn, "UpdateOpenIDConnectProviderThumbprint", nil)
+	_, p, err := oidcProviders.lookUp(ctx, s, in.OpenIDConnectProviderArn, "UpdateOpenIDConnectProviderThumbprint", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -207,17 +207,17 @@ func (s *Service) UpdateOpenIDConnectProviderThumbprint(ctx context.Context, in 
 
 // TagOpenIDConnectProvider adds tags to a provider.
 func (s *Service) TagOpenIDConnectProvider(ctx context.Context, in *api.TagOpenIDConnectProviderRequest) (*api.TagOpenIDConnectProviderOutput, error) {
-	return done[api.TagOpenIDConnectProviderOutput](tag(ctx, s, oidcProviders, "TagOpenIDConnectProvider", in.OpenIDConnectProviderArn, in.Tags))
+	return done[api.TagOpenIDConnectProviderOutput](oidcProviders.tag(ctx, s, "TagOpenIDConnectProvider", in.OpenIDConnectProviderArn, in.Tags))
 }
 
 // UntagOpenIDConnectProvider removes tags from a provider.
 func (s *Service) UntagOpenIDConnectProvider(ctx context.Context, in *api.UntagOpenIDConnectProviderRequest) (*api.UntagOpenIDConnectProviderOutput, error) {
-	return done[api.UntagOpenIDConnectProviderOutput](untag(ctx, s, oidcProviders, "UntagOpenIDConnectProvider", in.OpenIDConnectProviderArn, in.TagKeys))
+	return done[api.UntagOpenIDConnectProviderOutput](oidcProviders.untag(ctx, s, "UntagOpenIDConnectProvider", in.OpenIDConnectProviderArn, in.TagKeys))
 }
 
 // ListOpenIDConnectProviderTags lists the tags of a provider.
 func (s *Service) ListOpenIDConnectProviderTags(ctx context.Context, in *api.ListOpenIDConnectProviderTagsRequest) (*api.ListOpenIDConnectProviderTagsResponse, error) {
-	tags, more, marker, err := listTags(ctx, s, oidcProviders, "ListOpenIDConnectProviderTags", in.OpenIDConnectProviderArn, in.MaxItems, in.Marker)
+	tags, more, marker, err := oidcProviders.listTags(ctx, s, "ListOpenIDConnectProviderTags", in.OpenIDConnectProviderArn, in.MaxItems, in.Marker)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package iam
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 
@@ -58,7 +57,7 @@ func (k *register[T]) get(r store.Reader, account, arn string) (T, bool) {
 
 // lookUp returns the caller and what a request names, once the caller was allowed
 // the action.
-func lookUp[T registered](ctx context.Context, s *Service, k *register[T], arn *string, action string, with keys) (cloud.Caller, T, error) {
+func (k *register[T]) lookUp(ctx context.Context, s *Service, arn *string, action string, with keys) (cloud.Caller, T, error) {
 	account := cloud.CallerFrom(ctx).Account
 	v, ok := k.get(s.db().View(), account, val(arn))
 	resource := k.aboutName(s, account, val(arn))
@@ -112,8 +111,8 @@ func (k *register[T]) all(s *Service, account string) []T {
 }
 
 // tag adds tags, untag removes some, and listTags shows a page of them.
-func tag[T registered](ctx context.Context, s *Service, k *register[T], action string, arn *string, tags []api.Tag) error {
-	_, v, err := lookUp(ctx, s, k, arn, action, keys{}.withTags(tags))
+func (k *register[T]) tag(ctx context.Context, s *Service, action string, arn *string, tags []api.Tag) error {
+	_, v, err := k.lookUp(ctx, s, arn, action, keys{}.withTags(tags))
 	if err != nil {
 		return err
 	}
@@ -124,8 +123,8 @@ func tag[T registered](ctx context.Context, s *Service, k *register[T], action s
 	})
 }
 
-func untag[T registered](ctx context.Context, s *Service, k *register[T], action string, arn *string, names []string) error {
-	_, v, err := lookUp(ctx, s, k, arn, action, tagKeys(names))
+func (k *register[T]) untag(ctx context.Context, s *Service, action string, arn *string, names []string) error {
+	_, v, err := k.lookUp(ctx, s, arn, action, keys{}.withTagKeys(names))
 	if err != nil {
 		return err
 	}
@@ -136,8 +135,8 @@ func untag[T registered](ctx context.Context, s *Service, k *register[T], action
 	})
 }
 
-func listTags[T registered](ctx context.Context, s *Service, k *register[T], action string, arn *string, items *int32, marker *string) ([]api.Tag, *bool, *string, error) {
-	c, v, err := lookUp(ctx, s, k, arn, action, nil)
+func (k *register[T]) listTags(ctx context.Context, s *Service, action string, arn *string, items *int32, marker *string) ([]api.Tag, *bool, *string, error) {
+	c, v, err := k.lookUp(ctx, s, arn, action, nil)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -145,14 +144,6 @@ func listTags[T registered](ctx context.Context, s *Service, k *register[T], act
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	tags, more, next := cut(p, tagList(maps.Clone(*k.tags(&v))), func(t api.Tag) string { return *t.Key })
+	tags, more, next := tagPage(p, *k.tags(&v))
 	return tags, more, next, nil
-}
-
-// tagKeys are the condition keys of a request that names tags only.
-func tagKeys(names []string) keys {
-	if len(names) == 0 {
-		return nil
-	}
-	return keys{"aws:TagKeys": names}
 }

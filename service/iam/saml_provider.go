@@ -106,7 +106,7 @@ func checkSAMLMetadata(document string) (m identity.SAMLMetadata, err error) {
 
 // GetSAMLProvider shows a provider.
 func (s *Service) GetSAMLProvider(ctx context.Context, in *api.GetSAMLProviderRequest) (*api.GetSAMLProviderResponse, error) {
-	_, p, err := lookUp(ctx, s, samlProviders, in.SAMLProviderArn, "GetSAMLProvider", nil)
+	_, p, err := samlProviders.lookUp(ctx, s, in.SAMLProviderArn, "GetSAMLProvider", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (s *Service) ListSAMLProviders(ctx context.Context, _ *api.ListSAMLProvider
 
 // UpdateSAMLProvider replaces the metadata of a provider.
 func (s *Service) UpdateSAMLProvider(ctx context.Context, in *api.UpdateSAMLProviderRequest) (*api.UpdateSAMLProviderResponse, error) {
-	_, p, err := lookUp(ctx, s, samlProviders, in.SAMLProviderArn, "UpdateSAMLProvider", nil)
+	_, p, err := samlProviders.lookUp(ctx, s, in.SAMLProviderArn, "UpdateSAMLProvider", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (s *Service) UpdateSAMLProvider(ctx context.Context, in *api.UpdateSAMLProv
 
 // DeleteSAMLProvider trusts a provider no more. Roles may go on naming it.
 func (s *Service) DeleteSAMLProvider(ctx context.Context, in *api.DeleteSAMLProviderRequest) (*api.DeleteSAMLProviderOutput, error) {
-	_, p, err := lookUp(ctx, s, samlProviders, in.SAMLProviderArn, "DeleteSAMLProvider", nil)
+	_, p, err := samlProviders.lookUp(ctx, s, in.SAMLProviderArn, "DeleteSAMLProvider", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -168,17 +168,17 @@ func (s *Service) DeleteSAMLProvider(ctx context.Context, in *api.DeleteSAMLProv
 
 // TagSAMLProvider adds tags to a provider.
 func (s *Service) TagSAMLProvider(ctx context.Context, in *api.TagSAMLProviderRequest) (*api.TagSAMLProviderOutput, error) {
-	return done[api.TagSAMLProviderOutput](tag(ctx, s, samlProviders, "TagSAMLProvider", in.SAMLProviderArn, in.Tags))
+	return done[api.TagSAMLProviderOutput](samlProviders.tag(ctx, s, "TagSAMLProvider", in.SAMLProviderArn, in.Tags))
 }
 
 // UntagSAMLProvider removes tags from a provider.
 func (s *Service) UntagSAMLProvider(ctx context.Context, in *api.UntagSAMLProviderRequest) (*api.UntagSAMLProviderOutput, error) {
-	return done[api.UntagSAMLProviderOutput](untag(ctx, s, samlProviders, "UntagSAMLProvider", in.SAMLProviderArn, in.TagKeys))
+	return done[api.UntagSAMLProviderOutput](samlProviders.untag(ctx, s, "UntagSAMLProvider", in.SAMLProviderArn, in.TagKeys))
 }
 
 // ListSAMLProviderTags lists the tags of a provider.
 func (s *Service) ListSAMLProviderTags(ctx context.Context, in *api.ListSAMLProviderTagsRequest) (*api.ListSAMLProviderTagsResponse, error) {
-	tags, more, marker, err := listTags(ctx, s, samlProviders, "ListSAMLProviderTags", in.SAMLProviderArn, in.MaxItems, in.Marker)
+	tags, more, marker, err := samlProviders.listTags(ctx, s, "ListSAMLProviderTags", in.SAMLProviderArn, in.MaxItems, in.Marker)
 	if err != nil {
 		return nil, err
 	}
