@@ -26,7 +26,7 @@ var ec2Instances = table{
 				also("ec2:CreateTags", w.named("instance/*"), "ec2:CreateAction", "RunInstances", "aws:RequestTag/team", "blue"),
 				also("iam:PassRole", role, "iam:PassedToService", "ec2.amazonaws.com", blue, "blue"),
 			},
-			other: "InvalidParameterValue", // of the instance profile
+			other: "InvalidKeyPair.NotFound",
 		}
 	},
 	"ec2:StartInstances": func(w *world) row {

@@ -214,11 +214,10 @@ func (a *attempts) denied(what string, missing ...need) {
 	a.Helper()
 	message := a.fails(what, a.user.context(), refusal(a.name))
 	told := slices.ContainsFunc(missing, func(n need) bool {
-		words := "is not authorized to perform: " + n.action + " on resource: "
-		if n.resource != "*" { // else it may say more than the reference does, as ".../user/"
-			words += n.resource + " because "
-		}
-		return strings.Contains(message, words)
+		_, about, ok := strings.Cut(message, "is not authorized to perform: "+n.action+" on resource: ")
+		resource, _, _ := strings.Cut(about, " because ") // refusals to assume a role do not say why
+		// "*" may be more exact than the reference has it, as ".../user/".
+		return ok && (n.resource == "*" || n.resource == resource)
 	})
 	if message != "" && !told {
 		a.Errorf("%s: the refusal does not name %v: %s", what, missing, message)

@@ -16,6 +16,7 @@ import (
 	"github.com/vauban-cloud/vauban/gateway/wire"
 	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/identity/identitytest"
+	"github.com/vauban-cloud/vauban/identity/oidc"
 	"github.com/vauban-cloud/vauban/service/ec2"
 	"github.com/vauban-cloud/vauban/service/iam"
 	"github.com/vauban-cloud/vauban/service/organizations"
@@ -47,7 +48,7 @@ func newWorld(t testing.TB) *world {
 			DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID,
 			PublicPool: netip.MustParsePrefix("100.64.0.0/24"), Consoles: silence{}, PageKey: key,
 		},
-		"sts":           &sts.Service{Judge: c.Judge, Authz: c.Judge},
+		"sts":           &sts.Service{Judge: c.Judge, Authz: c.Judge, Web: oidc.NewVerifier(nil, c.Now)},
 		"iam":           &iam.Service{Judge: c.Judge, Authz: c.Judge, PageKey: key},
 		"organizations": &organizations.Service{Directory: c.Directory, Authz: c.Judge, PageKey: key},
 	}}
