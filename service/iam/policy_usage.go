@@ -132,13 +132,9 @@ func (s *Service) ListEntitiesForPolicy(ctx context.Context, in *api.ListEntitie
 	}
 	view, wanted := s.db().View(), bearers{c.Account, *in.PolicyArn, val(in.PathPrefix), val(in.PolicyUsageFilter)}
 	var all []bearer
-	for filter, find := range map[string]func() []bearer{
-		"Group": func() []bearer { return bearersOf(view, groups, wanted) },
-		"Role":  func() []bearer { return bearersOf(view, roles, wanted) },
-		"User":  func() []bearer { return bearersOf(view, users, wanted) },
-	} {
-		if in.EntityFilter == nil || *in.EntityFilter == filter {
-			all = append(all, find()...)
+	for _, b := range slices.Concat(bearersOf(view, groups, wanted), bearersOf(view, roles, wanted), bearersOf(view, users, wanted)) {
+		if in.EntityFilter == nil || strings.EqualFold(*in.EntityFilter, b.word) {
+			all = append(all, b)
 		}
 	}
 	page, more, marker := cut(p, all, func(b bearer) string { return b.word + "/" + cloud.IAMName(b.name) })
