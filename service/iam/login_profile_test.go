@@ -14,10 +14,6 @@ func (r *rig) grant(user, document string) {
 	must(r.PutUserPolicy(r.ctx, &api.PutUserPolicyRequest{UserName: &user, PolicyName: new("inline"), PolicyDocument: &document}))(r)
 }
 
-// allowing is a policy that allows an action on everything.
-func allowing(action string) string {
-	return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"*"}]}`
-}
 
 // password sets a user's password, and returns the code of the error.
 func (r *rig) password(user, password string) string {

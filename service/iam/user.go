@@ -110,7 +110,7 @@ func (s *Service) getRoot(ctx context.Context) (*api.GetUserResponse, error) {
 // showRoot is the root of an account as the API shows it.
 func (s *Service) showRoot(id string) *api.User {
 	account, _ := accountTable.Get(s.db().View(), id)
-	out := &api.User{Arn: new(s.arn(id, "root")), CreateDate: &account.Created, Path: new("/"), UserId: &id, UserName: new(account.Name)}
+	out := &api.User{Arn: new(s.arn(id, "root")), CreateDate: &account.Created, Path: new("/"), UserId: &id}
 	if use, ok := lastUseTable.Get(s.db().View(), id); ok {
 		out.PasswordLastUsed = &use.When
 	}
