@@ -341,9 +341,9 @@ func (s sdk) unsupported(t *testing.T) {
 		},
 		"UnsupportedOperation DescribeSnapshots":       func() error { _, err := s.ec2.DescribeSnapshots(ctx, nil); return err },
 		"UnsupportedOperation DescribeLaunchTemplates": func() error { _, err := s.ec2.DescribeLaunchTemplates(ctx, nil); return err },
-		"InvalidAction ListUsers":                      func() error { _, err := users.ListUsers(ctx, nil); return err },
-		"InvalidAction CreateUser": func() error {
-			_, err := users.CreateUser(ctx, &iam.CreateUserInput{UserName: new("nobody")})
+		"InvalidAction ListSigningCertificates":        func() error { _, err := users.ListSigningCertificates(ctx, nil); return err },
+		"InvalidAction CreateServiceSpecificCredential": func() error {
+			_, err := users.CreateServiceSpecificCredential(ctx, &iam.CreateServiceSpecificCredentialInput{UserName: new("nobody"), ServiceName: new("s3")})
 			return err
 		},
 	} {
