@@ -23,6 +23,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/go-jose/go-jose/v4"
 )
 
@@ -112,8 +113,9 @@ func (p *provider) token(t *testing.T, subject string, good time.Duration) strin
 // pipeline that trusts one subject of it.
 func (f *identityCloud) trustProvider(t *testing.T) {
 	t.Helper()
-	arn := f.shop.Query("OpenIDConnectProviderArn", "iam", "create-open-id-connect-provider",
-		"--url", f.idp.issuer, "--client-id-list", "shop", "--thumbprint-list", f.idp.thumbprint)
+	arn := *must(f.iam.CreateOpenIDConnectProvider(t.Context(), &iam.CreateOpenIDConnectProviderInput{
+		Url: &f.idp.issuer, ClientIDList: []string{"shop"}, ThumbprintList: []string{f.idp.thumbprint},
+	}))(t).OpenIDConnectProviderArn
 	name := strings.TrimPrefix(f.idp.issuer, "https://")
 	f.role("pipeline", `{"Federated":"`+arn+`"}`, "sts:AssumeRoleWithWebIdentity",
 		`{"StringEquals":{"`+name+`:aud":"shop","`+name+`:sub":"repo:shop/web"}}`, allow("ec2:Describe*"))

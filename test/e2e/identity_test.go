@@ -3,6 +3,8 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,12 +35,12 @@ func TestIdentity(t *testing.T) {
 
 // identityCloud is a cloud with an account of a tenant's.
 type identityCloud struct {
-	c       *e2e.Cloud // as the root of the management account
-	shop    *e2e.Cloud // as the root of the tenant's account
-	account string     // the tenant's
-	idp     *provider
-	ami     string
-	guest   *e2e.Guest // an instance of the tenant's with the role "app"
+	tenant
+	c     *e2e.Cloud // as the root of the management account
+	shop  *e2e.Cloud // as the root of the tenant's account
+	idp   *provider
+	ami   string
+	guest *e2e.Guest // an instance of the tenant's with the role "app"
 }
 
 func newIdentityCloud(t *testing.T) *identityCloud {
@@ -56,47 +58,12 @@ func newIdentityCloud(t *testing.T) *identityCloud {
 	if err := json.Unmarshal([]byte(out), &made); err != nil {
 		t.Fatalf("%v in %s", err, out)
 	}
-	f.account = made.Account.ID
-	f.shop = f.c.As(e2e.Keys{ID: made.Key.ID, Secret: made.Key.Secret})
+	root := e2e.Keys{ID: made.Key.ID, Secret: made.Key.Secret}
+	f.tenant, f.shop = newTenant(t, f.c, made.Account.ID, root), f.c.As(root)
 	if got := f.shop.Query("Arn", "sts", "get-caller-identity"); got != f.arn("root") {
 		t.Fatalf("the new account's key is that of %s", got)
 	}
 	return f
-}
-
-// arn names something of the tenant's in IAM, e.g. "role/deploy".
-func (f *identityCloud) arn(resource string) string {
-	return "arn:aws:iam::" + f.account + ":" + resource
-}
-
-// user makes a user with an inline policy (none if empty) and an access key.
-func (f *identityCloud) user(name, policy string) *e2e.Cloud {
-	f.shop.AWS("iam", "create-user", "--user-name", name)
-	if policy != "" {
-		f.shop.AWS("iam", "put-user-policy", "--user-name", name, "--policy-name", "own", "--policy-document", policy)
-	}
-	return f.c.As(f.key(name))
-}
-
-func (f *identityCloud) key(user string) e2e.Keys {
-	fields := strings.Fields(f.shop.Query("AccessKey.[AccessKeyId,SecretAccessKey]", "iam", "create-access-key", "--user-name", user))
-	return e2e.Keys{ID: fields[0], Secret: fields[1]}
-}
-
-// role makes a role that trusts as the statement says: its principal and action,
-// and a condition if there is one.
-func (f *identityCloud) role(name, principal, action, condition, policy string) string {
-	if condition == "" {
-		condition = "{}"
-	}
-	trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":%s,"Action":"%s","Condition":%s}}`, principal, action, condition)
-	f.shop.AWS("iam", "create-role", "--role-name", name, "--assume-role-policy-document", trust)
-	f.shop.AWS("iam", "put-role-policy", "--role-name", name, "--policy-name", "own", "--policy-document", policy)
-	return f.arn("role/" + name)
-}
-
-func allow(action string) string {
-	return `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"` + action + `","Resource":"*"}}`
 }
 
 // refuses fails unless a command of the aws CLI is refused with the code, in words
@@ -121,7 +88,9 @@ var describe = []string{"ec2", "describe-instances"}
 
 // users has a user gain and lose permissions, each of which counts at once.
 func (f *identityCloud) users(t *testing.T) {
-	carol := f.user("carol", "")
+	f.shop.AWS("iam", "create-user", "--user-name", "carol")
+	key := strings.Fields(f.shop.Query("AccessKey.[AccessKeyId,SecretAccessKey]", "iam", "create-access-key", "--user-name", "carol"))
+	carol := f.c.As(e2e.Keys{ID: key[0], Secret: key[1]})
 	refuses(t, carol, "UnauthorizedOperation", "because no identity-based policy allows the ec2:DescribeInstances action", describe...)
 	policy := f.shop.Query("Policy.Arn", "iam", "create-policy", "--policy-name", "read", "--policy-document", allow("ec2:Describe*"))
 	f.shop.AWS("iam", "attach-user-policy", "--user-name", "carol", "--policy-arn", policy)
@@ -140,6 +109,9 @@ func (f *identityCloud) users(t *testing.T) {
 	f.shop.AWS("iam", "delete-user-policy", "--user-name", "carol", "--policy-name", "no")
 
 	first := f.shop.Query("AccessKeyMetadata[0].AccessKeyId", "iam", "list-access-keys", "--user-name", "carol")
+	if first != key[0] {
+		t.Errorf("carol's key is %s, and is listed as %s", key[0], first)
+	}
 	f.shop.AWS("iam", "update-access-key", "--user-name", "carol", "--access-key-id", first, "--status", "Inactive")
 	refuses(t, carol, "AuthFailure", "", describe...)
 	f.shop.AWS("iam", "update-access-key", "--user-name", "carol", "--access-key-id", first, "--status", "Active")
@@ -158,8 +130,7 @@ func (f *identityCloud) users(t *testing.T) {
 // an external ID, with a one-time password, and with a token of an identity
 // provider.
 func (f *identityCloud) profiles(t *testing.T) {
-	dave := f.key(f.named("dave"))
-	f.shop.AWS("iam", "put-user-policy", "--user-name", "dave", "--policy-name", "own", "--policy-document", allow("sts:AssumeRole"))
+	dave := f.user("dave", allow("sts:AssumeRole"))
 	user := `{"AWS":"` + f.arn("user/dave") + `"}`
 	f.role("partner", user, "sts:AssumeRole", `{"StringEquals":{"sts:ExternalId":"x-42"}}`, allow("ec2:Describe*"))
 	f.role("careful", user, "sts:AssumeRole", `{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, allow("ec2:Describe*"))
@@ -207,18 +178,12 @@ func (f *identityCloud) profiles(t *testing.T) {
 		refused("careless", "AccessDenied")
 		code := codeAt(seed, now30()+1) // those of this step and the last enabled the device
 		is("careful", code+"\n", session+"careful/")
-		if out, err := run("careful", code+"\n", "sts", "get-caller-identity"); err == nil {
-			t.Errorf("%s: a one-time password was accepted twice: %s", program, out)
-		}
+		f.send(t, dave, "sts", url.Values{
+			"Action": {"AssumeRole"}, "Version": {"2011-06-15"}, "RoleArn": {f.arn("role/careful")}, "RoleSessionName": {"again"}, "SerialNumber": {serial}, "TokenCode": {code},
+		}, nil).is(t, "a one-time password that was used", http.StatusForbidden, "AccessDenied")
 		is("pipeline", "", session+"pipeline/job-7")
 		refused("forger", "AccessDenied")
 	}
-}
-
-// named makes a user without policies, and returns its name.
-func (f *identityCloud) named(name string) string {
-	f.shop.AWS("iam", "create-user", "--user-name", name)
-	return name
 }
 
 // config writes a configuration file of the aws CLI, and returns the variables that
@@ -240,13 +205,14 @@ func (f *identityCloud) config(t *testing.T, k e2e.Keys, profiles map[string]str
 			t.Fatal(err)
 		}
 	}
-	return []string{"AWS_CONFIG_FILE=" + filepath.Join(dir, "config"), "AWS_DATA_PATH=" + dir}
+	// In a home of its own no client finds the credentials that another has kept.
+	return []string{"HOME=" + dir, "AWS_CONFIG_FILE=" + filepath.Join(dir, "config"), "AWS_DATA_PATH=" + dir}
 }
 
 // boto3 has every boto3 of the machine take a role, pass session policies and tags,
 // and see what the session may do.
 func (f *identityCloud) boto3(t *testing.T) {
-	erin := f.user("erin", allow("sts:*"))
+	erin := f.c.As(f.user("erin", allow("sts:*")))
 	arn := f.role("tagged", `{"AWS":"`+f.account+`"}`, "sts:*", "", allow("ec2:*"))
 	for _, python := range installed(t, "python3") {
 		if exec.CommandContext(t.Context(), python, "-c", "import boto3").Run() != nil {
@@ -264,13 +230,8 @@ func (f *identityCloud) instanceRole(t *testing.T) {
 	f.c.Eventually("the account has its network", 30*time.Second, func() error {
 		return contains(f.shop.Query("Vpcs[].IsDefault", "ec2", "describe-vpcs"), "True")
 	})
-	const service = `{"Service":"ec2.amazonaws.com"}`
-	f.role("app", service, "sts:AssumeRole", "", allow("ec2:DescribeInstances"))
-	f.role("other", service, "sts:AssumeRole", "", allow("ec2:DescribeVolumes"))
-	for _, name := range []string{"app", "other"} {
-		f.shop.AWS("iam", "create-instance-profile", "--instance-profile-name", name)
-		f.shop.AWS("iam", "add-role-to-instance-profile", "--instance-profile-name", name, "--role-name", name)
-	}
+	f.profile("app", allow("ec2:DescribeInstances"))
+	f.profile("other", allow("ec2:DescribeVolumes"))
 	key, group := f.shop.Key("app"), f.shop.OpenGroup("ssh")
 	g := f.shop.Launch(f.ami, key, "--security-group-ids", group, "--iam-instance-profile", "Name=app", "--metadata-options", "HttpTokens=required")
 	f.guest = g
@@ -369,7 +330,7 @@ func (f *identityCloud) log(t *testing.T) {
 	for _, r := range records {
 		seen[r.Command] = r.Operator + " " + r.Outcome
 	}
-	for _, command := range []string{"account create", "account suspend", "account activate", "why", "image build"} {
+	for _, command := range []string{"account create", "account suspend", "account activate", "why", "image import"} {
 		if seen[command] != "local ok" {
 			t.Errorf("of %q the log says %q: %s", command, seen[command], out)
 		}
