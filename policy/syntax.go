@@ -24,3 +24,25 @@ func (e *SyntaxError) Error() string {
 	}
 	return fmt.Sprintf("line %d, column %d: %s: %s", e.Line, e.Column, e.Path, e.Reason)
 }
+
+// short keeps what a document says from filling the message about it.
+func short(s string) string {
+	const most = 100
+	n := 0
+	for i := range s {
+		if n++; n > most {
+			return s[:i] + "..."
+		}
+	}
+	return s
+}
+
+// shorten shortens the texts among the arguments of a message.
+func shorten(args []any) []any {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = short(s)
+		}
+	}
+	return args
+}
