@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // maxVariables is how many a value may have: far more than a use for them.
@@ -117,8 +118,8 @@ func (t template) expand(keys Keys) (string, bool) {
 	return b.String(), true
 }
 
-// value returns the variable's value. An empty value counts as none, and keys
-// with several values cannot be variables.
+// value returns the variable's value. An empty value counts as none. Keys with
+// several values cannot be variables, nor can what is no text.
 func (p *piece) value(keys Keys) (string, bool) {
 	var values []string
 	if keys != nil {
@@ -130,8 +131,8 @@ func (p *piece) value(keys Keys) (string, bool) {
 	case len(values) == 0 || values[0] == "":
 		return p.fallback, p.defaults
 	}
-	// No value may bring a wildcard.
-	if strings.IndexByte(values[0], anyRun) >= 0 || strings.IndexByte(values[0], anyChar) >= 0 {
+	// No value may bring the bytes that are wildcards.
+	if !utf8.ValidString(values[0]) {
 		return "", false
 	}
 	return values[0], true
