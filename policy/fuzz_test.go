@@ -35,6 +35,7 @@ func FuzzParse(f *testing.F) {
 			f.Add(text, int(shortKinds[kind]))
 		}
 	}
+	f.Add("{\"Versio\\n\": 1}", 0) // a name that would break the message's line
 	f.Fuzz(func(t *testing.T, text string, kind int) {
 		if kind < 0 || kind > int(policy.ServiceControlPolicy) {
 			return

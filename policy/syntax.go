@@ -1,6 +1,11 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Position is a place in a document: lines and columns count from 1, columns
 // in characters.
@@ -25,16 +30,23 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s: %s", e.Line, e.Column, e.Path, e.Reason)
 }
 
-// short keeps what a document says from filling the message about it.
+// short keeps what a document says from filling the message about it, and from
+// breaking its line.
 func short(s string) string {
 	const most = 100
 	n := 0
 	for i := range s {
 		if n++; n > most {
-			return s[:i] + "..."
+			s = s[:i] + "..."
+			break
 		}
 	}
-	return s
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return utf8.RuneError
+	}, s)
 }
 
 // shorten shortens the texts among the arguments of a message.
