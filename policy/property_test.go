@@ -249,7 +249,11 @@ func TestEngineAgreesWithReference(t *testing.T) {
 		byKind[fmt.Sprintf("%s by %s", verdictOf(d), d.By)]++
 		checkExplanation(t, p, &q.query)
 	}
-	for range 50 { // of 100 checks, unless a flag says otherwise
+	rounds := 50 // of 100 checks, unless a flag says otherwise
+	if slow {
+		rounds = 10
+	}
+	for range rounds {
 		rapid.Check(t, agree)
 	}
 	if t.Failed() {
