@@ -225,7 +225,11 @@ func TestMoveAccount(t *testing.T) {
 	if len(list) != 1 || *list[0].Id != alice {
 		t.Errorf("below b: %d accounts", len(list))
 	}
-	_, err := r.ListAccountsForParent(r.ctx, &api.ListAccountsForParentRequest{ParentId: &missing})
+	_, err := r.DescribeAccount(r.ctx, &api.DescribeAccountRequest{AccountId: new("999999999999")})
+	want(t, "describe nobody", err, "AccountNotFoundException")
+	_, err = r.DescribeAccount(r.ctx, &api.DescribeAccountRequest{AccountId: &a})
+	want(t, "describe a unit as an account", err, "InvalidInputException INVALID_PATTERN")
+	_, err = r.ListAccountsForParent(r.ctx, &api.ListAccountsForParentRequest{ParentId: &missing})
 	want(t, "accounts of no parent", err, "ParentNotFoundException")
 }
 
