@@ -278,9 +278,9 @@ func (p *parser) resource(n node) (r resourcePattern) {
 		r.shape = everything
 		return r
 	}
-	before := text
-	if i := strings.Index(text, "${"); i >= 0 && p.variables {
-		before = text[:i]
+	before := text // all that is not to have a variable
+	if p.variables {
+		before, _, _ = strings.Cut(text, "${")
 	}
 	if !strings.HasPrefix(text, "arn:") || strings.Count(text, ":") < 5 {
 		p.fail(n.start, `%q must be "*" or an ARN of six parts, arn:partition:service:region:account:resource`, text)
