@@ -80,6 +80,8 @@ func shape(root *etree.Element) (assertion *etree.Element, err error) {
 			return invalid("The SAML response has too many elements within one another")
 		case e.Tag == "Assertion" && e != assertion, e.Tag == "Response" && e != root:
 			return invalid("The SAML response has more than one " + e.Tag)
+		case (e.Tag == "SignatureMethod" || e.Tag == "DigestMethod") && strings.HasSuffix(e.SelectAttrValue("Algorithm", ""), "sha1"):
+			return invalid("Response signature invalid: SHA-1 is too weak, sign with SHA-256")
 		case e.Tag == "Signature" && parent != root && parent != assertion:
 			return invalid("The SAML response has a signature that is neither the response's nor the assertion's")
 		}
