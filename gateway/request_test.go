@@ -84,7 +84,7 @@ func TestAnswers(t *testing.T) {
 		"signed anyway":     {query("sts", assertion), 200, "<Provider>000000000001", "+sts/AssumeRoleWithWebIdentity/"},
 		"signed wrongly":    {call{method: "POST", path: "/", body: assertion, service: "sts", secret: "x", header: map[string]string{"Content-Type": form}}, 403, "<Code>SignatureDoesNotMatch</Code>", "sts//SignatureDoesNotMatch"},
 		"altered body":      {call{method: "POST", path: "/", body: identity, service: "sts", edit: altered}, 403, "<Code>SignatureDoesNotMatch</Code>", "sts//SignatureDoesNotMatch"},
-		"altered s3 body":   {call{method: "PUT", path: "/b/k", body: identity, service: "s3", edit: altered}, 400, "<Code>XAmzContentSHA256Mismatch</Code>", "s3//XAmzContentSHA256Mismatch"},
+		"altered s3 body":   {call{method: "PUT", path: "/b/k", body: identity, service: "s3", edit: altered}, 400, "<Code>XAmzContentSHA256Mismatch</Code>", "+s3/PutObject/XAmzContentSHA256Mismatch"},
 
 		"wrong region, sts":   {call{method: "POST", path: "/", body: identity, service: "sts", region: "eu-west-1"}, 403, "Credential should be scoped to a valid region, not 'eu-west-1'. ", "sts//SignatureDoesNotMatch"},
 		"wrong region, ec2":   {call{method: "POST", path: "/", body: "Action=DescribeRegions", service: "ec2", region: "us-east-1"}, 401, "<Code>AuthFailure</Code>", "ec2//AuthFailure"},

@@ -19,7 +19,7 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 		who = "anonymous"
 	}
 	text := "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN + " " + d.Because(r.Action)
-	service, _, _ := strings.Cut(r.Action, ":")
+	service := asker(r)
 	if service == "sts" && about.Policy.Required {
 		// To say why would tell of a role that may be another account's, or not
 		// even exist: all refusals to assume one are the same.
@@ -43,6 +43,17 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 	default:
 		return &cloud.Error{Code: "AccessDenied", Message: text, Status: http.StatusForbidden}
 	}
+}
+
+// asker is the service that puts the question. It is the action's, but that a
+// role is passed to a service by a request to that service.
+func asker(r policy.Request) string {
+	if to := r.Keys["iam:PassedToService"]; r.Action == "iam:PassRole" && len(to) == 1 {
+		service, _, _ := strings.Cut(to[0], ".")
+		return service
+	}
+	service, _, _ := strings.Cut(r.Action, ":")
+	return service
 }
 
 // Message is what an encoded authorization message says, in the form that
