@@ -65,7 +65,7 @@ func (n OperatorName) args() map[string]string { return map[string]string{"name"
 type OperatorInfo struct {
 	Name    string    `json:"name"`
 	Created time.Time `json:"created"`
-	By      string    `json:"by,omitempty"` // the operator who added this one; empty: the cloud itself
+	By      string    `json:"by,omitempty"`  // the operator who added this one; empty: the cloud itself
 	Seen    time.Time `json:"seen,omitzero"` // last command, to the minute
 }
 
