@@ -24,6 +24,7 @@ import (
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
 	"github.com/vauban-cloud/vauban/identity"
+	"github.com/vauban-cloud/vauban/identity/oidc"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
@@ -154,7 +155,7 @@ func (r *running) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
-	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place)
+	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
 	r.services = r.newServices()
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
@@ -186,10 +187,20 @@ func (r *running) apis() apis {
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
 			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
 		},
-		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge},
+		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
 	}
+}
+
+// webIdentities verifies tokens of OpenID Connect providers, whose keys it fetches
+// from where the operator allows.
+func (c Config) webIdentities() *oidc.Verifier {
+	if len(c.IdentityProviders) == 0 {
+		return oidc.NewVerifier(nil, time.Now)
+	}
+	fetcher := oidc.NewFetcher(oidc.FetcherConfig{Hosts: c.IdentityProviders, Now: time.Now})
+	return oidc.NewVerifier(oidc.NewKeys(fetcher, time.Now), time.Now)
 }
 
 // serve runs everything until ctx ends.
@@ -248,6 +259,9 @@ func (r *running) newServices() *services.Services {
 		Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
 		Now: time.Now, Log: r.log.With("room", "services"),
 		World: func() *node.World { return r.agent.World() },
+		Credentials: func(ctx context.Context, instance, delivery string) (cloud.Credentials, error) {
+			return r.view.Credentials(ctx, instance, delivery)
+		},
 	})
 }
 

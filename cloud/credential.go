@@ -87,6 +87,9 @@ type MFADevice struct {
 	Created time.Time         // when it was made
 	Enabled time.Time         `json:",omitzero"`
 	Last    int64             `json:",omitempty"` // counter of the last code that was accepted: none is accepted twice
+	Drift   int64             `json:",omitempty"` // how many periods its clock was ahead when it was last synchronised
+	Wrong   int               `json:",omitempty"` // wrong codes since the last right one
+	Locked  time.Time         `json:",omitzero"`  // until then no code is accepted
 	Tags    map[string]string `json:",omitempty"`
 }
 

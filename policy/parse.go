@@ -45,7 +45,7 @@ type parser struct {
 
 // fail ends the parsing with a fault at a node.
 func (p *parser) fail(offset int, format string, args ...any) {
-	panic(fault{offset: offset, path: p.pathText(), reason: fmt.Sprintf(format, args...)})
+	panic(fault{offset: offset, path: p.pathText(), reason: fmt.Sprintf(format, shorten(args)...)})
 }
 
 func (p *parser) syntaxError(text string, f fault) *SyntaxError {
@@ -61,7 +61,7 @@ func (p *parser) pathText() string {
 		if b.Len() > 0 && s[0] != '[' {
 			b.WriteByte('.')
 		}
-		b.WriteString(s)
+		b.WriteString(short(s))
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vauban-cloud/vauban/policy"
 )
@@ -269,6 +270,8 @@ func (r reference) substitute(pattern string, variables, wild bool) (string, boo
 		}
 		values := r.keys[strings.ToLower(name)]
 		switch {
+		case len(values) == 1 && !utf8.ValidString(values[0]):
+			return "", false
 		case len(values) == 1 && values[0] != "":
 			b.WriteString(regexp.QuoteMeta(values[0]))
 		case len(values) < 2 && m[4] >= 0:
