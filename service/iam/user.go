@@ -32,10 +32,7 @@ func (s *Service) CreateUser(ctx context.Context, in *api.CreateUserRequest) (*a
 		if err := s.setBoundary(tx, &u.Grants, account, in.PermissionsBoundary); err != nil {
 			return err
 		}
-		if err := users.claim(tx, account, name, u.ID); err != nil {
-			return err
-		}
-		return userTable.Create(tx, u)
+		return users.create(tx, u)
 	})
 	if err != nil {
 		return nil, err
@@ -108,7 +105,7 @@ func (s *Service) getRoot(ctx context.Context) (*api.GetUserResponse, error) {
 	if !ok || c.Type != cloud.PrincipalRoot {
 		return nil, errNeedsUser()
 	}
-	out := &api.User{Arn: &c.ARN, CreateDate: &account.Created, Path: new("/"), UserId: &account.ID, UserName: new(account.Name)}
+	out := &api.User{Arn: &c.ARN, CreateDate: &account.Created, Path: new("/"), UserId: &account.ID}
 	if use, ok := lastUseTable.Get(s.db().View(), c.Account); ok {
 		out.PasswordLastUsed = &use.When
 	}
