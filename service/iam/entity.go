@@ -12,7 +12,7 @@ import (
 
 // entity is what has a name and a path in an account.
 type entity interface {
-	cloud.User | cloud.Group | cloud.Role | cloud.InstanceProfile
+	cloud.User | cloud.Group | cloud.Role | cloud.InstanceProfile | cloud.ServerCertificate
 	store.Document
 	ResourceMeta() cloud.Meta
 	Resource() string
