@@ -74,8 +74,9 @@ type Instance struct {
 	Metadata           MetadataOptions
 	Profile            *ProfileAssociation `json:",omitempty"` // whose role the guest may act as; nil: none
 
-	// Wanted; written by the service, and by control/instance when the guest
-	// shut itself down or could not be started.
+	// Wanted; written by the service, by control/instance when the guest shut
+	// itself down or could not be started, and by control/account when its account
+	// was suspended or closed.
 	Want    Power
 	Force   bool `json:",omitempty"` // stop without asking the guest
 	Starts  int  // raised by every launch or start

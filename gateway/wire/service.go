@@ -104,7 +104,8 @@ func (s *Service) Operation(name string) *Operation {
 type Error struct {
 	Code    string // of the query protocols, or the name of the model's shape
 	Message string
-	Status  int // HTTP status; 0 means the model's, else 400
+	Status  int    // HTTP status; 0 means the model's, else 400
+	Reason  string // the member Reason of JSON errors that have one
 }
 
 // Error returns the code and the message.
