@@ -33,6 +33,8 @@ type Config struct {
 	MemoryOvercommit float64 // memory promised to guests, per byte that the host has
 	VCPUOvercommit   float64 // vCPUs promised to guests, per processor of the host
 
+	NewOperator bool // give the operator "local" a new token, for when none is left
+
 	StopGrace time.Duration // what a guest gets to shut down before it is ended
 }
 

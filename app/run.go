@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -55,6 +54,7 @@ type running struct {
 	endpoint  string
 	pid       int
 	started   time.Time
+	now       func() time.Time
 	stop      context.CancelFunc
 }
 
@@ -68,7 +68,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger, ready func(Status)) 
 	if err := makeDir(cfg.Data); err != nil {
 		return err
 	}
-	r := &running{cfg: cfg, log: log, pid: os.Getpid(), started: time.Now()}
+	r := &running{cfg: cfg, log: log, pid: os.Getpid(), started: time.Now(), now: time.Now}
 	ctx, r.stop = context.WithCancel(ctx)
 	defer r.stop()
 	if err := r.open(ctx); err != nil {
@@ -96,6 +96,9 @@ func (r *running) open(ctx context.Context) (err error) {
 	err = r.openIdentity(ctx)
 	if err == nil {
 		r.settings, err = bootstrap(ctx, r.db, r.directory.Keys, time.Now)
+	}
+	if err == nil {
+		err = r.ensureOperator(ctx)
 	}
 	if err == nil {
 		err = writeFile(r.cfg.idPath(), []byte(r.settings.ID+"\n"))
@@ -151,7 +154,7 @@ func (r *running) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
-	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place)
+	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
 	r.services = r.newServices()
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
@@ -222,24 +225,10 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	return err
 }
 
-func serveAdmin(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		done <- s.Shutdown(grace)
-	}()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the operator's socket: %w", err)
-	}
-	return <-done
-}
-
-// Drain shuts down the guests of a cloud whose process is gone.
-func Drain(ctx context.Context, cfg Config, log *slog.Logger, tell func(string)) error {
-	r := &running{cfg: cfg, log: log, pid: os.Getpid()}
+// Drain shuts down the guests of a cloud whose process is gone, for the operator of
+// the token; it is recorded as any other "down".
+func Drain(ctx context.Context, cfg Config, token string, log *slog.Logger, tell func(string)) error {
+	r := &running{cfg: cfg, log: log, pid: os.Getpid(), now: time.Now}
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -248,7 +237,9 @@ func Drain(ctx context.Context, cfg Config, log *slog.Logger, tell func(string))
 		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
 		Services: r.newServices(), Log: log, Now: time.Now,
 	})
-	return a.Drain(ctx, cfg.StopGrace, func(n int) { tell(fmt.Sprintf("%d guests still run", n)) })
+	return r.record(ctx, token, os.Getuid(), "down", map[string]string{"process": "gone"}, func(ctx context.Context) error {
+		return a.Drain(ctx, cfg.StopGrace, func(n int) { tell(fmt.Sprintf("%d guests still run", n)) })
+	})
 }
 
 // newServices returns the services of the host's VPCs.
@@ -257,6 +248,9 @@ func (r *running) newServices() *services.Services {
 		Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
 		Now: time.Now, Log: r.log.With("room", "services"),
 		World: func() *node.World { return r.agent.World() },
+		Credentials: func(ctx context.Context, instance, delivery string) (cloud.Credentials, error) {
+			return r.view.Credentials(ctx, instance, delivery)
+		},
 	})
 }
 

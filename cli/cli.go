@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -23,6 +24,20 @@ type env struct {
 	err    io.Writer
 }
 
+// Main executes one command line as a program does: it prints the error, and returns
+// the exit status, which is 1 after an error; `why` has another for a no.
+func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	err := Run(ctx, args, getenv, stdout, stderr)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errDenied):
+		return 2
+	}
+	fmt.Fprintln(stderr, "vauban:", err)
+	return 1
+}
+
 // Run executes one command line. args are without the program's name.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	e := &env{cfg: app.Default(), getenv: getenv, out: stdout, err: stderr}
@@ -36,6 +51,8 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
   eval "$(vauban env)"          point aws, boto3 and Terraform at it
   aws ec2 describe-images
   vauban status                 see how every part is
+  vauban admin account create   make an account for a tenant
+  vauban why                    see which policy allows or denies something
   vauban down                   shut the guests down and stop
 
 Everything is kept in one folder (--data). Two clouds with different folders,
@@ -44,7 +61,8 @@ ports and public pools can live on one machine.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	e.globalFlags(root)
-	root.AddCommand(e.upCommand(), e.downCommand(), e.envCommand(), e.statusCommand(), e.imageCommand(), e.firstGuestCommand(), e.versionCommand())
+	root.AddCommand(e.upCommand(), e.downCommand(), e.envCommand(), e.statusCommand(), e.imageCommand(), e.firstGuestCommand(),
+		e.adminCommand(), e.whyCommand(), e.versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

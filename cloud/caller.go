@@ -85,3 +85,13 @@ func CallerFrom(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
 }
+
+// Credentials are temporary credentials as their holder has them.
+type Credentials struct {
+	Role      string // ID of the role that they act as
+	AccessKey string // "ASIA…"
+	Secret    string
+	Token     string // session token
+	Issued    time.Time
+	Expires   time.Time
+}

@@ -72,9 +72,11 @@ type Instance struct {
 	Monitoring         bool   `json:",omitempty"`
 	PublicAddress      bool   `json:",omitempty"` // each start assigns a public address to the primary interface, if it has none
 	Metadata           MetadataOptions
+	Profile            *ProfileAssociation `json:",omitempty"` // whose role the guest may act as; nil: none
 
-	// Wanted; written by the service, and by control/instance when the guest
-	// shut itself down or could not be started.
+	// Wanted; written by the service, by control/instance when the guest shut
+	// itself down or could not be started, and by control/account when its account
+	// was suspended or closed.
 	Want    Power
 	Force   bool `json:",omitempty"` // stop without asking the guest
 	Starts  int  // raised by every launch or start
@@ -124,6 +126,15 @@ type MetadataOptions struct {
 	HopLimit int    // 1 to 64
 	Endpoint string // "enabled" or "disabled"
 	Tags     string // "enabled" or "disabled"
+}
+
+// ProfileAssociation gives a guest the role of an instance profile. It outlives
+// the profile.
+type ProfileAssociation struct {
+	ID      string // "iip-assoc-…"
+	Profile string // ID of the instance profile, "AIPA…"
+	ARN     string // of the instance profile
+	Since   time.Time
 }
 
 // Ended reports whether the guest of the present start has ended.

@@ -19,8 +19,7 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 		who = "anonymous"
 	}
 	text := "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN + " " + d.Because(r.Action)
-	service, _, _ := strings.Cut(r.Action, ":")
-	switch service {
+	switch asker(r) {
 	case "ec2":
 		message, err := j.encode(view, r, about, p.Explain(&q))
 		if err != nil {
@@ -35,6 +34,17 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 	default:
 		return &cloud.Error{Code: "AccessDenied", Message: text, Status: http.StatusForbidden}
 	}
+}
+
+// asker is the service that puts the question. It is the action's, but that a
+// role is passed to a service by a request to that service.
+func asker(r policy.Request) string {
+	if to := r.Keys["iam:PassedToService"]; r.Action == "iam:PassRole" && len(to) == 1 {
+		service, _, _ := strings.Cut(to[0], ".")
+		return service
+	}
+	service, _, _ := strings.Cut(r.Action, ":")
+	return service
 }
 
 // Message is what an encoded authorization message says, in the form that

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/seal"
@@ -33,7 +34,7 @@ func (k *Keyring) Mint(s cloud.Session) (cloud.Session, string, error) {
 // Open returns the session that a token holds, expired or not, or seal.ErrSealed.
 func (k *Keyring) Open(token string) (cloud.Session, error) {
 	raw, err := base64.StdEncoding.Strict().DecodeString(token)
-	if err != nil {
+	if err != nil || strings.ContainsAny(token, "\r\n") { // which the decoder skips
 		return cloud.Session{}, seal.ErrSealed
 	}
 	packed, err := k.Tokens.Open(tokenOwner, raw)
@@ -51,12 +52,13 @@ func pack(v any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = json.NewEncoder(w).Encode(v)
-	return b.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(json.NewEncoder(w).Encode(v), w.Close())
+	return b.Bytes(), err
 }
 
 func unpack[T any](packed []byte) (v T, err error) {
 	r := flate.NewReader(bytes.NewReader(packed))
 	defer r.Close()
-	return v, json.NewDecoder(io.LimitReader(r, maxSession)).Decode(&v)
+	err = json.NewDecoder(io.LimitReader(r, maxSession)).Decode(&v)
+	return v, err
 }
