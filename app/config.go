@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -27,6 +28,9 @@ type Config struct {
 	Place      cloud.Place      // region and zones
 	PublicPool netip.Prefix     // public addresses
 	DNS        []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
+	// IdentityProviders are the hosts that keys of tenants' OpenID Connect providers
+	// may be fetched from; "*": every host with a public address; empty: none.
+	IdentityProviders []string
 
 	Host             string  // name of this host
 	MemoryReserveMiB int     // kept for the host itself
@@ -68,6 +72,11 @@ func (c Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen address %q is not HOST:PORT: give --listen one such as 127.0.0.1:4566", c.Listen)
+	}
+	for _, h := range c.IdentityProviders {
+		if h == "" || strings.ContainsAny(h, "/:@ *") && h != "*" {
+			return fmt.Errorf("identity provider %q is no host: give --identity-providers names such as idp.example.org, or *", h)
+		}
 	}
 	if runtime.GOOS != "linux" {
 		return errors.New("vauban runs guests on Linux only")

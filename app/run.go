@@ -24,6 +24,7 @@ import (
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
 	"github.com/vauban-cloud/vauban/identity"
+	"github.com/vauban-cloud/vauban/identity/oidc"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
@@ -186,10 +187,20 @@ func (r *running) apis() apis {
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
 			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
 		},
-		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge},
+		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
 	}
+}
+
+// webIdentities verifies tokens of OpenID Connect providers, whose keys it fetches
+// from where the operator allows.
+func (c Config) webIdentities() *oidc.Verifier {
+	if len(c.IdentityProviders) == 0 {
+		return oidc.NewVerifier(nil, time.Now)
+	}
+	fetcher := oidc.NewFetcher(oidc.FetcherConfig{Hosts: c.IdentityProviders, Now: time.Now})
+	return oidc.NewVerifier(oidc.NewKeys(fetcher, time.Now), time.Now)
 }
 
 // serve runs everything until ctx ends.

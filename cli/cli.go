@@ -99,6 +99,8 @@ func (e *env) cloudFlags(c *cobra.Command) {
 		cfg.DNS = append(cfg.DNS, a)
 		return nil
 	})
+	f.StringSliceVar(&cfg.IdentityProviders, "identity-providers", list(e.getenv(variable("identity-providers"))),
+		"hosts, HOST[,HOST], that keys of tenants' OpenID Connect providers may be fetched from; * for every public host; none by default ("+variable("identity-providers")+")")
 	f.IntVar(&cfg.MemoryReserveMiB, "memory-reserve", cfg.MemoryReserveMiB, "MiB of memory kept for the host itself")
 	f.Float64Var(&cfg.MemoryOvercommit, "memory-overcommit", cfg.MemoryOvercommit, "memory promised to guests per byte that the host has")
 	f.Float64Var(&cfg.VCPUOvercommit, "vcpu-overcommit", cfg.VCPUOvercommit, "vCPUs promised to guests per processor of the host")
@@ -122,6 +124,14 @@ func (e *env) finish(c *cobra.Command) error {
 // variable is the environment's name for a flag.
 func variable(flag string) string {
 	return "VAUBAN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// list takes names apart that commas stand between.
+func list(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
 }
 
 func or(a, b string) string {

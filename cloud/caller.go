@@ -18,7 +18,8 @@ const (
 )
 
 // Caller is who makes a request, as the gateway has verified it. The zero
-// Caller is anonymous.
+// Caller is anonymous; so is one without an account, whose Session says only what
+// an identity provider vouches for, while a role is assumed with an assertion.
 type Caller struct {
 	Account string        // 12 digits
 	ARN     string        // e.g. "arn:aws:iam::000000000001:root"

@@ -19,7 +19,16 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 		who = "anonymous"
 	}
 	text := "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN + " " + d.Because(r.Action)
-	switch asker(r) {
+	service := asker(r)
+	if service == "sts" && about.Policy.Required {
+		// To say why would tell of a role that may be another account's, or not
+		// even exist: all refusals to assume one are the same.
+		text = "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN
+		if r.Caller.Account == "" {
+			text = "Not authorized to perform " + r.Action
+		}
+	}
+	switch service {
 	case "ec2":
 		message, err := j.encode(view, r, about, p.Explain(&q))
 		if err != nil {
@@ -129,7 +138,7 @@ func (j *Judge) conditions(view store.Reader, r policy.Request, about policy.Res
 // it was made for; any other gets seal.ErrSealed.
 func (j *Judge) Decode(account, encoded string) (Message, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil {
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
 		return Message{}, seal.ErrSealed
 	}
 	packed, err := j.Keys.Messages.Open(messageOwner(account), raw)

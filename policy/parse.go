@@ -45,7 +45,7 @@ type parser struct {
 
 // fail ends the parsing with a fault at a node.
 func (p *parser) fail(offset int, format string, args ...any) {
-	panic(fault{offset: offset, path: p.pathText(), reason: fmt.Sprintf(format, args...)})
+	panic(fault{offset: offset, path: p.pathText(), reason: fmt.Sprintf(format, shorten(args)...)})
 }
 
 func (p *parser) syntaxError(text string, f fault) *SyntaxError {
@@ -61,7 +61,7 @@ func (p *parser) pathText() string {
 		if b.Len() > 0 && s[0] != '[' {
 			b.WriteByte('.')
 		}
-		b.WriteString(s)
+		b.WriteString(short(s))
 	}
 	return b.String()
 }
@@ -278,9 +278,9 @@ func (p *parser) resource(n node) (r resourcePattern) {
 		r.shape = everything
 		return r
 	}
-	before := text
-	if i := strings.Index(text, "${"); i >= 0 && p.variables {
-		before = text[:i]
+	before := text // all that is not to have a variable
+	if p.variables {
+		before, _, _ = strings.Cut(text, "${")
 	}
 	if !strings.HasPrefix(text, "arn:") || strings.Count(text, ":") < 5 {
 		p.fail(n.start, `%q must be "*" or an ARN of six parts, arn:partition:service:region:account:resource`, text)

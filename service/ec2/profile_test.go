@@ -59,7 +59,8 @@ func TestUnknownProfiles(t *testing.T) {
 		{*byName("x"), "InvalidParameterValue", "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},
 		{*byName("bobs"), "InvalidParameterValue", "Value (bobs) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"},
 		{
-			ec2.IamInstanceProfileSpecification{Arn: new("arn:aws:iam::000000000002:instance-profile/app/bobs")}, "InvalidParameterValue",
+			ec2.IamInstanceProfileSpecification{Arn: new("arn:aws:iam::000000000002:instance-profile/app/bobs")},
+			"InvalidParameterValue",
 			"Value (arn:aws:iam::000000000002:instance-profile/app/bobs) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN",
 		},
 		{
@@ -67,7 +68,8 @@ func TestUnknownProfiles(t *testing.T) {
 			"Value (arn:aws:iam::000000000001:instance-profile/empty) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN",
 		},
 		{
-			ec2.IamInstanceProfileSpecification{Arn: new("a"), Name: new("b")}, "InvalidParameterCombination",
+			ec2.IamInstanceProfileSpecification{Arn: new("a"), Name: new("b")},
+			"InvalidParameterCombination",
 			"The parameter 'iamInstanceProfile.name' may not be used in combination with 'iamInstanceProfile.arn'",
 		},
 		{*byName("empty"), "InvalidParameterValue", `IAM Instance Profile "arn:aws:iam::000000000001:instance-profile/app/empty" has no associated IAM Roles`},

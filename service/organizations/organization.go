@@ -103,3 +103,16 @@ func (s *Service) stays(id string) error {
 	}
 	return constraint("ACCOUNT_CANNOT_LEAVE_ORGANIZATION", "A cloud is one organization, and no account can be outside of it. Close the account with CloseAccount instead.")
 }
+
+// ListAWSServiceAccessForOrganization lists the services that may act in all
+// accounts: none, since the cloud has no way to let one in. Terraform asks.
+// https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListAWSServiceAccessForOrganization.html
+func (s *Service) ListAWSServiceAccessForOrganization(ctx context.Context, in *api.ListAWSServiceAccessForOrganizationRequest) (*api.ListAWSServiceAccessForOrganizationResponse, error) {
+	if err := s.manage(ctx, "ListAWSServiceAccessForOrganization", nil); err != nil {
+		return nil, err
+	}
+	if _, err := s.page("ListAWSServiceAccessForOrganization", in.MaxResults, in.NextToken); err != nil {
+		return nil, err
+	}
+	return &api.ListAWSServiceAccessForOrganizationResponse{EnabledServicePrincipals: []api.EnabledServicePrincipal{}}, nil
+}

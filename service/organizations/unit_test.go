@@ -19,6 +19,10 @@ func TestOrganization(t *testing.T) {
 	if len(roots) != 1 || *roots[0].Id != r.root || *roots[0].Name != "Root" || *roots[0].PolicyTypes[0].Type != "SERVICE_CONTROL_POLICY" {
 		t.Errorf("roots are %+v", roots)
 	}
+	services := must(r.ListAWSServiceAccessForOrganization(r.ctx, &api.ListAWSServiceAccessForOrganizationRequest{}))(t).EnabledServicePrincipals
+	if services == nil || len(services) > 0 {
+		t.Errorf("services are %v", services)
+	}
 	_, err := r.CreateOrganization(r.ctx, &api.CreateOrganizationRequest{})
 	want(t, "create", err, "AlreadyInOrganizationException")
 	_, err = r.LeaveOrganization(r.ctx, nil)
@@ -39,6 +43,10 @@ func TestUnits(t *testing.T) {
 		return err
 	}
 	missing := "ou-" + r.root[2:] + "-zzzzzzzz"
+	_, err := r.DescribeOrganizationalUnit(r.ctx, &api.DescribeOrganizationalUnitRequest{OrganizationalUnitId: &missing})
+	want(t, "describe nothing", err, "OrganizationalUnitNotFoundException")
+	_, err = r.DescribeOrganizationalUnit(r.ctx, &api.DescribeOrganizationalUnitRequest{OrganizationalUnitId: &r.root})
+	want(t, "describe the root as a unit", err, "InvalidInputException INVALID_PATTERN")
 	team := r.unit(r.root, "team")
 	for _, test := range []struct{ what, parent, name, wanted string }{
 		{"same name", r.root, "team", "DuplicateOrganizationalUnitException"},
@@ -105,8 +113,11 @@ func TestTree(t *testing.T) {
 	both := []string{a, b}
 	slices.Sort(both)
 	for _, test := range []struct{ parent, kind, wanted string }{
-		{r.root, "ORGANIZATIONAL_UNIT", strings.Join(both, " ")}, {r.root, "ACCOUNT", bob + " " + management},
-		{a, "ORGANIZATIONAL_UNIT", inner}, {a, "ACCOUNT", ""}, {inner, "ACCOUNT", alice},
+		{r.root, "ORGANIZATIONAL_UNIT", strings.Join(both, " ")},
+		{r.root, "ACCOUNT", bob + " " + management},
+		{a, "ORGANIZATIONAL_UNIT", inner},
+		{a, "ACCOUNT", ""},
+		{inner, "ACCOUNT", alice},
 	} {
 		if got := children(test.parent, test.kind); got != test.wanted {
 			t.Errorf("%s below %s: %q, want %q", test.kind, test.parent, got, test.wanted)

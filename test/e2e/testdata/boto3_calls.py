@@ -336,7 +336,7 @@ class Unsupported(Calls):
             ("kms", "create_key", {}, other),
             ("logs", "describe_log_groups", {}, other),
             ("cloudtrail", "describe_trails", {}, other),
-            ("organizations", "describe_organization", {}, other),
+            ("organizations", "list_delegated_administrators", {}, other),
             ("cloudwatch", "list_metrics", {}, query + other),  # whose protocol changed with the years
             # Services that this cloud has never heard of.
             ("autoscaling", "describe_auto_scaling_groups", {}, query),
