@@ -44,6 +44,9 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *api.GetAccountSummar
 		api.SummaryKeyTypeRolePolicySizeQuota:           int32(roles.inline),  //nolint:gosec // as above
 		api.SummaryKeyTypeAssumeRolePolicySizeQuota:     maxTrust,
 		api.SummaryKeyTypeGlobalEndpointTokenVersion:    2, // tokens are good in every region
+		api.SummaryKeyTypePolicyVersionsInUse:           0, // counted below, as devices
+		api.SummaryKeyTypeMFADevices:                    0,
+		api.SummaryKeyTypeMFADevicesInUse:               0,
 		// There are no signing certificates, and roots have no passwords.
 		api.SummaryKeyTypeSigningCertificatesPerUserQuota:   0,
 		api.SummaryKeyTypeAccountSigningCertificatesPresent: 0,
@@ -60,9 +63,6 @@ func (s *Service) GetAccountSummary(ctx context.Context, _ *api.GetAccountSummar
 	}
 	summary[api.SummaryKeyTypeAccountMFAEnabled] = present(len(devicesOf(view, c.Account, identity.RootUser)))
 	summary[api.SummaryKeyTypeAccountAccessKeysPresent] = present(len(keysOf(view, keyOwner{account: c.Account})))
-	for _, key := range []string{api.SummaryKeyTypePolicyVersionsInUse, api.SummaryKeyTypeMFADevices, api.SummaryKeyTypeMFADevicesInUse} {
-		summary[key] += 0 // there even if there are none
-	}
 	return &api.GetAccountSummaryResponse{SummaryMap: summary}, nil
 }
 
