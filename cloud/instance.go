@@ -165,11 +165,15 @@ func (i Instance) State() InstanceState {
 // Table is "instance".
 func (Instance) Table() string { return "instance" }
 
-// Labels finds the instances of an account, a host, a VPC and a reservation.
+// Labels finds the instances of an account, a host, a VPC, a reservation and an
+// association with an instance profile.
 func (i Instance) Labels() []string {
 	l := []string{AccountLabel(i.Account), "vpc/" + i.VPC, "reservation/" + i.Reservation}
 	if i.Host != "" {
 		l = append(l, "host/"+i.Host)
+	}
+	if i.Profile != nil {
+		l = append(l, "association/"+i.Profile.ID)
 	}
 	return l
 }

@@ -19,7 +19,8 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 		who = "anonymous"
 	}
 	text := "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN + " " + d.Because(r.Action)
-	if strings.HasPrefix(r.Action, "sts:") && about.Policy.Required {
+	service := asker(r)
+	if service == "sts" && about.Policy.Required {
 		// To say why would tell of a role that may be another account's, or not
 		// even exist: all refusals to assume one are the same.
 		text = "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN
@@ -27,7 +28,7 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 			text = "Not authorized to perform " + r.Action
 		}
 	}
-	switch asker(r) {
+	switch service {
 	case "ec2":
 		message, err := j.encode(view, r, about, p.Explain(&q))
 		if err != nil {

@@ -3,6 +3,8 @@ package identity_test
 import (
 	"errors"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -103,6 +105,26 @@ func TestVerifyMFAMakesGuessersWait(t *testing.T) {
 	c.Seconds.Add(30)
 	if err := verify(strings.Repeat("0", 7)); errors.Is(err, identity.ErrManyWrongCodes) {
 		t.Errorf("the wrong ones were not forgotten: %v", err)
+	}
+}
+
+// Of two requests with the same code at the same time, one is refused.
+func TestVerifyMFATakesACodeOnce(t *testing.T) {
+	c := identitytest.New(t)
+	seed := device(c, "AIDAALICE")
+	code := identity.TOTP(seed, identity.TOTPCounter(c.Now()))
+	var taken atomic.Int32
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if c.VerifyMFA(t.Context(), identitytest.Alice, "AIDAALICE", serial, code) == nil {
+				taken.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := taken.Load(); n != 1 {
+		t.Errorf("the code was taken %d times", n)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 
 // policiesOf are n managed policies of a user, of which the last allows the
 // query of benchQuery.
-func policiesOf(t testing.TB, n int, condition string) *policy.Policies {
+func policiesOf(t tester, n int, condition string) *policy.Policies {
 	p := &policy.Policies{}
 	for i := range n {
 		action := fmt.Sprintf("service%d:*", i)

@@ -164,7 +164,7 @@ type question struct {
 	keys              map[string][]string // in lower case
 }
 
-func (s scene) question(t testing.TB) question {
+func (s scene) question(t tester) question {
 	who, ok := people[s.Who]
 	if !ok {
 		t.Fatalf("nobody is called %q", s.Who)
@@ -221,7 +221,7 @@ func document(raw json.RawMessage) string {
 }
 
 // policies compiles the question's policies.
-func (q question) policies(t testing.TB) *policy.Policies {
+func (q question) policies(t tester) *policy.Policies {
 	source := func(kind policy.Kind, text string) policy.Source {
 		return policy.Source{Kind: kind, Name: kind.String(), Doc: parse(t, kind, text)}
 	}

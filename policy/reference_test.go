@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/vauban-cloud/vauban/policy"
 )
@@ -148,6 +149,7 @@ func (r reference) named(p any) (self, entity, account bool) {
 		return slices.Contains(list(m["Service"]), any(who.Service)), false, false
 	case policy.WebIdentity, policy.SAML:
 		return slices.Contains(list(m["Federated"]), any(who.Provider)), false, false
+	default: // below
 	}
 	for _, name := range list(m["AWS"]) {
 		name := name.(string)
@@ -269,6 +271,8 @@ func (r reference) substitute(pattern string, variables, wild bool) (string, boo
 		}
 		values := r.keys[strings.ToLower(name)]
 		switch {
+		case len(values) == 1 && !utf8.ValidString(values[0]):
+			return "", false
 		case len(values) == 1 && values[0] != "":
 			b.WriteString(regexp.QuoteMeta(values[0]))
 		case len(values) < 2 && m[4] >= 0:

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/vauban-cloud/vauban/identity"
 )
 
 const bearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -46,12 +48,12 @@ type document struct {
 
 // read reads a verified assertion, and checks that it is for this cloud and for
 // now.
-func (v *Verifier) read(verified []byte, m Metadata) (a Assertion, err error) {
+func (v *Verifier) read(verified []byte, m identity.SAMLMetadata) (a Assertion, err error) {
 	var d document
 	if err := xml.Unmarshal(verified, &d); err != nil || d.Version != "2.0" {
 		return a, invalid("The assertion cannot be read as one of SAML 2.0")
 	}
-	if a.Issuer = strings.TrimSpace(d.Issuer); a.Issuer != m.Entity {
+	if a.Issuer = strings.TrimSpace(d.Issuer); a.Issuer != m.EntityID {
 		return a, invalid("Issuer not present in specified provider")
 	}
 	if err := v.timely(d); err != nil {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/identity"
 )
 
 const (
@@ -53,9 +54,12 @@ func (v *Verifier) Verify(encoded string, p cloud.SAMLProvider) (a Assertion, er
 	if err != nil {
 		return a, invalid("Invalid base64 SAMLResponse")
 	}
-	m, err := ReadMetadata(p.Metadata)
+	m, err := identity.ParseSAMLMetadata(p.Metadata)
 	if err != nil {
 		return a, invalid("The metadata document of " + p.ARN + " cannot be used: " + err.Error())
+	}
+	if !m.ValidUntil.IsZero() && !v.Now().Before(m.ValidUntil) {
+		return a, invalid("The metadata document of " + p.ARN + " is valid no more: update the provider with a new one")
 	}
 	status, assertion, err := v.open(raw, m)
 	if err != nil {

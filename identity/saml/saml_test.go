@@ -265,23 +265,32 @@ func TestWrapping(t *testing.T) {
 	}
 }
 
-func TestMetadata(t *testing.T) {
+// Metadata ends as it says.
+func TestMetadataEnds(t *testing.T) {
 	r := newRig(t)
-	good := r.Metadata()
-	if m, err := saml.ReadMetadata(good); err != nil || m.Entity != r.Entity || len(m.Certificates) != 1 {
-		t.Errorf("%+v, %v", m, err)
+	until := func(at time.Time) {
+		r.known.Metadata = strings.Replace(r.Metadata(), "entityID", `validUntil="`+at.Format(time.RFC3339)+`" entityID`, 1)
 	}
-	for name, text := range map[string]string{
-		"empty": "", "no entity": strings.Replace(good, "entityID", "other", 1),
-		"for encryption": strings.Replace(good, "signing", "encryption", 1),
-		"no base64":      strings.Replace(good, "X509Certificate>M", "X509Certificate>!", 1),
-		"no certificate": strings.Replace(good, "X509Certificate>M", "X509Certificate>AAAA", 1),
-		"another root":   strings.ReplaceAll(good, "EntityDescriptor", "EntitiesDescriptor"),
-		"service":        strings.ReplaceAll(good, "IDPSSODescriptor", "SPSSODescriptor"),
+	until(r.Provider.Now().Add(time.Second))
+	if _, err := r.Verify(r.Encoded(r.good()), r.known); err != nil {
+		t.Error(err)
+	}
+	until(r.Provider.Now())
+	_, err := r.Verify(r.Encoded(r.good()), r.known)
+	want(t, "at its end", err, "InvalidIdentityToken", "valid no more")
+}
+
+// SHA-1 is refused wherever it stands, before anything is verified.
+func TestWeakHashes(t *testing.T) {
+	r := newRig(t)
+	for element, algorithm := range map[string]string{
+		"//DigestMethod":    "http://www.w3.org/2000/09/xmldsig#sha1",
+		"//SignatureMethod": "http://www.w3.org/2000/09/xmldsig#rsa-sha1",
 	} {
-		if _, err := saml.ReadMetadata(text); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+		doc := r.Document(r.good())
+		doc.FindElement(element).CreateAttr("Algorithm", algorithm)
+		_, err := r.Verify(samltest.Encode(doc), r.known)
+		want(t, element, err, "InvalidIdentityToken", "SHA-1")
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	roundtrip "github.com/mattermost/xml-roundtrip-validator"
 	dsig "github.com/russellhaering/goxmldsig"
 	"github.com/russellhaering/goxmldsig/etreeutils"
+
+	"github.com/vauban-cloud/vauban/identity"
 )
 
 // The namespaces.
@@ -23,7 +25,7 @@ const maxDepth = 32 // of elements in elements
 
 // open verifies a response and returns its status, which need not be signed, and
 // the bytes of the signed assertion.
-func (v *Verifier) open(raw []byte, m Metadata) (status string, assertion []byte, err error) {
+func (v *Verifier) open(raw []byte, m identity.SAMLMetadata) (status string, assertion []byte, err error) {
 	// What encoding/xml reads and writes differently could be signed as one and
 	// read as the other.
 	if err := roundtrip.Validate(bytes.NewReader(raw)); err != nil {
@@ -80,6 +82,8 @@ func shape(root *etree.Element) (assertion *etree.Element, err error) {
 			return invalid("The SAML response has too many elements within one another")
 		case e.Tag == "Assertion" && e != assertion, e.Tag == "Response" && e != root:
 			return invalid("The SAML response has more than one " + e.Tag)
+		case (e.Tag == "SignatureMethod" || e.Tag == "DigestMethod") && strings.HasSuffix(e.SelectAttrValue("Algorithm", ""), "sha1"):
+			return invalid("Response signature invalid: SHA-1 is too weak, sign with SHA-256")
 		case e.Tag == "Signature" && parent != root && parent != assertion:
 			return invalid("The SAML response has a signature that is neither the response's nor the assertion's")
 		}
@@ -104,7 +108,7 @@ func shape(root *etree.Element) (assertion *etree.Element, err error) {
 
 // signed verifies the signatures of the response and of the assertion, of which
 // there must be one at least, and returns the assertion as it was signed.
-func (v *Verifier) signed(root, assertion *etree.Element, m Metadata) (verified *etree.Element, err error) {
+func (v *Verifier) signed(root, assertion *etree.Element, m identity.SAMLMetadata) (verified *etree.Element, err error) {
 	if has, err := hasSignature(root); err != nil {
 		return nil, err
 	} else if has {
@@ -147,7 +151,7 @@ func hasSignature(e *etree.Element) (bool, error) {
 
 // validate verifies the signature of an element with the certificates of the
 // provider, and returns what was signed, read from the bytes that were.
-func (v *Verifier) validate(e *etree.Element, m Metadata) (*etree.Element, error) {
+func (v *Verifier) validate(e *etree.Element, m identity.SAMLMetadata) (*etree.Element, error) {
 	context, err := etreeutils.NSBuildParentContext(e)
 	if err != nil {
 		return nil, invalid("Response signature invalid")

@@ -141,9 +141,11 @@ func (a asking) address(allocation, ip *string) subject {
 // rule is the subject of a security group's rule.
 func (a asking) rule(id string) subject {
 	x := a.absent("sgr", id)
-	rules := rulesOf(a.r, a.c.Account)
-	if i := slices.IndexFunc(rules, func(r groupRule) bool { return r.ID == id }); i >= 0 {
-		x.Tags = rules[i].Tags
+	for g := range groupTable.Select(a.r, cloud.AccountLabel(a.c.Account)) {
+		if i := slices.IndexFunc(g.Rules, func(r cloud.Rule) bool { return r.ID == id }); i >= 0 {
+			x.Tags = g.Rules[i].Tags
+			break
+		}
 	}
 	return x
 }

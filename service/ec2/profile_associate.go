@@ -2,7 +2,6 @@ package ec2
 
 import (
 	"context"
-	"iter"
 	"slices"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
@@ -111,7 +110,7 @@ func (s *Service) DescribeIamInstanceProfileAssociations(ctx context.Context, in
 	if err != nil {
 		return nil, err
 	}
-	all := asking{s, s.DB.View(), caller}.allProfiled(p.after)
+	all := where(instanceTable.From(s.DB.View(), cloud.AccountLabel(caller.Account), p.after), hasProfile)
 	if len(in.AssociationIds) > 0 {
 		named := slices.Collect(where(all, func(i cloud.Instance) bool { return slices.Contains(in.AssociationIds, i.Profile.ID) }))
 		for _, id := range in.AssociationIds {
@@ -148,21 +147,16 @@ func (s *Service) newAssociation(p profileRef) *cloud.ProfileAssociation {
 
 // profiled finds the caller's instance with that association.
 func (a asking) profiled(association string) (cloud.Instance, bool) {
-	for i := range a.allProfiled("") {
-		if i.Profile.ID == association {
+	for i := range instanceTable.Select(a.r, "association/"+association) {
+		if i.Account == a.c.Account && hasProfile(i) {
 			return i, true
 		}
 	}
 	return cloud.Instance{}, false
 }
 
-// allProfiled yields the caller's instances that have a profile, from an ID on.
-// Termination ends an association.
-func (a asking) allProfiled(after string) iter.Seq[cloud.Instance] {
-	return where(instanceTable.From(a.r, cloud.AccountLabel(a.c.Account), after), func(i cloud.Instance) bool {
-		return i.Profile != nil && i.Want != cloud.PowerTerminated
-	})
-}
+// hasProfile reports whether an instance has a profile. Termination ends that.
+func hasProfile(i cloud.Instance) bool { return i.Profile != nil && i.Want != cloud.PowerTerminated }
 
 func noAssociation(id *string) error {
 	if val(id) == "" {

@@ -53,7 +53,7 @@ func checkAlias(alias string) error {
 	if err := checkLength("accountAlias", alias, leastAlias, maxAlias); err != nil {
 		return err
 	}
-	other := strings.ContainsFunc(alias, func(r rune) bool { return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-') })
+	other := strings.ContainsFunc(alias, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' })
 	if other || alias[0] == '-' || strings.HasSuffix(alias, "-") || strings.Contains(alias, "--") {
 		return constraint("accountAlias", alias, "%s", mustMatch(aliasPattern))
 	}

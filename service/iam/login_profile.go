@@ -148,7 +148,7 @@ func (s *Service) ChangePassword(ctx context.Context, in *api.ChangePasswordRequ
 	resource := s.aboutRoot(ctx)
 	if own {
 		resource = about(s, u)
-		resource.Policy = s.changeGrant(c.Account, resource.ARN)
+		resource.Policy = s.changeGrant(u)
 	}
 	if _, err := s.allow(ctx, "ChangePassword", nil, resource); err != nil {
 		return nil, err
@@ -184,13 +184,13 @@ func (s *Service) ChangePassword(ctx context.Context, in *api.ChangePasswordRequ
 
 // changeGrant is what the account's password policy grants a user:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_passwords_enable-user-change.html
-func (s *Service) changeGrant(account, user string) policy.Attached {
-	a, _ := accountTable.Get(s.db().View(), account)
+func (s *Service) changeGrant(u cloud.User) policy.Attached {
+	a, _ := accountTable.Get(s.db().View(), u.Account)
 	if a.Passwords == nil || !a.Passwords.UsersMayChange {
 		return policy.Attached{}
 	}
 	return policy.Attached{
 		Kind: policy.ResourcePolicy, Name: "password policy of the account",
-		Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + user + `"},"Action":"iam:ChangePassword","Resource":"*"}}`,
+		Document: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":{"AWS":"` + u.ID + `"},"Action":"iam:ChangePassword","Resource":"*"}}`,
 	}
 }

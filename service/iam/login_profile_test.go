@@ -14,7 +14,6 @@ func (r *rig) grant(user, document string) {
 	must(r.PutUserPolicy(r.ctx, &api.PutUserPolicyRequest{UserName: &user, PolicyName: new("inline"), PolicyDocument: &document}))(r)
 }
 
-
 // password sets a user's password, and returns the code of the error.
 func (r *rig) password(user, password string) string {
 	return code(second(r.UpdateLoginProfile(r.ctx, &api.UpdateLoginProfileRequest{UserName: &user, Password: &password})))

@@ -29,11 +29,10 @@ func (s *Service) AddRoleToInstanceProfile(ctx context.Context, in *api.AddRoleT
 	if found {
 		passed = about(s, role)
 	}
-	err = s.Authz.Authorize(ctx, policy.Request{
-		Caller: c, Action: "iam:PassRole", Resources: []policy.Resource{passed},
-		Keys: keys{}.with("iam:PassedToService", "ec2.amazonaws.com"),
-	})
-	if err != nil {
+	// A key of the resource, not of the request: it is IAM that asks, and IAM's
+	// words that say no.
+	passed.Keys = keys{}.with("iam:PassedToService", "ec2.amazonaws.com")
+	if err := s.Authz.Authorize(ctx, policy.Request{Caller: c, Action: "iam:PassRole", Resources: []policy.Resource{passed}}); err != nil {
 		return nil, err
 	}
 	return done[api.AddRoleToInstanceProfileOutput](change(ctx, s, profiles, p, func(tx *store.Tx, p *cloud.InstanceProfile) error {

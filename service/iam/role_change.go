@@ -8,13 +8,15 @@ import (
 	"github.com/vauban-cloud/vauban/store"
 )
 
-// UpdateRole changes a role's description and how long its sessions may last; what
-// is left out stays.
+// UpdateRole changes a role's description, which stays if it is left out, and how
+// long its sessions may last: one hour if that is left out, as documented:
+// https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateRole.html
 func (s *Service) UpdateRole(ctx context.Context, in *api.UpdateRoleRequest) (*api.UpdateRoleResponse, error) {
 	_, err := s.updateRole(ctx, "UpdateRole", in.RoleName, func(r *cloud.Role) {
 		if in.Description != nil {
 			r.Description = *in.Description
 		}
+		r.MaxSession = minSession
 		if in.MaxSessionDuration != nil {
 			r.MaxSession = int(*in.MaxSessionDuration)
 		}

@@ -166,8 +166,8 @@ func TestUpdateRole(t *testing.T) {
 		in   api.UpdateRoleRequest
 		code string
 	}{
+		{"both", api.UpdateRoleRequest{RoleName: new("role"), Description: new("one"), MaxSessionDuration: new(int32(3601))}, ""},
 		{"session", api.UpdateRoleRequest{RoleName: new("role"), MaxSessionDuration: new(int32(7200))}, ""},
-		{"description", api.UpdateRoleRequest{RoleName: new("role"), Description: new("one")}, ""},
 		{"short session", api.UpdateRoleRequest{RoleName: new("role"), MaxSessionDuration: new(int32(1))}, "ValidationError"},
 		{"bad description", api.UpdateRoleRequest{RoleName: new("role"), Description: new("\x7f")}, "ValidationError"},
 		{"unknown", api.UpdateRoleRequest{RoleName: new("none")}, "NoSuchEntity"},
@@ -180,6 +180,10 @@ func TestUpdateRole(t *testing.T) {
 	out := must(r.UpdateRoleDescription(r.ctx, &api.UpdateRoleDescriptionRequest{RoleName: new("role"), Description: new("")}))(t).Role
 	if out.Description != nil || *out.MaxSessionDuration != 7200 {
 		t.Errorf("role is %+v", out)
+	}
+	must(r.UpdateRole(r.ctx, &api.UpdateRoleRequest{RoleName: new("role"), Description: new("two")}))(t)
+	if role := must(r.GetRole(r.ctx, &api.GetRoleRequest{RoleName: new("role")}))(t).Role; *role.MaxSessionDuration != 3600 || *role.Description != "two" {
+		t.Errorf("without a duration the role is %+v", role)
 	}
 }
 

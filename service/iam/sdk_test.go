@@ -157,6 +157,12 @@ func TestSDKRoleForInstances(t *testing.T) {
 			t.Errorf("got %v, want %s", err, wanted)
 		}
 	}
+	// What XML cannot carry comes back in an error, too.
+	for _, text := range []string{"\x01", "\ufffe", "]]>&<\x00", "\u202e"} {
+		if err := second(c.UpdateRole(ctx, &sdk.UpdateRoleInput{RoleName: new("web"), Description: &text})); apiCode(err) != "ValidationError" {
+			t.Errorf("%q: got %v", text, err)
+		}
+	}
 	must(c.RemoveRoleFromInstanceProfile(ctx, &sdk.RemoveRoleFromInstanceProfileInput{InstanceProfileName: new("web"), RoleName: new("web")}))(t)
 	must(c.DeleteInstanceProfile(ctx, &sdk.DeleteInstanceProfileInput{InstanceProfileName: new("web")}))(t)
 	must(c.DetachRolePolicy(ctx, &sdk.DetachRolePolicyInput{RoleName: new("web"), PolicyArn: policy.Arn}))(t)

@@ -26,7 +26,6 @@ type simulation struct {
 	view     store.Reader
 	who      cloud.Caller    // asks
 	policies policy.Policies // apply, but for that of the resource
-	resource policy.Attached // applies to each resource
 	owner    string          // account, of the resources whose ARNs name none
 	keys     map[string][]string
 }
@@ -125,7 +124,7 @@ func (s *Service) tagsOf(r store.Reader, account, kind, name string) map[string]
 // simulate reads the rest of a request, and decides on a page of it: every action
 // with every resource.
 func (s *Service) simulate(c cloud.Caller, operation string, sim simulation, in simulationInput) (*api.SimulatePolicyResponse, error) {
-	if err := s.complete(c, &sim, in); err != nil {
+	if err := sim.complete(in); err != nil {
 		return nil, err
 	}
 	p, err := s.page(c, operation, "", in.items, in.marker)

@@ -3,6 +3,7 @@ package iam
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -43,10 +44,12 @@ func input(kind policy.Kind, name, text string) (policy.Source, error) {
 }
 
 // complete reads into the simulation what both operations have in common.
-func (s *Service) complete(c cloud.Caller, sim *simulation, in simulationInput) error {
-	asker := in.callerARN != nil || sim.who.Entity != "" && sim.who.Type == cloud.PrincipalUser
+func (sim *simulation) complete(in simulationInput) (err error) {
+	sim.keys = map[string][]string{}
+	asks := sim.who.Entity != "" && sim.who.Type == cloud.PrincipalUser
 	if in.callerARN != nil {
-		if err := s.setAsker(c, sim, *in.callerARN); err != nil {
+		asks = true
+		if err := setAsker(sim, *in.callerARN); err != nil {
 			return err
 		}
 	}
@@ -61,14 +64,9 @@ func (s *Service) complete(c cloud.Caller, sim *simulation, in simulationInput) 
 		sim.policies.Boundary = &boundary[0]
 	}
 	if in.resourcePolicy != nil {
-		if !asker {
-			return invalidInput("CallerArn is required with a ResourcePolicy, unless PolicySourceArn is a user.")
-		}
-		source, err := input(policy.ResourcePolicy, "ResourcePolicy", *in.resourcePolicy)
-		if err != nil {
+		if err := sim.setResourcePolicy(*in.resourcePolicy, asks); err != nil {
 			return err
 		}
-		sim.policies.Resource = &source
 	}
 	sim.owner = sim.who.Account
 	if in.resourceOwner != nil {
@@ -79,13 +77,25 @@ func (s *Service) complete(c cloud.Caller, sim *simulation, in simulationInput) 
 	if err := checkHandling(in.handling, in.resources); err != nil {
 		return err
 	}
-	sim.keys, err = contextOf(in.contextEntries)
+	return sim.readContext(in.contextEntries)
+}
+
+// setResourcePolicy gives every resource a policy.
+func (sim *simulation) setResourcePolicy(text string, asks bool) error {
+	switch {
+	case !asks:
+		return invalidInput("CallerArn is required with a ResourcePolicy, unless PolicySourceArn is a user.")
+	case sim.who.Type == cloud.PrincipalRole:
+		return invalidInput("Simulation of resource-based policies isn't supported for IAM roles.")
+	}
+	source, err := input(policy.ResourcePolicy, "ResourcePolicy", text)
+	sim.policies.Resource = &source
 	return err
 }
 
-// setAsker makes somebody else ask. Only the caller's own users and roles are
-// known by more than their ARN: nothing of another account may be found out.
-func (s *Service) setAsker(c cloud.Caller, sim *simulation, arn string) error {
+// setAsker makes somebody else ask, who needs not exist. Nothing is looked up but
+// what the caller was allowed to see: whose policies are simulated.
+func setAsker(sim *simulation, arn string) error {
 	if err := checkARN("callerArn", arn); err != nil {
 		return err
 	}
@@ -94,14 +104,23 @@ func (s *Service) setAsker(c cloud.Caller, sim *simulation, arn string) error {
 	if len(parts) == 6 && parts[2] == "iam" {
 		kind, name, _ = strings.Cut(parts[5], "/")
 	}
-	if name == "" || kind != users.word && kind != roles.word && kind != groups.word {
+	if name == "" {
 		return invalidInput("Invalid CallerArn %s: it must be the ARN of a user, a group or a role.", arn)
 	}
-	if who, ok := s.Judge.Find(sim.view, arn); ok && parts[4] == c.Account {
-		sim.who = who
+	if arn == sim.who.ARN {
 		return nil
 	}
 	sim.who = cloud.Caller{Account: parts[4], ARN: arn, Type: cloud.PrincipalUser}
+	switch kind {
+	case users.word:
+		sim.keys["aws:username"] = []string{name[strings.LastIndexByte(name, '/')+1:]}
+	case roles.word:
+		sim.who.Type = cloud.PrincipalRole
+	case groups.word:
+		sim.who.ARN = "" // no policy can name a group
+	default:
+		return invalidInput("Invalid CallerArn %s: it must be the ARN of a user, a group or a role.", arn)
+	}
 	return nil
 }
 
@@ -180,35 +199,36 @@ func pairsOf(actions, resources []string) ([]pair, error) {
 	return pairs, nil
 }
 
-// contextOf reads the condition keys that a request gives.
-func contextOf(entries []api.ContextEntry) (map[string][]string, error) {
-	keys := make(map[string][]string, len(entries))
+// readContext reads the condition keys that a request gives.
+func (sim *simulation) readContext(entries []api.ContextEntry) error {
+	given := map[string]bool{}
 	for _, e := range entries {
 		name := val(e.ContextKeyName)
 		if err := checkLength("contextEntries.member.contextKeyName", name, 5, 256); err != nil {
-			return nil, err
+			return err
 		}
 		kind, list := strings.CutSuffix(val(e.ContextKeyType), "List")
 		valid, ok := contextTypes[kind]
 		if !ok {
-			return nil, constraint("contextEntries.member.contextKeyType", val(e.ContextKeyType), "Member must satisfy enum value set: [string, stringList, numeric, numericList, boolean, booleanList, ip, ipList, binary, binaryList, date, dateList]")
+			return constraint("contextEntries.member.contextKeyType", val(e.ContextKeyType), "Member must satisfy enum value set: [string, stringList, numeric, numericList, boolean, booleanList, ip, ipList, binary, binaryList, date, dateList]")
 		}
 		if !list && len(e.ContextKeyValues) > 1 {
-			return nil, invalidInput("Context key %s of type %s can have one value only: use %sList.", name, kind, kind)
+			return invalidInput("Context key %s of type %s can have one value only: use %sList.", name, kind, kind)
 		}
 		for _, v := range e.ContextKeyValues {
 			if !valid(v) {
-				return nil, invalidInput("Value %s of context key %s is not of type %s.", v, name, kind)
+				return invalidInput("Value %s of context key %s is not of type %s.", v, name, kind)
 			}
 		}
-		for other := range keys {
-			if strings.EqualFold(other, name) {
-				return nil, invalidInput("Context key %s is given more than once.", name)
-			}
+		lower := strings.ToLower(name)
+		if given[lower] {
+			return invalidInput("Context key %s is given more than once.", name)
 		}
-		keys[name] = e.ContextKeyValues
+		given[lower] = true
+		maps.DeleteFunc(sim.keys, func(old string, _ []string) bool { return strings.EqualFold(old, name) })
+		sim.keys[name] = e.ContextKeyValues
 	}
-	return keys, nil
+	return nil
 }
 
 // contextTypes are the types of condition keys, and what can be a value of each.

@@ -84,6 +84,13 @@ func TestSimulateCustomPolicyDecides(t *testing.T) {
 			decision: "implicitDeny", details: map[string]string{"IAM Policy": "implicitDeny", "Resource Policy": "allowed"},
 		},
 		{
+			what: "a group, which nothing can name", in: request{
+				PolicyInputList: []string{allowing("ec2:*")}, ResourceArns: []string{object}, CallerArn: new("arn:aws:iam::" + alice + ":group/admins"),
+				ResourcePolicy: bucketPolicy("arn:aws:iam::" + alice + ":user/carol"),
+			},
+			decision: "implicitDeny", details: map[string]string{},
+		},
+		{
 			what: "every level of the organization", in: request{
 				PolicyInputList: []string{allowing("*")},
 				OrderedOrganizationPolicyInputList: []api.OrderedOrganizationPolicyType{
@@ -145,6 +152,7 @@ func TestSimulateRefuses(t *testing.T) {
 		"a principal in it":            {request{PolicyInputList: []string{`{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`}}, "InvalidInput"},
 		"a bad resource policy":        {request{ResourcePolicy: new(readObjects), CallerArn: new("arn:aws:iam::" + alice + ":user/carol")}, "InvalidInput"},
 		"a resource policy for nobody": {request{ResourcePolicy: new(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`)}, "InvalidInput"},
+		"a resource policy for a role": {request{ResourcePolicy: new(`{"Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`), CallerArn: new("arn:aws:iam::" + alice + ":role/deploy")}, "InvalidInput"},
 		"two boundaries":               {request{PermissionsBoundaryPolicyInputList: []string{readObjects, readObjects}}, "InvalidInput"},
 		"a session":                    {request{CallerArn: new("arn:aws:sts::" + alice + ":assumed-role/deploy/x")}, "InvalidInput"},
 		"a root":                       {request{CallerArn: new("arn:aws:iam::" + alice + ":root")}, "InvalidInput"},
@@ -286,17 +294,21 @@ func TestSimulationIsTheDecision(t *testing.T) {
 	}
 }
 
-// Nothing of another account can be found out by simulating its users.
-func TestSimulationKnowsNothingOfOthers(t *testing.T) {
+// Whoever may simulate does not find out by it what a user is like, of the same
+// account or of another, but for what the ARN says.
+func TestSimulationTellsNothingOfCallers(t *testing.T) {
 	r := newRig(t)
+	must(r.CreateUser(r.ctx, &api.CreateUserRequest{UserName: new("carol"), Tags: tags("team", "web")}))(t)
 	must(r.CreateUser(r.bob, &api.CreateUserRequest{UserName: new("dave"), Tags: tags("team", "web")}))(t)
-	out := must(r.SimulateCustomPolicy(r.ctx, &api.SimulateCustomPolicyRequest{
-		ActionNames: []string{"s3:GetObject"}, CallerArn: new(r.arn(bob, "user/dave")), ResourceArns: []string{"arn:aws:sqs:eu-paris-1:" + identitytest.Management + ":q"},
-		PolicyInputList: []string{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:PrincipalTag/team":"*","aws:username":"*","aws:PrincipalOrgPaths":"*","aws:ResourceOrgPaths":"*"}}}}`},
-	}))(t)
-	missing := out.EvaluationResults[0].MissingContextValues
-	if !slices.Equal(missing, []string{"aws:PrincipalOrgPaths", "aws:PrincipalTag/team", "aws:ResourceOrgPaths", "aws:username"}) {
-		t.Errorf("missing are %q", missing)
+	for _, caller := range []string{r.arn(alice, "user/carol"), r.arn(bob, "user/dave"), r.arn(bob, "user/nobody")} {
+		out := must(r.SimulateCustomPolicy(r.ctx, &api.SimulateCustomPolicyRequest{
+			ActionNames: []string{"s3:GetObject"}, CallerArn: &caller, ResourceArns: []string{"arn:aws:sqs:eu-paris-1:" + identitytest.Management + ":q"},
+			PolicyInputList: []string{`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringLike":{"aws:PrincipalTag/team":"*","aws:username":"*","aws:PrincipalOrgPaths":"*","aws:ResourceOrgPaths":"*"}}}}`},
+		}))(t)
+		missing := out.EvaluationResults[0].MissingContextValues
+		if !slices.Equal(missing, []string{"aws:PrincipalOrgPaths", "aws:PrincipalTag/team", "aws:ResourceOrgPaths"}) {
+			t.Errorf("%s: missing are %q", caller, missing)
+		}
 	}
 }
 

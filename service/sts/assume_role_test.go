@@ -42,7 +42,9 @@ func TestAssumeRole(t *testing.T) {
 // What the trust policy says decides, with the policies of the user where it names
 // the account, or where the role is another account's.
 func TestTrust(t *testing.T) {
-	role := "arn:aws:iam::" + alice + ":role/ci/deploy"
+	r := newRig(t)
+	role := r.addRole(alice, "/ci/", "deploy", trust("AWS", bob, nil, "sts:AssumeRole"))
+	r.addRole(bob, "/ci/", "deploy", trust("AWS", bob, nil, "sts:AssumeRole"))
 	for name, test := range map[string]struct {
 		owner, trust, user string
 		edit               func(*api.AssumeRoleRequest)
@@ -79,12 +81,9 @@ func TestTrust(t *testing.T) {
 		"source identity that may not be set": {alice, trust("AWS", carolARN, nil, "sts:AssumeRole"), "", from("carol"), false},
 		"second factor, none":                 {alice, trust("AWS", carolARN, map[string]any{"Bool": map[string]string{"aws:MultiFactorAuthPresent": "true"}}, "sts:AssumeRole"), "", nil, false},
 	} {
-		r := newRig(t)
-		if test.user != "" {
-			r.allowUser(test.user)
-		}
-		arn := r.addRole(test.owner, "/ci/", "deploy", test.trust)
-		_, err := r.AssumeRole(r.carol, request(arn, test.edit))
+		r.allowUser(test.user)
+		r.modifyRole(test.owner, "deploy", func(role *cloud.Role) { role.Trust = test.trust })
+		_, err := r.AssumeRole(r.carol, request("arn:aws:iam::"+test.owner+":role/ci/deploy", test.edit))
 		if (err == nil) != test.allowed {
 			t.Errorf("%s: %v", name, err)
 		}

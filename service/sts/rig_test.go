@@ -65,11 +65,17 @@ func (r *rig) addUser(account, name, document string) cloud.User {
 	return u
 }
 
-// allowUser gives carol an inline policy.
+// allowUser gives carol an inline policy, and takes the one that there was; empty:
+// none.
 func (r *rig) allowUser(document string) {
 	r.Helper()
 	r.Update(func(tx *store.Tx) error {
-		return users.Modify(tx, r.user.ID, func(u *cloud.User) error { u.Inline = map[string]string{"p": document}; return nil })
+		return users.Modify(tx, r.user.ID, func(u *cloud.User) error {
+			if u.Inline = nil; document != "" {
+				u.Inline = map[string]string{"p": document}
+			}
+			return nil
+		})
 	})
 }
 
