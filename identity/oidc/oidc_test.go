@@ -292,8 +292,10 @@ func TestUnreachable(t *testing.T) {
 		"redirect to another": {keys(func(w http.ResponseWriter, q *http.Request) {
 			http.Redirect(w, q, "https://evil.example.org/keys", http.StatusFound)
 		}), communication, "redirects elsewhere"},
-		"redirect in the open": {keys(func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "http://idp.example.org/keys", http.StatusFound) }), communication, "redirects elsewhere"},
-		"redirects for ever":   {keys(func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/keys", http.StatusFound) }), communication, "too often"},
+		"redirect in the open": {keys(func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, "http://idp.example.org/keys", http.StatusFound)
+		}), communication, "redirects elsewhere"},
+		"redirects for ever": {keys(func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/keys", http.StatusFound) }), communication, "too often"},
 		"never answers": {func(r *rig, c *oidc.FetcherConfig) {
 			c.Timeout = 50 * time.Millisecond
 			keys(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })(r, c)
