@@ -121,13 +121,14 @@ func accountInfo(v store.Reader, a cloud.Account) AccountInfo {
 		out.State = strings.ToLower(string(a.State))
 	}
 	for i := range instances.Select(v, cloud.AccountLabel(a.ID)) {
-		switch i.State() {
-		case cloud.InstanceTerminated:
+		state := i.State()
+		if state == cloud.InstanceTerminated {
 			continue
-		case cloud.InstanceRunning:
-			out.Running++
 		}
 		out.Instances++
+		if state == cloud.InstanceRunning {
+			out.Running++
+		}
 	}
 	return out
 }

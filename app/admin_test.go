@@ -148,7 +148,7 @@ func TestOperators(t *testing.T) {
 	_, err = local.Operators(ctx)
 	says(t, "the removed operator", err, "no operator has this token")
 	list, err := admin.Operators(ctx)
-	if err != nil || len(list) != 1 || list[0].Name != "alice" || list[0].Seen.IsZero() {
+	if err != nil || len(list) != 1 || list[0].Name != "alice" || list[0].By != "local" || list[0].Seen.IsZero() {
 		t.Errorf("operators are %+v, %v", list, err)
 	}
 

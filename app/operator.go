@@ -65,6 +65,7 @@ func (n OperatorName) args() map[string]string { return map[string]string{"name"
 type OperatorInfo struct {
 	Name    string    `json:"name"`
 	Created time.Time `json:"created"`
+	By      string    `json:"by,omitempty"`  // the operator who added this one; empty: the cloud itself
 	Seen    time.Time `json:"seen,omitzero"` // last command, to the minute
 }
 
@@ -80,7 +81,7 @@ func (r *running) addOperator(ctx context.Context, in OperatorName) (OperatorTok
 		if _, ok := operators.Get(tx, in.Name); ok {
 			return fmt.Errorf("there is an operator %s: choose another name, or remove that one first", in.Name)
 		}
-		return operators.Create(tx, cloud.Operator{Name: in.Name, Token: hashOf(out.Token), Created: r.now().UTC()})
+		return operators.Create(tx, cloud.Operator{Name: in.Name, Token: hashOf(out.Token), Created: r.now().UTC(), By: operatorFrom(ctx)})
 	})
 }
 
@@ -88,7 +89,7 @@ func (r *running) addOperator(ctx context.Context, in OperatorName) (OperatorTok
 func (r *running) listOperators(context.Context, struct{}) ([]OperatorInfo, error) {
 	out := []OperatorInfo{}
 	for o := range operators.All(r.db.View()) {
-		out = append(out, OperatorInfo{o.Name, o.Created, o.Seen})
+		out = append(out, OperatorInfo{o.Name, o.Created, o.By, o.Seen})
 	}
 	return out, nil
 }

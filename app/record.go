@@ -33,7 +33,7 @@ func (r *running) record(ctx context.Context, token string, uid int, name string
 	if err := r.write(ctx, rec); err != nil {
 		return fmt.Errorf("record the command, which did not happen: %w", err)
 	}
-	err := act(ctx)
+	err := act(context.WithValue(ctx, operatorKey{}, operator))
 	rec.Outcome = "ok"
 	if err != nil {
 		rec.Outcome = "error: " + shortened(err.Error())
@@ -42,6 +42,14 @@ func (r *running) record(ctx context.Context, token string, uid int, name string
 		r.log.Error("record the outcome of a command", "command", name, "operator", operator, "outcome", rec.Outcome, "err", lost)
 	}
 	return err
+}
+
+type operatorKey struct{}
+
+// operatorFrom returns whose command is under way.
+func operatorFrom(ctx context.Context) string {
+	name, _ := ctx.Value(operatorKey{}).(string)
+	return name
 }
 
 // operatorOf returns the operator whose token it is. It compares with every

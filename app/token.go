@@ -27,7 +27,7 @@ func (c Config) writeOwnToken(t OperatorToken) error {
 }
 
 // TokenVariable is the variable of the environment that may hold an operator's token.
-const TokenVariable = "VAUBAN_OPERATOR_TOKEN"
+const TokenVariable = "VAUBAN_OPERATOR_TOKEN" //nolint:gosec // its name, not its value
 
 // FindToken returns the token that a command is to use: that of the environment,
 // else the one that the caller saved for this cloud, else the one in the data

@@ -74,8 +74,11 @@ policies let them assume it; with --root-key, a root access key is printed too, 
 // printKey prints a key as a shell would have it. It is not to be had again.
 func (e *env) printKey(cr app.Credentials) {
 	for _, v := range [][2]string{
-		{"AWS_ENDPOINT_URL", cr.Endpoint}, {"AWS_ACCESS_KEY_ID", cr.AccessKey}, {"AWS_SECRET_ACCESS_KEY", cr.Secret},
-		{"AWS_DEFAULT_REGION", cr.Region}, {"AWS_REGION", cr.Region},
+		{"AWS_ENDPOINT_URL", cr.Endpoint},
+		{"AWS_ACCESS_KEY_ID", cr.AccessKey},
+		{"AWS_SECRET_ACCESS_KEY", cr.Secret},
+		{"AWS_DEFAULT_REGION", cr.Region},
+		{"AWS_REGION", cr.Region},
 	} {
 		fmt.Fprintf(e.out, "export %s=%s\n", v[0], v[1])
 	}
@@ -187,7 +190,7 @@ themselves out. The keys that are there stay; delete them with the new one.`,
 				return err
 			}
 			if asJSON {
-				return json.NewEncoder(e.out).Encode(key)
+				return json.NewEncoder(e.out).Encode(key) //nolint:gosec // printing the secret is what was asked for
 			}
 			e.printKey(key)
 			return nil

@@ -72,13 +72,13 @@ func (e *env) operatorList() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return e.table(asJSON, list, "NAME\tADDED\tLAST COMMAND", func(print func(string, ...any)) {
+			return e.table(asJSON, list, "NAME\tADDED\tBY\tLAST COMMAND", func(print func(string, ...any)) {
 				for _, o := range list {
 					seen := "never"
 					if !o.Seen.IsZero() {
 						seen = o.Seen.Format(time.RFC3339)
 					}
-					print("%s\t%s\t%s", o.Name, o.Created.Format(time.RFC3339), seen)
+					print("%s\t%s\t%s\t%s", o.Name, o.Created.Format(time.RFC3339), or(o.By, "-"), seen)
 				}
 			})
 		},

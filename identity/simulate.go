@@ -41,7 +41,8 @@ func (j *Judge) PoliciesOf(r store.Reader, arn string) (c cloud.Caller, p policy
 // policies applied. Condition keys that say how a request came (such as
 // aws:SourceIp, aws:CurrentTime and aws:MultiFactorAuthPresent) are those of the
 // request's Keys only: nothing came. Those that say who asks and whose the
-// resource is are known, unless the request's Keys say otherwise.
+// resource is are known, unless the request's Keys say otherwise; but not where an
+// account stands in the organization, which is not everybody's to find out.
 func (j *Judge) Simulate(r store.Reader, p policy.Policies, q policy.Request, about policy.Resource) policy.Explanation {
 	query := j.query(r, q, about)
 	known := query.Keys
@@ -61,8 +62,9 @@ func (j *Judge) Simulate(r store.Reader, p policy.Policies, q policy.Request, ab
 // any time.
 func standing(name string) bool {
 	rest, ok := strings.CutPrefix(name, "aws:")
-	return ok && (rest == "username" || rest == "userid" || strings.HasPrefix(rest, "principal") && rest != "principalisawsservice" ||
-		slices.Contains([]string{"resourceaccount", "resourceorgid", "resourceorgpaths"}, rest))
+	return ok && (strings.HasPrefix(rest, "principaltag/") || slices.Contains([]string{
+		"username", "userid", "principalarn", "principaltype", "principalaccount", "principalorgid", "resourceaccount", "resourceorgid",
+	}, rest))
 }
 
 // inlineName is how a decision calls an inline policy; resource is whose it is:

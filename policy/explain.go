@@ -25,7 +25,7 @@ type Stage struct {
 	Level    int           `json:"level,omitempty"` // of service control policies, from 1, the root of the organization
 	Result   Result        `json:"result"`
 	Note     string        `json:"note,omitempty"` // what the stage means for the decision, where that is not plain
-	Policies []PolicyTrace `json:"policies,omitempty"`
+	Policies []SourceTrace `json:"policies,omitempty"`
 }
 
 // Result is what a stage says.
@@ -39,8 +39,8 @@ const (
 	Skipped Result = "does not apply"
 )
 
-// PolicyTrace is one policy in a stage.
-type PolicyTrace struct {
+// SourceTrace is one policy in a stage.
+type SourceTrace struct {
 	Name       string           `json:"name"`
 	Statements []StatementTrace `json:"statements,omitempty"`
 }
@@ -175,7 +175,7 @@ func (t *tracer) stage(kind Kind, sources []Source) Stage {
 	s := Stage{Kind: kind, Result: Silent}
 	for i := range sources {
 		src := &sources[i]
-		trace := PolicyTrace{Name: src.Name}
+		trace := SourceTrace{Name: src.Name}
 		if src.Doc != nil {
 			for j := range src.Doc.statements {
 				st := t.statement(src, j)
@@ -274,8 +274,9 @@ func (p *Principal) name() string {
 		return p.Provider
 	case Service:
 		return p.Service
+	default:
+		return p.ARN
 	}
-	return p.ARN
 }
 
 // missing lists the keys that the policies mention and the request does not

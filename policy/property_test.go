@@ -39,14 +39,14 @@ func (d drawn) some(n int, one func() any) any {
 }
 
 var (
-	actions   = []string{"s3:GetObject", "s3:PutObject", "ec2:RunInstances", "sts:AssumeRole"}
+	actions   = []string{"s3:GetObject", "s3:GetObjectVersion", "s3:PutObject", "ec2:RunInstances", "sts:AssumeRole"}
 	resources = []string{"*", "arn:aws:s3:::b/alice/x", "arn:aws:s3:::b/*", "arn:aws:s3:r:1:a:b:c", "arn:aws:iam::111122223333:role/target"}
 	texts     = []string{"a", "A", "ab", "alice", "", "*", "a*", "1", "2026"}
 	keyNames  = []string{"aws:k", "aws:username", "aws:Tags"}
 )
 
 func (d drawn) action() any {
-	return d.pick("*", "*", "*", "s3:*", "s3:Get*", "S3:getobject", "s3:?utObject", "s3:*Object", "ec2:RunInstances", "ec2:*Run*", "s3:PutObject", "sts:*")
+	return d.pick("*", "*", "*", "s3:*", "s3:Get*", "S3:getobject", "s3:?utObject", "s3:*Object", "s3:GetObject", "ec2:RunInstances", "ec2:*Run*", "s3:PutObject", "sts:*")
 }
 
 func (d drawn) resource() any {
@@ -186,7 +186,7 @@ func (d drawn) documents(kind policy.Kind, most int) (docs []string) {
 // values draws what a key has in the request.
 func (d drawn) values() []string {
 	pool := append([]string{
-		"10.1.2.3", "2001:db8::1", "añb", "::ffff:10.1.2.3", "true", "FALSE", "1.0", "-1", "-1.5", "1.5", "2026-01-01T00:00:00Z", "1767225600",
+		"10.1.2.3", "2001:db8::1", "añb", "::ffff:10.1.2.3", "true", "FALSE", "1.0", "-1", "-1.5", "1.5", "2026-01-01T00:00:00Z", "2025-12-31", "1767225600",
 		"arn:aws:s3:::b/alice/x", "arn:aws:s3:r:1:a:b:c", "****", "al*", "nonsense\xff",
 	}, texts...)
 	values := []string{}

@@ -149,6 +149,7 @@ func (r reference) named(p any) (self, entity, account bool) {
 		return slices.Contains(list(m["Service"]), any(who.Service)), false, false
 	case policy.WebIdentity, policy.SAML:
 		return slices.Contains(list(m["Federated"]), any(who.Provider)), false, false
+	default: // below
 	}
 	for _, name := range list(m["AWS"]) {
 		name := name.(string)

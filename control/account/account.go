@@ -81,21 +81,30 @@ func (r *Reconciler) next(view store.Reader, id string) func(*store.Tx) error {
 	case a.State != cloud.AccountActive:
 		for i := range instances.Select(view, cloud.AccountLabel(id)) {
 			if i.Want == cloud.PowerRunning {
-				return func(tx *store.Tx) error { return r.stop(tx, i, a.State) }
+				return func(tx *store.Tx) error { return r.stop(tx, a) }
 			}
 		}
 	}
 	return nil
 }
 
-// stop has a guest shut down, however its owner has protected it.
-func (r *Reconciler) stop(tx *store.Tx, i cloud.Instance, state cloud.AccountState) error {
+// stop has all guests of an account shut down, however their owner has protected
+// them.
+func (r *Reconciler) stop(tx *store.Tx, a cloud.Account) error {
 	why := cloud.Reason{Code: "Server.AccountSuspended", Message: "Server.AccountSuspended: The account is suspended", When: r.Now().UTC()}
-	if state == cloud.AccountClosed {
+	if a.State == cloud.AccountClosed {
 		why.Code, why.Message = "Server.AccountClosed", "Server.AccountClosed: The account is closed"
 	}
-	i.Want, i.Reason = cloud.PowerStopped, why
-	return instances.Put(tx, i)
+	for i := range instances.Select(tx, cloud.AccountLabel(a.ID)) {
+		if i.Want != cloud.PowerRunning {
+			continue
+		}
+		i.Want, i.Reason = cloud.PowerStopped, why
+		if err := instances.Put(tx, i); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // create makes the default network, and completes the request for the account.

@@ -38,6 +38,17 @@ func (k keys) withTags(tags []api.Tag) keys {
 	return k
 }
 
+// withTagKeys returns the keys and those of tags that a request takes away.
+func (k keys) withTagKeys(names []string) keys {
+	if k == nil {
+		k = keys{}
+	}
+	if len(names) > 0 {
+		k["aws:TagKeys"] = names
+	}
+	return k
+}
+
 const (
 	boundaryKey = "iam:PermissionsBoundary"
 	policyKey   = "iam:PolicyARN"

@@ -5,7 +5,6 @@ import (
 
 	api "github.com/vauban-cloud/vauban/awsapi/iam"
 	"github.com/vauban-cloud/vauban/cloud"
-	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/policy"
 	"github.com/vauban-cloud/vauban/store"
 )
@@ -78,13 +77,10 @@ func (s *Service) setBoundary(r store.Reader, g *cloud.Grants, account string, a
 // attachable refuses ARNs of policies that the account cannot use: those that are
 // not there, and those of other accounts.
 func (s *Service) attachable(r store.Reader, account, parameter, arn string) error {
-	if err := checkARN(parameter, arn); err != nil {
+	if err := checkPolicyARN(parameter, arn); err != nil {
 		return err
 	}
-	if _, ok := identity.Catalogue().Find(arn); ok {
-		return nil
-	}
-	if p, ok := identity.Policy(r, arn); !ok || p.Account != account {
+	if _, ok := managed(r, account, arn); !ok {
 		return noSuch("Policy %s does not exist or is not attachable.", arn)
 	}
 	return nil

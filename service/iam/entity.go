@@ -12,7 +12,7 @@ import (
 
 // entity is what has a name and a path in an account.
 type entity interface {
-	cloud.User | cloud.Group | cloud.Role | cloud.InstanceProfile
+	cloud.User | cloud.Group | cloud.Role | cloud.InstanceProfile | cloud.ServerCertificate
 	store.Document
 	ResourceMeta() cloud.Meta
 	Resource() string
@@ -27,10 +27,15 @@ type kind[T entity] struct {
 	exists    string // what there is one of already
 	table     store.Table[T]
 	space     func(account string) string // of names
+	meta      func(*T) *cloud.Meta
+	fold      bool   // the keys of tags are the same in any case
+	quota     string // of the account
+	most      int    // entities that an account can have
 
 	// Of those that carry permissions:
-	grants func(*T) *cloud.Grants
-	inline int // quota of the inline policies together, in characters
+	grants   func(*T) *cloud.Grants
+	inline   int    // quota of the inline policies together, in characters
+	attached string // quota of managed policies
 	// guard refuses changes of what is not the tenant's to change; nil: nothing is.
 	guard func(T) error
 }
@@ -38,21 +43,25 @@ type kind[T entity] struct {
 var (
 	users = &kind[cloud.User]{
 		word: "user", parameter: "userName", longest: maxName, space: cloud.UserNames,
+		meta: func(v *cloud.User) *cloud.Meta { return &v.Meta }, fold: true, quota: "UsersPerAccount", most: 5000,
 		noSuch: "The user with name %s cannot be found.", exists: "User with name %s already exists.",
-		grants: func(u *cloud.User) *cloud.Grants { return &u.Grants }, inline: 2048,
+		grants: func(u *cloud.User) *cloud.Grants { return &u.Grants }, inline: 2048, attached: "PoliciesPerUser",
 	}
 	groups = &kind[cloud.Group]{
 		word: "group", parameter: "groupName", longest: maxName, space: cloud.IAMGroupNames,
+		meta: func(v *cloud.Group) *cloud.Meta { return &v.Meta }, quota: "GroupsPerAccount", most: 300,
 		noSuch: "The group with name %s cannot be found.", exists: "Group with name %s already exists.",
-		grants: func(g *cloud.Group) *cloud.Grants { return &g.Grants }, inline: 5120,
+		grants: func(g *cloud.Group) *cloud.Grants { return &g.Grants }, inline: 5120, attached: "PoliciesPerGroup",
 	}
 	roles = &kind[cloud.Role]{
 		word: "role", parameter: "roleName", longest: maxUserName, space: cloud.RoleNames,
+		meta: func(v *cloud.Role) *cloud.Meta { return &v.Meta }, fold: true, quota: "RolesPerAccount", most: 1000,
 		noSuch: "The role with name %s cannot be found.", exists: "Role with name %s already exists.",
-		grants: func(r *cloud.Role) *cloud.Grants { return &r.Grants }, inline: 10240, guard: guardRole,
+		grants: func(r *cloud.Role) *cloud.Grants { return &r.Grants }, inline: 10240, attached: "PoliciesPerRole", guard: guardRole,
 	}
 	profiles = &kind[cloud.InstanceProfile]{
 		word: "instance-profile", parameter: "instanceProfileName", longest: maxName, space: cloud.InstanceProfileNames,
+		meta: func(v *cloud.InstanceProfile) *cloud.Meta { return &v.Meta }, quota: "InstanceProfilesPerAccount", most: 1000,
 		noSuch: "Instance Profile %s cannot be found.", exists: "Instance Profile %s already exists.",
 	}
 )
@@ -95,6 +104,45 @@ func (k *kind[T]) claim(tx *store.Tx, account, name, id string) error {
 	return err
 }
 
+// create writes a new entity and claims its name.
+func (k *kind[T]) create(tx *store.Tx, v T) error {
+	account := k.meta(&v).Account
+	if err := k.claim(tx, account, nameOf(v), v.Key()); err != nil {
+		return err
+	}
+	if k.table.Count(tx, cloud.AccountLabel(account)) >= k.most {
+		return quota(k.quota, k.most)
+	}
+	return k.table.Create(tx, v)
+}
+
+// rename gives the name to an entity in the place of its old one.
+func (k *kind[T]) rename(tx *store.Tx, account, old, name, id string) error {
+	if err := k.claim(tx, account, name, id); err != nil {
+		return err
+	}
+	if cloud.IAMName(old) != cloud.IAMName(name) {
+		tx.Release(k.space(account), cloud.IAMName(old))
+	}
+	return nil
+}
+
+// moved names to policy what an entity will be; nil leaves path or name as it is.
+func moved[T entity](s *Service, k *kind[T], v T, newPath, newName *string) policy.Resource {
+	m, resource := v.ResourceMeta(), strings.TrimPrefix(v.Resource(), k.word)
+	slash := strings.LastIndexByte(resource, '/') + 1
+	path, name := resource[:slash], resource[slash:]
+	if newPath != nil {
+		path = *newPath
+	}
+	if newName != nil {
+		name = *newName
+	}
+	to := k.aboutName(s, m.Account, path, name)
+	to.Tags = m.Tags
+	return to
+}
+
 // about names an entity to policy.
 func about[T entity](s *Service, v T) policy.Resource {
 	m := v.ResourceMeta()
@@ -117,6 +165,9 @@ type question struct {
 	keys   keys
 	// bounded: the permissions boundary of the entity is a condition key, too.
 	bounded bool
+	// newPath and newName are what the entity is to be called: the caller needs the
+	// permission for what is and for what will be.
+	newPath, newName *string
 }
 
 // find returns the caller and the entity that a request names, once the caller
@@ -124,14 +175,17 @@ type question struct {
 func find[T entity](ctx context.Context, s *Service, k *kind[T], name *string, q question) (cloud.Caller, T, error) {
 	account := cloud.CallerFrom(ctx).Account
 	v, ok := k.named(s.db().View(), account, val(name))
-	resource := k.aboutName(s, account, "/", val(name))
+	resources := []policy.Resource{k.aboutName(s, account, "/", val(name))}
 	if ok {
-		resource = about(s, v)
+		resources[0] = about(s, v)
+		if q.newPath != nil || q.newName != nil {
+			resources = append(resources, moved(s, k, v, q.newPath, q.newName))
+		}
 		if q.bounded && k.grants != nil {
 			q.keys = q.keys.with(boundaryKey, k.grants(&v).Boundary)
 		}
 	}
-	caller, err := s.allow(ctx, q.action, q.keys, resource)
+	caller, err := s.allow(ctx, q.action, q.keys, resources...)
 	if err == nil {
 		err = k.check(val(name))
 	}
@@ -150,11 +204,16 @@ func change[T entity](ctx context.Context, s *Service, k *kind[T], v T, fn func(
 	return k.gone(v, err)
 }
 
+// nameOf is the name of an entity as it was given.
+func nameOf[T entity](v T) string {
+	resource := v.Resource()
+	return resource[strings.LastIndexByte(resource, '/')+1:]
+}
+
 // gone says that there is no such entity if the store said so.
 func (k *kind[T]) gone(v T, err error) error {
 	if errors.Is(err, store.ErrNotFound) {
-		resource := v.Resource()
-		return k.missing(resource[strings.LastIndexByte(resource, '/')+1:])
+		return k.missing(nameOf(v))
 	}
 	return err
 }

@@ -25,16 +25,18 @@ type Service struct {
 
 // The tables that the operations work on.
 var (
-	accountTable store.Table[cloud.Account]
-	userTable    store.Table[cloud.User]
-	groupTable   store.Table[cloud.Group]
-	roleTable    store.Table[cloud.Role]
-	policyTable  store.Table[cloud.ManagedPolicy]
-	profileTable store.Table[cloud.InstanceProfile]
-	keyTable     store.Table[cloud.AccessKey]
-	lastUseTable store.Table[cloud.LastUse]
-	loginTable   store.Table[cloud.LoginProfile]
-	mfaTable     store.Table[cloud.MFADevice]
+	accountTable  store.Table[cloud.Account]
+	userTable     store.Table[cloud.User]
+	groupTable    store.Table[cloud.Group]
+	roleTable     store.Table[cloud.Role]
+	policyTable   store.Table[cloud.ManagedPolicy]
+	profileTable  store.Table[cloud.InstanceProfile]
+	keyTable      store.Table[cloud.AccessKey]
+	lastUseTable  store.Table[cloud.LastUse]
+	loginTable    store.Table[cloud.LoginProfile]
+	mfaTable      store.Table[cloud.MFADevice]
+	reportTable   store.Table[cloud.CredentialReport]
+	deletionTable store.Table[cloud.RoleDeletion]
 )
 
 func (s *Service) db() *store.Store { return s.Judge.DB }

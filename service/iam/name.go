@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -114,10 +115,8 @@ func checkKeyID(id string) error {
 
 // checkOneOf refuses a value that is none of an enumeration.
 func checkOneOf(parameter, value string, values ...string) error {
-	for _, v := range values {
-		if value == v {
-			return nil
-		}
+	if slices.Contains(values, value) {
+		return nil
 	}
 	return constraint(parameter, value, "Member must satisfy enum value set: [%s]", strings.Join(values, ", "))
 }

@@ -32,10 +32,7 @@ func (s *Service) CreateUser(ctx context.Context, in *api.CreateUserRequest) (*a
 		if err := s.setBoundary(tx, &u.Grants, account, in.PermissionsBoundary); err != nil {
 			return err
 		}
-		if err := users.claim(tx, account, name, u.ID); err != nil {
-			return err
-		}
-		return userTable.Create(tx, u)
+		return users.create(tx, u)
 	})
 	if err != nil {
 		return nil, err
@@ -104,15 +101,20 @@ func (s *Service) getRoot(ctx context.Context) (*api.GetUserResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	account, ok := accountTable.Get(s.db().View(), c.Account)
-	if !ok || c.Type != cloud.PrincipalRoot {
+	if c.Type != cloud.PrincipalRoot {
 		return nil, errNeedsUser()
 	}
-	out := &api.User{Arn: &c.ARN, CreateDate: &account.Created, Path: new("/"), UserId: &account.ID, UserName: new(account.Name)}
-	if use, ok := lastUseTable.Get(s.db().View(), c.Account); ok {
+	return &api.GetUserResponse{User: s.showRoot(c.Account)}, nil
+}
+
+// showRoot is the root of an account as the API shows it.
+func (s *Service) showRoot(id string) *api.User {
+	account, _ := accountTable.Get(s.db().View(), id)
+	out := &api.User{Arn: new(s.arn(id, "root")), CreateDate: &account.Created, Path: new("/"), UserId: &id}
+	if use, ok := lastUseTable.Get(s.db().View(), id); ok {
 		out.PasswordLastUsed = &use.When
 	}
-	return &api.GetUserResponse{User: out}, nil
+	return out
 }
 
 // ListUsers lists users by name.

@@ -43,7 +43,7 @@ func TestCreateAccount(t *testing.T) {
 	}
 	about := policy.Resource{ARN: "arn:aws:iam::" + a.ID + ":" + role.Resource(), Policy: policy.Attached{Document: role.Trust, Kind: policy.TrustPolicy, Required: true}}
 	for account, allowed := range map[string]bool{management: true, alice: false} {
-		err := r.Judge.Authorize(t.Context(), policy.Request{Caller: r.Root(account), Action: "sts:AssumeRole", Resources: []policy.Resource{about}})
+		err := r.Authorize(t.Context(), policy.Request{Caller: r.Root(account), Action: "sts:AssumeRole", Resources: []policy.Resource{about}})
 		if (err == nil) != allowed {
 			t.Errorf("account %s assumes the role: %v", account, err)
 		}
@@ -100,10 +100,14 @@ func TestCreateAccountRefuses(t *testing.T) {
 	for wanted, inputs := range map[string][]api.CreateAccountRequest{
 		"InvalidInputException INPUT_REQUIRED": {{Email: new("a@example.org")}, {AccountName: new("a")}, {AccountName: new("a"), Email: new("")}},
 		"InvalidInputException INVALID_PATTERN": {
-			{AccountName: new(strings.Repeat("x", 51)), Email: new("a@example.org")}, {AccountName: new("Café"), Email: new("a@example.org")},
-			{AccountName: new("a"), Email: new("a@b.c")}, {AccountName: new("a"), Email: new("a b@example.org")}, {AccountName: new("a"), Email: new("example.org")},
+			{AccountName: new(strings.Repeat("x", 51)), Email: new("a@example.org")},
+			{AccountName: new("Café"), Email: new("a@example.org")},
+			{AccountName: new("a"), Email: new("a@b.c")},
+			{AccountName: new("a"), Email: new("a b@example.org")},
+			{AccountName: new("a"), Email: new("example.org")},
 			{AccountName: new("a"), Email: new(strings.Repeat("a", 53) + "@example.org")},
-			{AccountName: new("a"), Email: new("a@example.org"), RoleName: new("a/b")}, {AccountName: new("a"), Email: new("a@example.org"), RoleName: new(strings.Repeat("r", 65))},
+			{AccountName: new("a"), Email: new("a@example.org"), RoleName: new("a/b")},
+			{AccountName: new("a"), Email: new("a@example.org"), RoleName: new(strings.Repeat("r", 65))},
 		},
 		"InvalidInputException INVALID_ENUM": {
 			{AccountName: new("a"), Email: new("a@example.org"), IamUserAccessToBilling: new("DENY")},

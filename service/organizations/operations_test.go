@@ -36,7 +36,7 @@ func (n *nobody) Authorize(_ context.Context, q policy.Request) error {
 func TestEveryOperationAsks(t *testing.T) {
 	r := newRig(t)
 	judge := &nobody{}
-	r.Service.Authz = judge
+	r.Authz = judge
 	asked, before := 0, r.DB.View().Revision()
 	for _, op := range api.API().Operations {
 		handle := op.Bind(r.Service)
@@ -65,7 +65,7 @@ func TestEveryOperationAsks(t *testing.T) {
 // policies say.
 func TestMembers(t *testing.T) {
 	r := newRig(t)
-	r.Service.Authz = everybody{}
+	r.Authz = everybody{}
 	open := map[string]string{
 		"DescribeOrganization":    "",
 		"CreateOrganization":      "AlreadyInOrganizationException",
@@ -102,7 +102,7 @@ func TestAsks(t *testing.T) {
 	o := must(r.DescribeOrganization(r.ctx, nil))(t).Organization
 	arn := "arn:aws:organizations::" + management + ":"
 	judge := &nobody{}
-	r.Service.Authz = judge
+	r.Authz = judge
 	for what, test := range map[string]struct {
 		call func() error
 		arns []string
@@ -126,14 +126,16 @@ func TestAsks(t *testing.T) {
 		},
 		"move": {
 			func() error { return r.move(alice, r.root, team) },
-			[]string{arn + "account/" + *o.Id + "/" + alice, arn + "root/" + *o.Id + "/" + r.root, arn + "ou/" + *o.Id + "/" + team}, nil,
+			[]string{arn + "account/" + *o.Id + "/" + alice, arn + "root/" + *o.Id + "/" + r.root, arn + "ou/" + *o.Id + "/" + team},
+			nil,
 		},
 		"what does not exist": {
 			func() error {
 				_, err := r.CloseAccount(r.ctx, &api.CloseAccountRequest{AccountId: new("999999999999")})
 				return err
 			},
-			[]string{arn + "account/" + *o.Id + "/999999999999"}, nil,
+			[]string{arn + "account/" + *o.Id + "/999999999999"},
+			nil,
 		},
 		"tags": {
 			func() error {

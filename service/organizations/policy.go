@@ -2,6 +2,7 @@ package organizations
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -67,9 +68,7 @@ func (s *Service) typeOf(id *string) keys {
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_CreatePolicy.html
 func (s *Service) CreatePolicy(ctx context.Context, in *api.CreatePolicyRequest) (*api.CreatePolicyResponse, error) {
 	k := tagKeys(in.Tags)
-	for name, values := range typeKeys(val(in.Type)) {
-		k[name] = values
-	}
+	maps.Copy(k, typeKeys(val(in.Type)))
 	if err := s.manage(ctx, "CreatePolicy", k); err != nil {
 		return nil, err
 	}

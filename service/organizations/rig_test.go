@@ -101,7 +101,7 @@ func (r *rig) move(id, from, to string) error {
 // may asks the judge whether the root of an account may do something.
 func (r *rig) may(account, action string) bool {
 	r.Helper()
-	err := r.Judge.Authorize(r.Context(), policy.Request{Caller: cloud.CallerFrom(r.AsRoot(account)), Action: action})
+	err := r.Authorize(r.Context(), policy.Request{Caller: cloud.CallerFrom(r.AsRoot(account)), Action: action})
 	var e *cloud.Error
 	if err != nil && !errors.As(err, &e) {
 		r.Fatal(err)

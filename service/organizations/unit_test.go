@@ -113,8 +113,11 @@ func TestTree(t *testing.T) {
 	both := []string{a, b}
 	slices.Sort(both)
 	for _, test := range []struct{ parent, kind, wanted string }{
-		{r.root, "ORGANIZATIONAL_UNIT", strings.Join(both, " ")}, {r.root, "ACCOUNT", bob + " " + management},
-		{a, "ORGANIZATIONAL_UNIT", inner}, {a, "ACCOUNT", ""}, {inner, "ACCOUNT", alice},
+		{r.root, "ORGANIZATIONAL_UNIT", strings.Join(both, " ")},
+		{r.root, "ACCOUNT", bob + " " + management},
+		{a, "ORGANIZATIONAL_UNIT", inner},
+		{a, "ACCOUNT", ""},
+		{inner, "ACCOUNT", alice},
 	} {
 		if got := children(test.parent, test.kind); got != test.wanted {
 			t.Errorf("%s below %s: %q, want %q", test.kind, test.parent, got, test.wanted)

@@ -59,6 +59,7 @@ func measures() []measure {
 		{"network", []string{"go"}, throughput},
 		{"store", nil, commits},
 		{"gateway", []string{"go"}, requests},
+		{"policy", nil, decisions},
 	}
 }
 
