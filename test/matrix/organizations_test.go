@@ -30,7 +30,8 @@ var organizationRows = table{
 		r.ends = "ConstraintViolationException"
 		return r
 	},
-	"organizations:ListRoots": func(*world) row { return managed(&api.ListRootsRequest{}) },
+	"organizations:ListAWSServiceAccessForOrganization": func(*world) row { return managed(&api.ListAWSServiceAccessForOrganizationRequest{}) },
+	"organizations:ListRoots":                           func(*world) row { return managed(&api.ListRootsRequest{}) },
 
 	"organizations:ListAccounts": func(*world) row { return managed(&api.ListAccountsRequest{}) },
 	"organizations:CreateAccount": func(*world) row {
