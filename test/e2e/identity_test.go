@@ -183,7 +183,37 @@ func (f *identityCloud) profiles(t *testing.T) {
 		}, nil).is(t, "a one-time password that was used", http.StatusForbidden, "AccessDenied")
 		is("pipeline", "", session+"pipeline/job-7")
 		refused("forger", "AccessDenied")
+		if n == 0 {
+			f.sessions(t, variables)
+		}
 	}
+}
+
+// sessions has boto3 take the roles of profiles.
+func (f *identityCloud) sessions(t *testing.T, variables []string) {
+	const script = "import boto3, sys; print(boto3.Session(profile_name=sys.argv[1]).client('sts').get_caller_identity()['Arn'])"
+	for _, python := range pythons(t) {
+		for profile, want := range map[string]string{"partner": "/partner/botocore-session-", "pipeline": "/pipeline/job-7"} {
+			out, err := f.c.As(e2e.Keys{}, variables...).Run(python, "-c", script, profile)
+			if err != nil || !strings.Contains(out, want) {
+				t.Errorf("%s as %s is %q: %v", python, profile, out, err)
+			}
+		}
+	}
+}
+
+// pythons are those of the machine that have boto3.
+func pythons(t *testing.T) (have []string) {
+	t.Helper()
+	for _, python := range installed(t, "python3") {
+		if exec.CommandContext(t.Context(), python, "-c", "import boto3").Run() == nil {
+			have = append(have, python)
+		}
+	}
+	if len(have) == 0 {
+		t.Error("no python3 has boto3: install python3-boto3")
+	}
+	return have
 }
 
 // config writes a configuration file of the aws CLI, and returns the variables that
@@ -214,10 +244,7 @@ func (f *identityCloud) config(t *testing.T, k e2e.Keys, profiles map[string]str
 func (f *identityCloud) boto3(t *testing.T) {
 	erin := f.c.As(f.user("erin", allow("sts:*")))
 	arn := f.role("tagged", `{"AWS":"`+f.account+`"}`, "sts:*", "", allow("ec2:*"))
-	for _, python := range installed(t, "python3") {
-		if exec.CommandContext(t.Context(), python, "-c", "import boto3").Run() != nil {
-			continue // said by TestBoto3
-		}
+	for _, python := range pythons(t) {
 		if out, err := erin.Run(python, "testdata/boto3_identity.py", "http://"+f.c.Addr, arn); err != nil {
 			t.Errorf("%s: %v\n%s", python, err, out)
 		}
