@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -290,9 +291,11 @@ func (g *Guest) Stream(ctx context.Context, command string) (out io.Reader, wait
 
 // ssh is a command in the guest, with more flags of ssh.
 func (g *Guest) ssh(ctx context.Context, command string, flags ...string) *exec.Cmd {
-	args := append([]string{"-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5"}, flags...)
-	return exec.CommandContext(ctx, "ssh", append(args, "admin@"+g.Public, command)...)
+	args := []string{
+		"-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
+	}
+	return exec.CommandContext(ctx, "ssh", slices.Concat(args, flags, []string{"admin@" + g.Public, command})...)
 }
 
 // Terminate ends the instance and waits until it has.
