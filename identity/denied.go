@@ -46,7 +46,8 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 }
 
 // asker is the service that puts the question. It is the action's, but that a
-// role is passed to a service by a request to that service.
+// role is passed to a service by a request to that service, which says so in the
+// keys of the request. (IAM, which asks on behalf of another, says it of the role.)
 func asker(r policy.Request) string {
 	if to := r.Keys["iam:PassedToService"]; r.Action == "iam:PassRole" && len(to) == 1 {
 		service, _, _ := strings.Cut(to[0], ".")

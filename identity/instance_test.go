@@ -147,7 +147,9 @@ func TestPassRoleIsRefusedInTheServicesWords(t *testing.T) {
 	r := newRig(t)
 	for service, code := range map[string]string{identity.EC2: "UnauthorizedOperation", "kms.amazonaws.com": "AccessDeniedException", "": "AccessDenied"} {
 		q := policy.Request{Caller: r.carol(), Action: "iam:PassRole", Resources: []policy.Resource{{ARN: "arn:aws:iam::000000000001:role/ci/deploy"}}}
-		if service != "" {
+		if service == "" { // as IAM asks
+			q.Resources[0].Keys = map[string][]string{"iam:PassedToService": {identity.EC2}}
+		} else {
 			q.Keys = map[string][]string{"iam:PassedToService": {service}}
 		}
 		err := r.Authorize(context.Background(), q)
