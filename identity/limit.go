@@ -25,8 +25,8 @@ func Limit(c cloud.Caller, action string) error {
 			Code: "AccessDenied", Status: http.StatusForbidden,
 			Message: "Cannot call " + name + " with session credentials: sign with an access key that lasts",
 		}
-	case c.Type == cloud.PrincipalRole, name == "GetCallerIdentity" && service == "sts":
-		return nil
+	case c.Type == cloud.PrincipalRole, action == "sts:GetCallerIdentity", action == "iam:PassRole":
+		return nil // to pass a role is a permission for calls of other services, not a call
 	case c.Type == cloud.PrincipalFederated && (service == "iam" || service == "sts"):
 		return limited(c, action, "credentials of GetFederationToken can call neither IAM nor STS, but GetCallerIdentity")
 	case c.Type == cloud.PrincipalFederated:

@@ -1,6 +1,7 @@
 package oidc_test
 
 import (
+	"context"
 	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/base64"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -288,10 +290,12 @@ func TestUnreachable(t *testing.T) {
 		"no JSON":  {keys(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `<html>`) }), communication, "key set"},
 		"an error": {keys(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }), communication, "500"},
 		"redirect to another": {keys(func(w http.ResponseWriter, q *http.Request) {
-			http.Redirect(w, q, "https://evil.example.org/keys", 302)
+			http.Redirect(w, q, "https://evil.example.org/keys", http.StatusFound)
 		}), communication, "redirects elsewhere"},
-		"redirect in the open": {keys(func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "http://idp.example.org/keys", 302) }), communication, "redirects elsewhere"},
-		"redirects for ever":   {keys(func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/keys", 302) }), communication, "too often"},
+		"redirect in the open": {keys(func(w http.ResponseWriter, q *http.Request) {
+			http.Redirect(w, q, "http://idp.example.org/keys", http.StatusFound)
+		}), communication, "redirects elsewhere"},
+		"redirects for ever": {keys(func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, "/keys", http.StatusFound) }), communication, "too often"},
 		"never answers": {func(r *rig, c *oidc.FetcherConfig) {
 			c.Timeout = 50 * time.Millisecond
 			keys(func(_ http.ResponseWriter, q *http.Request) { <-q.Context().Done() })(r, c)
@@ -327,6 +331,32 @@ func TestUnreachable(t *testing.T) {
 				t.Error("asked again at once")
 			}
 		})
+	}
+}
+
+// However many tokens come at once, a provider is asked once; and a caller that
+// goes away does not spoil the answer for the others.
+func TestAskedOnce(t *testing.T) {
+	r := newRig(t, nil)
+	token := r.Token(r.Claims(client, nil))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	find := func(string) (cloud.OIDCProvider, bool) { return r.known, true }
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() {
+			ctx := t.Context()
+			if i%2 == 0 {
+				ctx = gone
+			}
+			if _, err := r.Verify(ctx, token, find); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if r.Asked() != 1 {
+		t.Errorf("asked %d times", r.Asked())
 	}
 }
 

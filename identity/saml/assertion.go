@@ -9,7 +9,7 @@ import (
 	"github.com/vauban-cloud/vauban/identity"
 )
 
-const bearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+const bearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer" //nolint:gosec // a name of a method, no credential
 
 // document is an assertion, as far as it is read.
 type document struct {

@@ -265,6 +265,35 @@ func TestWrapping(t *testing.T) {
 	}
 }
 
+// A provider that changes its key has two certificates for a while, and may leave
+// out which it signed with.
+func TestSeveralCertificates(t *testing.T) {
+	r := newRig(t)
+	other := samltest.New(t, r.Provider.Now)
+	descriptor := func(metadata string) string {
+		from := strings.Index(metadata, "<md:KeyDescriptor")
+		return metadata[from : strings.Index(metadata, "</md:KeyDescriptor>")+len("</md:KeyDescriptor>")]
+	}
+	r.known.Metadata = strings.Replace(r.Metadata(), "<md:KeyDescriptor", descriptor(other.Metadata())+"<md:KeyDescriptor", 1)
+	for _, p := range []*samltest.Provider{r.Provider, other} {
+		doc := p.Document(p.Good(roles))
+		if _, err := r.Verify(samltest.Encode(doc), r.known); err != nil {
+			t.Error(err)
+		}
+		info := doc.FindElement("//Signature/KeyInfo")
+		info.Parent().RemoveChild(info)
+		if _, err := r.Verify(samltest.Encode(doc), r.known); err != nil {
+			t.Errorf("without KeyInfo: %v", err)
+		}
+	}
+	stranger := samltest.New(t, r.Provider.Now)
+	doc := stranger.Document(stranger.Good(roles))
+	info := doc.FindElement("//Signature/KeyInfo")
+	info.Parent().RemoveChild(info)
+	_, err := r.Verify(samltest.Encode(doc), r.known)
+	want(t, "a stranger without KeyInfo", err, "InvalidIdentityToken", "signature invalid")
+}
+
 // Metadata ends as it says.
 func TestMetadataEnds(t *testing.T) {
 	r := newRig(t)

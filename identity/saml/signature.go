@@ -3,6 +3,7 @@ package saml
 import (
 	"bytes"
 	"crypto/x509"
+	"slices"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -21,7 +22,11 @@ const (
 
 const success = "urn:oasis:names:tc:SAML:2.0:status:Success"
 
-const maxDepth = 32 // of elements in elements
+// The bounds of a response's shape.
+const (
+	maxDepth      = 32 // of elements in elements
+	maxAttributes = 32 // XML attributes of an element
+)
 
 // open verifies a response and returns its status, which need not be signed, and
 // the bytes of the signed assertion.
@@ -78,8 +83,8 @@ func shape(root *etree.Element) (assertion *etree.Element, err error) {
 	walk = func(e *etree.Element, depth int) error {
 		parent := e.Parent()
 		switch {
-		case depth > maxDepth:
-			return invalid("The SAML response has too many elements within one another")
+		case depth > maxDepth, len(e.Attr) > maxAttributes:
+			return invalid("The SAML response has too many elements within one another, or XML attributes of one")
 		case e.Tag == "Assertion" && e != assertion, e.Tag == "Response" && e != root:
 			return invalid("The SAML response has more than one " + e.Tag)
 		case (e.Tag == "SignatureMethod" || e.Tag == "DigestMethod") && strings.HasSuffix(e.SelectAttrValue("Algorithm", ""), "sha1"):
@@ -160,8 +165,8 @@ func (v *Verifier) validate(e *etree.Element, m identity.SAMLMetadata) (*etree.E
 	if err != nil {
 		return nil, invalid("Response signature invalid")
 	}
-	for _, c := range m.Certificates {
-		check := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: []*x509.Certificate{c}})
+	for _, roots := range candidates(e, m.Certificates) {
+		check := dsig.NewDefaultValidationContext(&dsig.MemoryX509CertificateStore{Roots: roots})
 		check.Clock = dsig.NewFakeClockAt(v.Now())
 		verified, err := check.Validate(detached)
 		if err == nil && verified.Tag == e.Tag && verified.SelectAttrValue("ID", "") == e.SelectAttrValue("ID", "") {
@@ -169,6 +174,15 @@ func (v *Verifier) validate(e *etree.Element, m identity.SAMLMetadata) (*etree.E
 		}
 	}
 	return nil, invalid("Response signature invalid")
+}
+
+// candidates are the certificates to try, in turns: all at once where the signature
+// says which it is, so that strangers cannot make the work many times as much.
+func candidates(e *etree.Element, all []*x509.Certificate) [][]*x509.Certificate {
+	if e.FindElement("./Signature/KeyInfo") != nil {
+		return [][]*x509.Certificate{all}
+	}
+	return slices.Collect(slices.Chunk(all, 1))
 }
 
 // text writes an element as a document of its own.

@@ -23,7 +23,7 @@ func (n *nobody) Authorize(_ context.Context, q policy.Request) error {
 func TestEveryOperationAsks(t *testing.T) {
 	r := newRig(t)
 	judge := &nobody{}
-	r.Service.Authz = judge
+	r.Authz = judge
 	inputs := map[string]any{
 		"AssumeRole":                 request("arn:aws:iam::"+alice+":role/missing", nil),
 		"GetFederationToken":         &api.GetFederationTokenRequest{Name: new("bob")},

@@ -17,8 +17,8 @@ var (
 	serialPattern   = regexp.MustCompile(`^[\w+=/:,.@-]*$`)
 	codePattern     = regexp.MustCompile(`^[\d]*$`)
 	keyIDPattern    = regexp.MustCompile(`^[\w]*$`)
-	arnPattern      = regexp.MustCompile("^[\\x{9}\\x{A}\\x{D}\\x{20}-\\x{7E}\\x{85}\\x{A0}-\\x{D7FF}\\x{E000}-\\x{FFFD}\\x{10000}-\\x{10FFFF}]*$")
-	documentPattern = regexp.MustCompile("^[\\x{9}\\x{A}\\x{D}\\x{20}-\\x{FF}]*$")
+	arnPattern      = regexp.MustCompile(`^[\x{9}\x{A}\x{D}\x{20}-\x{7E}\x{85}\x{A0}-\x{D7FF}\x{E000}-\x{FFFD}\x{10000}-\x{10FFFF}]*$`)
+	documentPattern = regexp.MustCompile(`^[\x{9}\x{A}\x{D}\x{20}-\x{FF}]*$`)
 	tagPattern      = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 )
 

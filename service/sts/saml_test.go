@@ -157,7 +157,7 @@ func TestSAMLRefused(t *testing.T) {
 		want(t, name, err, test.code, test.words)
 	}
 	judge := &nobody{}
-	r.Service.Authz = judge
+	r.Authz = judge
 	_, err := r.assume(nil, nil)
 	want(t, "nobody", err, "AccessDenied", "no")
 	if len(judge.asked) != 1 || judge.asked[0].Action != "sts:AssumeRoleWithSAML" || judge.asked[0].Caller.Account != "" {

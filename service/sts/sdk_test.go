@@ -104,7 +104,7 @@ func TestSDK(t *testing.T) {
 		t.Errorf("key of account %s", *info.Account)
 	}
 	out := must(c.AssumeRole(t.Context(), &sdk.AssumeRoleInput{RoleArn: &arn, RoleSessionName: new("x7"), PolicyArns: []types.PolicyDescriptorType{{Arn: new("arn:aws:iam::aws:policy/AdministratorAccess")}}}))(t)
-	if *out.PackedPolicySize < 1 || *out.SessionTokenSize < 100 {
+	if *out.SessionTokenUtilization < 1 || *out.SessionTokenSize < 100 {
 		t.Errorf("%+v", out)
 	}
 	_, err = c.AssumeRole(t.Context(), &sdk.AssumeRoleInput{RoleArn: &arn, RoleSessionName: new("a b")})

@@ -50,9 +50,8 @@ func (s *Service) restrict(session *cloud.Session, r restrictions) (*int32, erro
 			"The session policy and the ARNs of managed session policies have %d characters together, %d are allowed: please use smaller policies", n, maxSessionPolicy)}
 	}
 	if r.document != nil {
-		var syntax *policy.SyntaxError
 		_, err := policy.Parse(*r.document, policy.SessionPolicy)
-		if errors.As(err, &syntax) {
+		if syntax, ok := errors.AsType[*policy.SyntaxError](err); ok {
 			return nil, cloud.Errorf("MalformedPolicyDocument", "The session policy is not valid: %v", syntax)
 		} else if err != nil {
 			return nil, err

@@ -158,6 +158,8 @@ func TestLimits(t *testing.T) {
 		"iam:ListUsers":                  {false, true, false, true},
 		"iam:CreateUser":                 {false, true, false, true},
 		"ec2:RunInstances":               {true, true, true, true},
+		"iam:PassRole":                   {true, true, true, true},
+		"sts:GetCallerIdentity":          {true, true, true, true},
 		"sts:GetAccessKeyInfo":           {false, false, false, true},
 		"sts:DecodeAuthorizationMessage": {false, false, false, true},
 		"sts:AssumeRole":                 {true, true, false, true},

@@ -186,14 +186,14 @@ func TestChainFromWebIdentity(t *testing.T) {
 func TestWebIdentityAsks(t *testing.T) {
 	r := newWebRig(t)
 	judge := &nobody{}
-	r.Service.Authz = judge
+	r.Authz = judge
 	_, err := r.assume(nil, nil)
 	want(t, "nobody", err, "AccessDenied", "no")
 	if len(judge.asked) != 1 || judge.asked[0].Action != "sts:AssumeRoleWithWebIdentity" || judge.asked[0].Caller.Account != "" || judge.asked[0].Resources[0].ARN != r.role {
 		t.Errorf("asked %+v", judge.asked)
 	}
 	// A caller that signed as well gets nothing from that.
-	r.Service.Authz = r.Cloud.Judge
+	r.Authz = r.Cloud.Judge
 	r.retrust(trust("AWS", alice, nil, "sts:*"))
 	in := &api.AssumeRoleWithWebIdentityRequest{RoleArn: &r.role, RoleSessionName: new("job-1"), WebIdentityToken: new(r.Token(r.Claims("client-1", nil)))}
 	for _, ctx := range []context.Context{r.AsRoot(alice), r.carol} {
