@@ -316,7 +316,7 @@ type answerWriter struct {
 	begin   time.Time // of the answer
 	written int64
 	moved   int64 // of written, when the deadline was last moved
-	broken  bool // something was written before an error came up
+	broken  bool  // something was written before an error came up
 }
 
 // Unwrap lets http.ResponseController find the server's own writer.

@@ -44,7 +44,7 @@ func (s *Stream) Read(p []byte) (int, error) {
 		setReadDeadline(s.q.w, s.begin.Add(s.q.cfg.BodyTimeout+time.Duration(s.read/minRate)*time.Second))
 	}
 	switch {
-	case err == nil || err == io.EOF:
+	case err == nil || errors.Is(err, io.EOF):
 		return n, err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return n, s.q.abandon(tooSlow)

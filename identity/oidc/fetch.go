@@ -137,7 +137,11 @@ func (f *Fetcher) get(ctx context.Context, p cloud.OIDCProvider, address string,
 		return nil, fmt.Errorf("GET %s: %s", address, res.Status)
 	}
 	text, err := io.ReadAll(io.LimitReader(res.Body, most+1))
-	if err == nil && int64(len(text)) > most {
+	switch {
+	case err != nil:
+	case ctx.Err() != nil: // a server that hears of it may end what it has not finished as if it had
+		err = ctx.Err()
+	case int64(len(text)) > most:
 		err = fmt.Errorf("GET %s: the answer has more than %d bytes", address, most)
 	}
 	return text, err

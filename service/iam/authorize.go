@@ -67,6 +67,18 @@ func (s *Service) allow(ctx context.Context, action string, k keys, resources ..
 	return caller, s.Authz.Authorize(ctx, policy.Request{Caller: caller, Action: "iam:" + action, Resources: resources, Keys: k})
 }
 
+// allowNew is allow for an operation that makes something. Tags that it gives want
+// the permission to give them, too, e.g. tagAction "TagUser":
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_permissions
+func (s *Service) allowNew(ctx context.Context, action, tagAction string, k keys, tags []api.Tag, about policy.Resource) (cloud.Caller, error) {
+	k = k.withTags(tags)
+	caller, err := s.allow(ctx, action, k, about)
+	if err != nil || len(tags) == 0 {
+		return caller, err
+	}
+	return s.allow(ctx, tagAction, k, about)
+}
+
 // allowList is allow for lists: they are about all that lies below a path, e.g.
 // kind "user".
 func (s *Service) allowList(ctx context.Context, action, kind string, pathPrefix *string) (cloud.Caller, error) {

@@ -41,7 +41,7 @@ func (s *Service) CreateVirtualMFADevice(ctx context.Context, in *api.CreateVirt
 	if err != nil {
 		serial = "" // all devices
 	}
-	if _, err := s.allow(ctx, "CreateVirtualMFADevice", keys{}.withTags(in.Tags), devices.aboutName(s, account, serial)); err != nil {
+	if _, err := s.allowNew(ctx, "CreateVirtualMFADevice", "TagMFADevice", nil, in.Tags, devices.aboutName(s, account, serial)); err != nil {
 		return nil, err
 	}
 	if err != nil {

@@ -38,7 +38,7 @@ func (s *Service) CreateOpenIDConnectProvider(ctx context.Context, in *api.Creat
 	if badURL != nil {
 		arn = ""
 	}
-	if _, err := s.allow(ctx, "CreateOpenIDConnectProvider", keys{}.withTags(in.Tags), oidcProviders.aboutName(s, account, arn)); err != nil {
+	if _, err := s.allowNew(ctx, "CreateOpenIDConnectProvider", "TagOpenIDConnectProvider", nil, in.Tags, oidcProviders.aboutName(s, account, arn)); err != nil {
 		return nil, err
 	}
 	if badURL != nil {

@@ -37,7 +37,7 @@ func (s *Service) CreatePolicy(ctx context.Context, in *api.CreatePolicyRequest)
 	if nameErr != nil || pathErr != nil {
 		resource = "policy/*"
 	}
-	if _, err := s.allow(ctx, "CreatePolicy", keys{}.withTags(in.Tags), policy.Resource{ARN: s.arn(account, resource)}); err != nil {
+	if _, err := s.allowNew(ctx, "CreatePolicy", "TagPolicy", nil, in.Tags, policy.Resource{ARN: s.arn(account, resource)}); err != nil {
 		return nil, err
 	}
 	if nameErr != nil {

@@ -13,7 +13,7 @@ import (
 func (s *Service) CreateInstanceProfile(ctx context.Context, in *api.CreateInstanceProfileRequest) (*api.CreateInstanceProfileResponse, error) {
 	account, name := cloud.CallerFrom(ctx).Account, val(in.InstanceProfileName)
 	path, pathErr := pathOf(in.Path)
-	if _, err := s.allow(ctx, "CreateInstanceProfile", keys{}.withTags(in.Tags), profiles.aboutName(s, account, path, name)); err != nil {
+	if _, err := s.allowNew(ctx, "CreateInstanceProfile", "TagInstanceProfile", nil, in.Tags, profiles.aboutName(s, account, path, name)); err != nil {
 		return nil, err
 	}
 	if err := profiles.check(name); err != nil {

@@ -25,10 +25,10 @@ const descriptionPattern = `[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`
 // CreateRole makes a role without permissions, which those may assume whom its
 // trust document names.
 func (s *Service) CreateRole(ctx context.Context, in *api.CreateRoleRequest) (*api.CreateRoleResponse, error) {
-	k := keys{}.withTags(in.Tags).with(boundaryKey, val(in.PermissionsBoundary))
+	k := keys{}.with(boundaryKey, val(in.PermissionsBoundary))
 	account, name := cloud.CallerFrom(ctx).Account, val(in.RoleName)
 	path, pathErr := pathOf(in.Path)
-	if _, err := s.allow(ctx, "CreateRole", k, roles.aboutName(s, account, path, name)); err != nil {
+	if _, err := s.allowNew(ctx, "CreateRole", "TagRole", k, in.Tags, roles.aboutName(s, account, path, name)); err != nil {
 		return nil, err
 	}
 	if err := roles.check(name); err != nil {
@@ -113,7 +113,7 @@ func (s *Service) showRole(view store.Reader, r cloud.Role, whole bool) api.Role
 
 // GetRole shows a role.
 func (s *Service) GetRole(ctx context.Context, in *api.GetRoleRequest) (*api.GetRoleResponse, error) {
-	_, role, err := find(ctx, s, roles, in.RoleName, question{action: "GetRole"})
+	_, role, err := find(ctx, s, roles, in.RoleName, question{action: "GetRole", bounded: true})
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (s *Service) UpdateRoleDescription(ctx context.Context, in *api.UpdateRoleD
 
 // updateRole changes what describes a role, unless guard refuses.
 func (s *Service) updateRole(ctx context.Context, action string, name *string, set func(*cloud.Role), guard func(cloud.Role) error) (updated cloud.Role, err error) {
-	_, role, err := find(ctx, s, roles, name, question{action: action})
+	_, role, err := find(ctx, s, roles, name, question{action: action, bounded: true})
 	if err != nil {
 		return role, err
 	}
@@ -55,7 +55,7 @@ func (s *Service) updateRole(ctx context.Context, action string, name *string, s
 
 // UpdateAssumeRolePolicy changes who may assume a role.
 func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *api.UpdateAssumeRolePolicyRequest) (*api.UpdateAssumeRolePolicyOutput, error) {
-	_, role, err := find(ctx, s, roles, in.RoleName, question{action: "UpdateAssumeRolePolicy"})
+	_, role, err := find(ctx, s, roles, in.RoleName, question{action: "UpdateAssumeRolePolicy", bounded: true})
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +74,7 @@ func (s *Service) UpdateAssumeRolePolicy(ctx context.Context, in *api.UpdateAssu
 // DeleteRole deletes a role that has no policies and is in no instance profile. Its
 // sessions end with it.
 func (s *Service) DeleteRole(ctx context.Context, in *api.DeleteRoleRequest) (*api.DeleteRoleOutput, error) {
-	_, role, err := find(ctx, s, roles, in.RoleName, question{action: "DeleteRole"})
+	_, role, err := find(ctx, s, roles, in.RoleName, question{action: "DeleteRole", bounded: true})
 	if err != nil {
 		return nil, err
 	}

@@ -39,7 +39,7 @@ func (s *Service) CreateSAMLProvider(ctx context.Context, in *api.CreateSAMLProv
 	if badName != nil {
 		arn = ""
 	}
-	if _, err := s.allow(ctx, "CreateSAMLProvider", keys{}.withTags(in.Tags), samlProviders.aboutName(s, account, arn)); err != nil {
+	if _, err := s.allowNew(ctx, "CreateSAMLProvider", "TagSAMLProvider", nil, in.Tags, samlProviders.aboutName(s, account, arn)); err != nil {
 		return nil, err
 	}
 	if badName != nil {

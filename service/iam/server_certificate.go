@@ -22,7 +22,7 @@ var serverCertificates = &kind[cloud.ServerCertificate]{
 func (s *Service) UploadServerCertificate(ctx context.Context, in *api.UploadServerCertificateRequest) (*api.UploadServerCertificateResponse, error) {
 	account, name := cloud.CallerFrom(ctx).Account, val(in.ServerCertificateName)
 	path, pathErr := pathOf(in.Path)
-	if _, err := s.allow(ctx, "UploadServerCertificate", keys{}.withTags(in.Tags), serverCertificates.aboutName(s, account, path, name)); err != nil {
+	if _, err := s.allowNew(ctx, "UploadServerCertificate", "TagServerCertificate", nil, in.Tags, serverCertificates.aboutName(s, account, path, name)); err != nil {
 		return nil, err
 	}
 	if err := serverCertificates.check(name); err != nil {

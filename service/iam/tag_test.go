@@ -159,10 +159,13 @@ func TestConditionKeys(t *testing.T) {
 	want(t, "another user", second(r.GetUser(carol, &api.GetUserRequest{UserName: new("bounded")})), "AccessDenied")
 	want(t, "no user", second(r.GetUser(carol, &api.GetUserRequest{UserName: new("none")})), "AccessDenied")
 
-	allow("CreateUser", `{"StringEquals":{"iam:PermissionsBoundary":"`+password+`","aws:RequestTag/team":"a"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`)
+	tagged := `{"StringEquals":{"iam:PermissionsBoundary":"` + password + `","aws:RequestTag/team":"a"},"ForAllValues:StringEquals":{"aws:TagKeys":["team"]}}`
 	create := func(boundary *string, tags []api.Tag) error {
 		return second(r.CreateUser(carol, &api.CreateUserRequest{UserName: new("new"), PermissionsBoundary: boundary, Tags: tags}))
 	}
+	allow("CreateUser", tagged)
+	want(t, "without iam:TagUser", create(new(password), tags("team", "a")), "AccessDenied")
+	allow("*User", tagged)
 	want(t, "without a boundary", create(nil, tags("team", "a")), "AccessDenied")
 	want(t, "with another boundary", create(new(admin), tags("team", "a")), "AccessDenied")
 	want(t, "without the tag", create(new(password), nil), "AccessDenied")

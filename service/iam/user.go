@@ -11,10 +11,10 @@ import (
 
 // CreateUser makes a user without any permission or credential.
 func (s *Service) CreateUser(ctx context.Context, in *api.CreateUserRequest) (*api.CreateUserResponse, error) {
-	k := keys{}.withTags(in.Tags).with(boundaryKey, val(in.PermissionsBoundary))
+	k := keys{}.with(boundaryKey, val(in.PermissionsBoundary))
 	account, name := cloud.CallerFrom(ctx).Account, val(in.UserName)
 	path, pathErr := pathOf(in.Path)
-	if _, err := s.allow(ctx, "CreateUser", k, users.aboutName(s, account, path, name)); err != nil {
+	if _, err := s.allowNew(ctx, "CreateUser", "TagUser", k, in.Tags, users.aboutName(s, account, path, name)); err != nil {
 		return nil, err
 	}
 	if err := checkName(users.parameter, name, maxUserName); err != nil {

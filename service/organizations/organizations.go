@@ -63,6 +63,11 @@ func (s *Service) manage(ctx context.Context, action string, k keys, ids ...*str
 	for _, id := range ids {
 		about = append(about, t.resource(val(id)))
 	}
+	return s.manageAbout(ctx, t, action, k, about...)
+}
+
+// manageAbout is manage about resources.
+func (s *Service) manageAbout(ctx context.Context, t tree, action string, k keys, about ...policy.Resource) error {
 	caller, err := s.allow(ctx, action, k, about...)
 	if err != nil {
 		return err

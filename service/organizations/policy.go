@@ -69,7 +69,11 @@ func (s *Service) typeOf(id *string) keys {
 func (s *Service) CreatePolicy(ctx context.Context, in *api.CreatePolicyRequest) (*api.CreatePolicyResponse, error) {
 	k := tagKeys(in.Tags)
 	maps.Copy(k, typeKeys(val(in.Type)))
-	if err := s.manage(ctx, "CreatePolicy", k); err != nil {
+	t, err := s.tree(s.Directory.DB.View())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.manageAbout(ctx, t, "CreatePolicy", k, t.newPolicy(val(in.Type))); err != nil {
 		return nil, err
 	}
 	if err := checkType("Type", in.Type); err != nil {
@@ -85,7 +89,6 @@ func (s *Service) CreatePolicy(ctx context.Context, in *api.CreatePolicyRequest)
 	if err := checkPolicy(p); err != nil {
 		return nil, err
 	}
-	var err error
 	if p.Tags, err = addTags(nil, in.Tags); err != nil {
 		return nil, err
 	}

@@ -61,6 +61,7 @@ func (s *Service) UntagResource(ctx context.Context, in *api.UntagResourceReques
 
 // retag edits the tags of an entity.
 func (s *Service) retag(ctx context.Context, action string, k keys, id *string, edit func(map[string]string) (map[string]string, error)) error {
+	maps.Copy(k, s.typeOf(id))
 	if err := s.manage(ctx, action, k, id); err != nil {
 		return err
 	}
@@ -97,7 +98,7 @@ func (s *Service) retag(ctx context.Context, action string, k keys, id *string, 
 // key, on one page.
 // https://docs.aws.amazon.com/organizations/latest/APIReference/API_ListTagsForResource.html
 func (s *Service) ListTagsForResource(ctx context.Context, in *api.ListTagsForResourceRequest) (*api.ListTagsForResourceResponse, error) {
-	if err := s.manage(ctx, "ListTagsForResource", nil, in.ResourceId); err != nil {
+	if err := s.manage(ctx, "ListTagsForResource", s.typeOf(in.ResourceId), in.ResourceId); err != nil {
 		return nil, err
 	}
 	if err := check("ResourceId", in.ResourceId, taggedKinds...); err != nil {

@@ -1,6 +1,7 @@
 package organizations
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -126,6 +127,12 @@ func (t tree) arn(id string) string {
 func (t tree) resource(id string) policy.Resource {
 	e, _ := t.find(id)
 	return policy.Resource{ARN: t.arn(id), Tags: e.tags}
+}
+
+// newPolicy describes to policy a policy that is to be made, of a type such as
+// "SERVICE_CONTROL_POLICY".
+func (t tree) newPolicy(kind string) policy.Resource {
+	return policy.Resource{ARN: t.place.GlobalARN("organizations", t.org.Management, "policy/"+t.org.ID+"/"+strings.ToLower(cmp.Or(kind, "*"))+"/*")}
 }
 
 // above returns the root and the units above an entity, from the root down.
