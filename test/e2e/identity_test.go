@@ -285,7 +285,8 @@ func (f *identityCloud) instanceRole(t *testing.T) {
 			t.Errorf("the guest said %q, want %q in it", said, want)
 		}
 	}
-	if out := g.SSH("wget -q -O - http://169.254.169.254/latest/meta-data/iam/security-credentials/ 2>&1 || true"); strings.Contains(out, "app") {
+	untold := "(printf 'GET /latest/meta-data/iam/security-credentials/app HTTP/1.0\\r\\nHost: x\\r\\n\\r\\n'; sleep 1) | nc -w 3 169.254.169.254 80"
+	if out := g.SSH(untold); !strings.Contains(out, " 401 ") || strings.Contains(out, "Secret") {
 		t.Errorf("without a token of IMDSv2 the guest reads %q", out)
 	}
 	association := f.shop.Query("IamInstanceProfileAssociations[0].AssociationId", "ec2", "describe-iam-instance-profile-associations")
