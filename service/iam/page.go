@@ -2,14 +2,11 @@ package iam
 
 import (
 	"cmp"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/service/internal/page"
 )
 
 // The sizes of pages: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListUsers.html
@@ -29,7 +26,8 @@ type pager struct {
 // the caller's account, the operation and what the list is of (the name of a
 // user, say): any other is a ValidationError.
 func (s *Service) page(c cloud.Caller, operation, of string, items *int32, marker *string) (pager, error) {
-	p := pager{limit: defaultItems, seal: func(key string) string { return s.sealMarker(c.Account, operation, of, key) }}
+	scope := page.Scope{c.Account, operation, of}
+	p := pager{limit: defaultItems, seal: func(key string) string { return page.Seal(s.PageKey, scope, key) }}
 	if items != nil {
 		switch n := *items; {
 		case n < 1:
@@ -43,24 +41,11 @@ func (s *Service) page(c cloud.Caller, operation, of string, items *int32, marke
 	if marker == nil {
 		return p, nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(*marker)
-	if err == nil && len(raw) > markerMAC {
-		p.after = string(raw[markerMAC:])
-		if hmac.Equal([]byte(*marker), []byte(p.seal(p.after))) {
-			return p, nil
-		}
+	var ok bool
+	if p.after, ok = page.Open(s.PageKey, scope, *marker); ok {
+		return p, nil
 	}
 	return p, cloud.Errorf("ValidationError", "Invalid Marker.")
-}
-
-// markerMAC is how many bytes of its authentication code a marker carries.
-const markerMAC = 16
-
-// sealMarker makes the marker for the page after key.
-func (s *Service) sealMarker(account, operation, of, key string) string {
-	mac := hmac.New(sha256.New, s.PageKey)
-	fmt.Fprintf(mac, "%s\x00%s\x00%s\x00%s", account, operation, of, key)
-	return base64.RawURLEncoding.EncodeToString(append(mac.Sum(nil)[:markerMAC], key...))
 }
 
 // cut orders items by a key that is unique among them, and returns the page, and

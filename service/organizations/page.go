@@ -1,11 +1,9 @@
 package organizations
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"iter"
+
+	"github.com/vauban-cloud/vauban/service/internal/page"
 )
 
 // maxPage is how many items a page has at most.
@@ -21,7 +19,8 @@ type pager struct {
 // page reads a request's MaxResults and NextToken. Tokens are opaque, and bound to
 // the operation: any other is refused. The management account alone gets pages.
 func (s *Service) page(operation string, maxResults *int32, token *string) (pager, error) {
-	p := pager{limit: maxPage, seal: func(key string) string { return s.sealPage(operation, key) }}
+	scope := page.Scope{"organizations", operation}
+	p := pager{limit: maxPage, seal: func(key string) string { return page.Seal(s.PageKey, scope, key) }}
 	if maxResults != nil {
 		switch n := *maxResults; {
 		case n < 1:
@@ -35,24 +34,11 @@ func (s *Service) page(operation string, maxResults *int32, token *string) (page
 	if val(token) == "" {
 		return p, nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(*token)
-	if err == nil && len(raw) > pageMAC {
-		p.after = string(raw[pageMAC:])
-		if hmac.Equal([]byte(*token), []byte(p.seal(p.after))) {
-			return p, nil
-		}
+	var ok bool
+	if p.after, ok = page.Open(s.PageKey, scope, *token); ok {
+		return p, nil
 	}
 	return p, invalid("INVALID_NEXT_TOKEN", "The NextToken is not one of this operation: begin again without it.")
-}
-
-// pageMAC is how many bytes of its authentication code a token carries.
-const pageMAC = 16
-
-// sealPage makes the token for the page after key.
-func (s *Service) sealPage(operation, key string) string {
-	mac := hmac.New(sha256.New, s.PageKey)
-	fmt.Fprintf(mac, "organizations\x00%s\x00%s", operation, key)
-	return base64.RawURLEncoding.EncodeToString(append(mac.Sum(nil)[:pageMAC], key...))
 }
 
 // cut takes the page from seq, which is ordered by key, shows its items, and
