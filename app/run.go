@@ -156,7 +156,7 @@ func (r *running) wire() (err error) {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
-	r.services = r.newServices()
+	r.services = r.newServices(func(ctx context.Context, vpc string, l net.Listener) error { return r.gateway.ServeVPC(ctx, vpc, l) })
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
 		Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Images: r.images, Network: r.network,
@@ -246,17 +246,18 @@ func Drain(ctx context.Context, cfg Config, token string, log *slog.Logger, tell
 	defer r.close()
 	a := node.New(node.Config{
 		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
-		Services: r.newServices(), Log: log, Now: time.Now,
+		Services: r.newServices(nil), Log: log, Now: time.Now,
 	})
 	return r.record(ctx, token, os.Getuid(), "down", map[string]string{"process": "gone"}, func(ctx context.Context) error {
 		return a.Drain(ctx, cfg.StopGrace, func(n int) { tell(fmt.Sprintf("%d guests still run", n)) })
 	})
 }
 
-// newServices returns the services of the host's VPCs.
-func (r *running) newServices() *services.Services {
+// newServices returns the services of the host's VPCs; api answers what guests
+// ask of the cloud.
+func (r *running) newServices(api func(ctx context.Context, vpc string, l net.Listener) error) *services.Services {
 	return services.New(services.Config{
-		Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
+		API: api, Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
 		Now: time.Now, Log: r.log.With("room", "services"),
 		World: func() *node.World { return r.agent.World() },
 		Credentials: func(ctx context.Context, instance, delivery string) (cloud.Credentials, error) {

@@ -34,6 +34,7 @@ type Caller struct {
 
 	RequestID string
 	SourceIP  string
+	VPC       string // that the request came from, whose addresses SourceIP is of; empty: from outside
 	UserAgent string
 	Referer   string
 	Secure    bool   // the request came over TLS

@@ -81,7 +81,7 @@ func (q *request) serve() (err error) {
 	if err != nil {
 		return err
 	}
-	if q.limiter != nil && !q.limiter.allow(cmp.Or(q.caller.Account, q.source)) {
+	if q.limiter != nil && !q.limiter.allow(cmp.Or(q.caller.Account, q.caller.VPC+" "+q.source)) {
 		return tooMany
 	}
 	handler := q.endpoint.handlers[q.op.Name]
@@ -239,6 +239,7 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 func (q *request) describe(c cloud.Caller) cloud.Caller {
 	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
 	c.Secure = q.r.TLS != nil
+	c.VPC, _ = q.r.Context().Value(vpcKey{}).(string)
 	return c
 }
 

@@ -9,6 +9,15 @@ import (
 	"net/http"
 )
 
+// vpcKey finds, in the context of a request, the VPC that it came from.
+type vpcKey struct{}
+
+// ServeVPC is Serve for a listener in a VPC: callers are told apart by it, because
+// the addresses of one VPC may be those of another.
+func (g *Gateway) ServeVPC(ctx context.Context, vpc string, l net.Listener) error {
+	return g.Serve(context.WithValue(ctx, vpcKey{}, vpc), l)
+}
+
 // Serve answers the requests of a listener until ctx ends; then it closes the
 // listener, lets requests under way finish within the shutdown timeout, and
 // returns nil. Requests that take longer are cut off, which is an error.

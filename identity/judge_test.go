@@ -209,6 +209,8 @@ func TestConditionKeys(t *testing.T) {
 	r.Update(func(tx *store.Tx) error {
 		return roles.Modify(tx, r.role.ID, func(role *cloud.Role) error { role.Tags["cost"] = "2"; return nil })
 	})
+	inside := r.carol()
+	inside.VPC = "vpc-1"
 	org, _ := orgs.Get(r.DB.View(), cloud.OrganizationKey)
 	for _, test := range []struct {
 		caller    cloud.Caller
@@ -233,6 +235,10 @@ func TestConditionKeys(t *testing.T) {
 		{r.carol(), `{"StringEquals":{"ec2:ResourceTag/Team":"blue"}}`, false},
 		{r.carol(), `{"IpAddress":{"aws:SourceIp":"192.0.2.0/24"}}`, true},
 		{r.carol(), `{"IpAddress":{"aws:SourceIp":"198.51.100.0/24"}}`, false},
+		{inside, `{"IpAddress":{"aws:SourceIp":"0.0.0.0/0"}}`, false},
+		{inside, `{"IpAddress":{"aws:VpcSourceIp":"192.0.2.0/24"}}`, true},
+		{inside, `{"StringEquals":{"aws:SourceVpc":"vpc-1"}}`, true},
+		{r.carol(), `{"Null":{"aws:SourceVpc":"true","aws:VpcSourceIp":"true"}}`, true},
 		{r.carol(), `{"StringEquals":{"aws:RequestedRegion":"eu-paris-1"}}`, true},
 		{r.carol(), `{"Bool":{"aws:SecureTransport":"false"}}`, true},
 		{r.carol(), `{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, false},

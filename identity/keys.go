@@ -63,7 +63,11 @@ func (k keys) global(name string) ([]string, bool) {
 	case "epochtime":
 		return []string{strconv.FormatInt(k.j.Now().Unix(), 10)}, true
 	case "sourceip":
-		return some(c.SourceIP)
+		return one(c.SourceIP, c.SourceIP != "" && c.VPC == "")
+	case "vpcsourceip":
+		return one(c.SourceIP, c.VPC != "")
+	case "sourcevpc":
+		return some(c.VPC)
 	case "useragent":
 		return some(c.UserAgent)
 	case "referer":

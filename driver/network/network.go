@@ -41,7 +41,7 @@ type Driver interface {
 	// Listen and ListenPacket open sockets inside the VPC: addresses are the
 	// VPC's, such as "169.254.169.254:80", and only its guests reach them. They
 	// get to these: UDP 67 (DHCP), UDP and TCP 53 at each range's base plus two and
-	// at Resolver, TCP 80 at Metadata. A packet connection is a *net.UDPConn that
+	// at Resolver, TCP 80 at Metadata and at API. A packet connection is a *net.UDPConn that
 	// may broadcast and share its port. ErrNoVPC if the VPC is not there.
 	Listen(ctx context.Context, vpcID, network, address string) (net.Listener, error)
 	ListenPacket(ctx context.Context, vpcID, network, address string) (net.PacketConn, error)
@@ -59,11 +59,13 @@ type Ports interface {
 // MTU of every port.
 const MTU = 1500
 
-// Metadata and Resolver are addresses of the router in every VPC:
-// https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+// Metadata, Resolver and API are addresses of the router in every VPC. The first
+// two are AWS's: https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html.
+// At API guests reach the cloud's endpoint, as no other way leads there.
 var (
 	Metadata = netip.AddrFrom4([4]byte{169, 254, 169, 254})
 	Resolver = netip.AddrFrom4([4]byte{169, 254, 169, 253})
+	API      = netip.AddrFrom4([4]byte{169, 254, 169, 250})
 )
 
 // VPC is the plan of one VPC on this host.

@@ -1,6 +1,6 @@
 // Package services runs, for each VPC on the host, what its guests find in
-// their network: addresses (DHCP), names (DNS) and metadata. It implements
-// node.Services.
+// their network: addresses (DHCP), names (DNS), metadata, and the cloud's API. It
+// implements node.Services.
 //
 // It guarantees that the services of a VPC run in that VPC and nowhere else, and
 // answer from the agent's newest look at the host.
@@ -25,6 +25,7 @@ import (
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/dhcp"
 	"github.com/vauban-cloud/vauban/node/dns"
+	"github.com/vauban-cloud/vauban/node/fair"
 	"github.com/vauban-cloud/vauban/node/metadata"
 )
 
@@ -35,12 +36,18 @@ type Config struct {
 	World func() *node.World
 	// Credentials is that of the host's node.View.
 	Credentials func(ctx context.Context, instance, delivery string) (cloud.Credentials, error)
+	// API answers what guests of a VPC ask of the cloud, on a listener in that VPC,
+	// until ctx ends; nil: nobody does.
+	API       func(ctx context.Context, vpcID string, l net.Listener) error
 	Place       cloud.Place
 	Upstreams   []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
 	Key         []byte           // seals metadata tokens
 	Now         func() time.Time
 	Log         *slog.Logger
 }
+
+// Connections to the API that a guest, and all guests of a VPC, may have at once.
+const guestCalls, allCalls = 32, 512
 
 // Services runs the services of all VPCs of a host.
 type Services struct {
@@ -102,6 +109,7 @@ func (s *Services) stop(id string) {
 // sockets are those of one VPC.
 type sockets struct {
 	http      net.Listener
+	api       net.Listener // nil: no API
 	dhcp      *net.UDPConn
 	packets   []net.PacketConn // DNS
 	listeners []net.Listener   // DNS
@@ -111,6 +119,9 @@ func (k *sockets) close() {
 	var all []io.Closer
 	if k.http != nil {
 		all = append(all, k.http)
+	}
+	if k.api != nil {
+		all = append(all, k.api)
 	}
 	if k.dhcp != nil {
 		all = append(all, k.dhcp)
@@ -136,6 +147,11 @@ func (s *Services) open(ctx context.Context, id string) (k sockets, err error) {
 	n := s.cfg.Network
 	if k.http, err = n.Listen(ctx, id, "tcp4", netip.AddrPortFrom(network.Metadata, 80).String()); err != nil {
 		return k, fmt.Errorf("listen for metadata: %w", err)
+	}
+	if s.cfg.API != nil {
+		if k.api, err = n.Listen(ctx, id, "tcp4", netip.AddrPortFrom(network.API, 80).String()); err != nil {
+			return k, fmt.Errorf("listen for the API: %w", err)
+		}
 	}
 	conn, err := n.ListenPacket(ctx, id, "udp4", "0.0.0.0:67")
 	if err != nil {
@@ -209,6 +225,9 @@ func (s *Services) start(ctx context.Context, id string) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	g, work := errgroup.WithContext(work)
 	g.Go(func() error { return imds.Serve(work, k.http) })
+	if k.api != nil {
+		g.Go(func() error { return s.cfg.API(work, id, fair.NewGate(guestCalls, allCalls).Listener(k.api)) })
+	}
 	g.Go(func() error { return leases.Serve(work, k.dhcp) })
 	g.Go(func() error { return names.Serve(work, k.packets, k.listeners) })
 	v := &vpc{cancel: cancel, done: make(chan struct{})}

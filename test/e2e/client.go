@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -248,15 +247,6 @@ func (g *Guest) TrySSH(command string) (string, error) {
 	return stdout.String(), nil
 }
 
-// TryWithEndpoint is TrySSH with the cloud's endpoint, which guests cannot reach
-// by themselves, at its own address in the guest.
-func (g *Guest) TryWithEndpoint(command string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	out, err := g.ssh(ctx, command, "-o", "ExitOnForwardFailure=yes", "-R", g.c.Addr+":"+g.c.Addr).CombinedOutput()
-	return strings.TrimSpace(string(out)), err
-}
-
 // Put writes a file of the host into the guest, and makes it a program.
 func (g *Guest) Put(path, to string) {
 	g.c.t.Helper()
@@ -290,12 +280,11 @@ func (g *Guest) Stream(ctx context.Context, command string) (out io.Reader, wait
 }
 
 // ssh is a command in the guest, with more flags of ssh.
-func (g *Guest) ssh(ctx context.Context, command string, flags ...string) *exec.Cmd {
-	args := []string{
+func (g *Guest) ssh(ctx context.Context, command string) *exec.Cmd {
+	return exec.CommandContext(ctx, "ssh",
 		"-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
 		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
-	}
-	return exec.CommandContext(ctx, "ssh", slices.Concat(args, flags, []string{"admin@" + g.Public, command})...)
+		"admin@"+g.Public, command)
 }
 
 // Terminate ends the instance and waits until it has.

@@ -273,7 +273,7 @@ func (f *identityCloud) instanceRole(t *testing.T) {
 	g.Put(program, "/tmp/rolecaller")
 	call := func() string {
 		t.Helper()
-		out, err := g.TryWithEndpoint("/tmp/rolecaller -endpoint http://" + f.c.Addr)
+		out, err := g.TrySSH("/tmp/rolecaller -endpoint http://169.254.169.250")
 		if err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}

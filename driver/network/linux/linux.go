@@ -6,7 +6,7 @@
 // host's root changes it (and from the next Apply on if somebody did): a port
 // sends only as its MAC and addresses; what no group lets through is dropped;
 // VPCs never meet but through public addresses; guests reach of the host nothing,
-// and of their router only DHCP, DNS, metadata and an echo. Packets go on while no
+// and of their router only DHCP, DNS, metadata, the API and an echo. Packets go on while no
 // process of the control plane runs. It does not isolate what the hardware shares
 // (caches, bandwidth), carries IPv4 alone, and sets the host's ip_forward, which
 // it never takes back.

@@ -129,6 +129,7 @@ func addServices(t *table, v network.VPC) {
 		s.elements[key(a.AsSlice(), []byte{proto}, be16(port))] = ""
 	}
 	serve(network.Metadata, unix.IPPROTO_TCP, http)
+	serve(network.API, unix.IPPROTO_TCP, http)
 	for _, a := range resolvers(v) {
 		serve(a, unix.IPPROTO_UDP, dns)
 		serve(a, unix.IPPROTO_TCP, dns)

@@ -42,6 +42,8 @@ func services(w *world) {
 	}
 	serve(network.Metadata, 80)
 	serve(network.Metadata, 81)
+	serve(network.API, 80)
+	serve(network.API, 22)
 	serve(network.Resolver, 53)
 	serve(resolver, 53)
 	serve(p.Subnets[0].Router, 67)
@@ -49,6 +51,8 @@ func services(w *world) {
 	for _, x := range g {
 		w.expect(
 			probe{"metadata", x.stack, "tcp", at(network.Metadata, 80), true, x.addr},
+			probe{"API", x.stack, "tcp", at(network.API, 80), true, x.addr},
+			probe{"API, other port", x.stack, "tcp", at(network.API, 22), false, netip.Addr{}},
 			probe{"resolver, UDP", x.stack, "udp", at(resolver, 53), true, x.addr},
 			probe{"resolver, TCP", x.stack, "tcp", at(resolver, 53), true, x.addr},
 			probe{"resolver of links", x.stack, "udp", at(network.Resolver, 53), true, x.addr},
@@ -63,6 +67,7 @@ func services(w *world) {
 	}
 	w.expect(
 		probe{"metadata from the host", w.host, "tcp", at(network.Metadata, 80), false, netip.Addr{}},
+		probe{"API from the host", w.host, "tcp", at(network.API, 80), false, netip.Addr{}},
 		probe{"metadata by a public address", w.host, "tcp", at(w.public(11), 80), false, netip.Addr{}},
 	)
 }
