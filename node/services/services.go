@@ -39,11 +39,11 @@ type Config struct {
 	// API answers what guests of a VPC ask of the cloud, on a listener in that VPC,
 	// until ctx ends; nil: nobody does.
 	API       func(ctx context.Context, vpcID string, l net.Listener) error
-	Place       cloud.Place
-	Upstreams   []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
-	Key         []byte           // seals metadata tokens
-	Now         func() time.Time
-	Log         *slog.Logger
+	Place     cloud.Place
+	Upstreams []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
+	Key       []byte           // seals metadata tokens
+	Now       func() time.Time
+	Log       *slog.Logger
 }
 
 // Connections to the API that a guest, and all guests of a VPC, may have at once.
