@@ -36,7 +36,7 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 		}
 		return &cloud.Error{
 			Code: "UnauthorizedOperation", Status: http.StatusForbidden,
-			Message: "You are not authorized to perform this operation. " + text + " Encoded authorization failure message: " + message,
+			Message: "You are not authorized to perform this operation. " + text + ". Encoded authorization failure message: " + message,
 		}
 	case "kms", "logs", "cloudtrail", "organizations":
 		return &cloud.Error{Code: "AccessDeniedException", Message: text, Status: http.StatusBadRequest}
