@@ -10,10 +10,15 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/vauban-cloud/vauban/object/blob"
 )
 
 // openIndex opens the database.
 func (s *Store) openIndex() error {
+	if err := blob.MakeDir(s.FS, s.Dir); err != nil {
+		return err
+	}
 	cache := pebble.NewCache(s.Cache)
 	defer cache.Unref()
 	o := &pebble.Options{

@@ -45,6 +45,9 @@ type segment struct {
 // Open opens the store.
 func Open(c Config) (*Store, error) {
 	s := &Store{Config: c, queue: make(chan *pending, 256), ended: make(chan struct{}), segments: map[uint64]*segment{}}
+	if err := MakeDir(s.FS, s.Dir); err != nil {
+		return nil, err
+	}
 	dirs := []string{s.path(segmentDir), s.path(fileDir)}
 	for n := range uint64(fileDirs) {
 		dirs = append(dirs, s.FS.PathDir(s.path(fileName(n))))
@@ -97,13 +100,30 @@ func (s *Store) path(name string) string {
 	return s.FS.PathJoin(append([]string{s.Dir}, strings.Split(name, "/")...)...)
 }
 
-func (s *Store) syncDir(path string) error {
-	d, err := s.FS.OpenDir(path)
+func (s *Store) syncDir(path string) error { return syncDir(s.FS, path) }
+
+func syncDir(on vfs.FS, path string) error {
+	d, err := on.OpenDir(path)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(d.Sync(), d.Close()); err != nil {
 		return fmt.Errorf("sync folder %s: %w", path, err)
+	}
+	return nil
+}
+
+// MakeDir makes a folder and those above it, as far as they are missing, and makes
+// their names durable: also of those that an earlier run made just before it ended.
+func MakeDir(on vfs.FS, path string) error {
+	if err := on.MkdirAll(path, 0o700); err != nil {
+		return fmt.Errorf("make folder %s: %w", path, err)
+	}
+	for above := on.PathDir(path); above != path; path, above = above, on.PathDir(above) {
+		// Who may not read a folder did not make anything in it.
+		if err := syncDir(on, above); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err
+		}
 	}
 	return nil
 }
