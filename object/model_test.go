@@ -160,6 +160,9 @@ type complain interface {
 // compare holds all of a bucket against a model, and reads every byte of it.
 func compare(t complain, r *rig, bucket string, m *model) {
 	t.Helper()
+	if b, err := r.Bucket(r.ctx, bucket); err != nil || b.Versioning != m.versioning {
+		t.Fatalf("%s is %+v, want versioning %d, %v", bucket, b, m.versioning, err)
+	}
 	got := []listed{}
 	for v, err := range r.All(r.ctx, bucket, "") {
 		if err != nil {

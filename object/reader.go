@@ -26,7 +26,9 @@ type Reader struct {
 	blob     blob.Reader
 	crypt    cryptor
 	buf      buffer
-	plain    []byte // of buf, what was loaded and not yet read
+	ready    [chunkBlocks][]byte // blocks of buf, decrypted
+	waiting  [][]byte            // of ready, those behind plain
+	plain    []byte              // what is read next
 	err      error
 }
 
@@ -43,7 +45,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes all that is left, a chunk at a time.
+// WriteTo writes all that is left, a block at a time.
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if len(r.plain) == 0 {
@@ -75,7 +77,7 @@ func (r *Reader) Close() error {
 	}
 	if r.buf != nil {
 		buffers.Put(r.buf)
-		r.buf, r.plain = nil, nil
+		r.buf, r.plain, r.waiting = nil, nil, nil
 	}
 	if r.err == nil {
 		r.err = errors.New("the reader is closed")
@@ -83,8 +85,12 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// load decrypts the next chunk of blocks, and returns io.EOF at the end.
+// load goes to the next block, and returns io.EOF at the end.
 func (r *Reader) load() error {
+	if len(r.waiting) > 0 && r.err == nil {
+		r.plain, r.waiting = r.waiting[0], r.waiting[1:]
+		return nil
+	}
 	if r.err == nil && r.left == 0 {
 		r.err = io.EOF
 	}
@@ -133,8 +139,7 @@ func (r *Reader) openPiece(p piece) error {
 	return nil
 }
 
-// chunk reads blocks of the open piece into buf, and decrypts them in place, one
-// after another.
+// chunk reads blocks of the open piece into buf, and decrypts them in their places.
 func (r *Reader) chunk() error {
 	if r.buf == nil {
 		r.buf = buffers.Get().(buffer)
@@ -152,17 +157,18 @@ func (r *Reader) chunk() error {
 		return err
 	}
 	last := blocks(r.piece.size) - 1
-	end := 0
 	for n := range count {
 		b := stored[n*blob.BlockSize : min(int(n+1)*blob.BlockSize, len(stored))]
 		plain, err := r.crypt.open(b, block+n, block+n == last)
 		if err != nil {
 			return err
 		}
-		end += copy(r.buf[end:], plain)
+		plain = plain[skip:min(int64(len(plain)), skip+wanted)]
+		r.ready[n], skip = plain, 0
+		wanted -= int64(len(plain))
+		r.at += int64(len(plain))
+		r.left -= int64(len(plain))
 	}
-	r.plain = r.buf[skip:min(int64(end), skip+wanted)]
-	r.at += int64(len(r.plain))
-	r.left -= int64(len(r.plain))
+	r.plain, r.waiting = r.ready[0], r.ready[1:count]
 	return nil
 }
