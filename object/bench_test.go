@@ -29,15 +29,15 @@ func BenchmarkStore(b *testing.B) {
 		op      func(*bencher, int) error
 		disk    func(*bencher) func() error // nil: not compared
 	}{
-		{"put-4KiB", 64, 4096, (*bencher).put, (*bencher).appendSynced},
-		{"put-1MiB", 8, 1 << 20, (*bencher).put, (*bencher).writeFile},
-		{"put-10MiB", 4, 10 << 20, (*bencher).put, (*bencher).writeFile},
-		{"get-4KiB", 16, 4096, (*bencher).get, nil},
-		{"head-4KiB", 16, 4096, (*bencher).head, nil},
-		{"get-1MiB", 8, 1 << 20, (*bencher).get, (*bencher).readFile},
-		{"get-10MiB", 4, 10 << 20, (*bencher).get, (*bencher).readFile},
-		{"delete-4KiB", 16, 4096, (*bencher).delete, nil},
-		{"list-1000", 1, 4096, (*bencher).list, nil},
+		{"put/4KiB", 64, 4096, (*bencher).put, (*bencher).appendSynced},
+		{"put/1MiB", 8, 1 << 20, (*bencher).put, (*bencher).writeFile},
+		{"put/10MiB", 4, 10 << 20, (*bencher).put, (*bencher).writeFile},
+		{"get/4KiB", 16, 4096, (*bencher).get, nil},
+		{"head/4KiB", 16, 4096, (*bencher).head, nil},
+		{"get/1MiB", 8, 1 << 20, (*bencher).get, (*bencher).readFile},
+		{"get/10MiB", 4, 10 << 20, (*bencher).get, (*bencher).readFile},
+		{"delete/4KiB", 16, 4096, (*bencher).delete, nil},
+		{"list/1000", 1, 4096, (*bencher).list, nil},
 	} {
 		b.Run(m.name, func(b *testing.B) {
 			s := newBencher(b, m.size)
@@ -60,7 +60,7 @@ func BenchmarkStore(b *testing.B) {
 			if m.size > 4096 {
 				unit, per = "MB/s", float64(m.size)/1e6
 			}
-			if m.name == "list-1000" {
+			if m.name == "list/1000" {
 				unit, per = "keys/s", 1000
 			}
 			rate := float64(b.N) * per / store.Seconds()
