@@ -70,10 +70,11 @@ type moving struct {
 // blob takes one of a segment.
 func (m *mover) blob(owner []byte, from blob.Ref, data []byte) error {
 	d := decoder{b: owner}
-	v := moving{bucket: d.text(), key: d.text(), generation: d.uint(), from: from}
-	if err := d.done(); err != nil {
-		return err
+	v := moving{bucket: d.text(), key: d.text(), from: from}
+	if d.err != nil || len(d.b) != 8 {
+		return errRow
 	}
+	v.generation = rowNumber(d.b)
 	_, r, err := m.s.refers(&v)
 	if err != nil || r == nil {
 		return err
@@ -124,7 +125,7 @@ func (s *Store) move(v *moving) error {
 	if err != nil || r == nil {
 		return err
 	}
-	c := &change{s: s, key: v.key, batch: s.db.NewBatch()}
+	c := &change{s: s, bucket: Bucket{ID: v.bucket}, key: v.key, batch: s.db.NewBatch()}
 	defer c.batch.Close()
 	r.ref = v.to
 	c.set(row, r.encode())

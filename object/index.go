@@ -139,6 +139,37 @@ func (s *Store) each(prefix []byte, fn func(row, value []byte) error) error {
 	return errors.Join(err, it.Close())
 }
 
+// rowsAtOnce bounds what slowly has in memory.
+const rowsAtOnce = 256
+
+// slowly calls fn as each does, and may take its time: the database keeps what an
+// iterator sees, and therefore none is open meanwhile. Rows that change may show as
+// before or after.
+func (s *Store) slowly(prefix []byte, fn func(row, value []byte) error) error {
+	type pair struct{ row, value []byte }
+	for from := prefix; from != nil; {
+		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: after(prefix)})
+		if err != nil {
+			return err
+		}
+		var page []pair
+		for ok := it.First(); ok && len(page) < rowsAtOnce; ok = it.Next() {
+			page = append(page, pair{bytes.Clone(it.Key()), bytes.Clone(it.Value())})
+		}
+		if err := errors.Join(it.Error(), it.Close()); err != nil {
+			return err
+		}
+		from = nil
+		for _, p := range page {
+			if err := fn(p.row, p.value); err != nil {
+				return err
+			}
+			from = append(p.row, 0)
+		}
+	}
+	return nil
+}
+
 // keyLocks is how many locks the keys share. A lock is held while a change is
 // synced, and so that nobody reads what a crash could take back.
 const keyLocks = 8192

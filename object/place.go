@@ -171,7 +171,7 @@ func (c *change) discard(r *record) {
 func (c *change) keep(r blob.Ref) {
 	switch r.Kind {
 	case blob.Packed:
-		c.merge(numberRow(tableSegment, r.Unit), counters{r.Size}.encode())
+		c.merge(numberRow(tableSegment, r.Unit), counters{packedSize(c.bucket.ID, c.key, r)}.encode())
 	case blob.Alone:
 		c.set(numberRow(tableFile, r.Unit), nil)
 	case blob.Nothing:
@@ -182,7 +182,7 @@ func (c *change) keep(r blob.Ref) {
 func (c *change) drop(r blob.Ref) {
 	switch r.Kind {
 	case blob.Packed:
-		c.merge(numberRow(tableSegment, r.Unit), counters{-r.Size}.encode())
+		c.merge(numberRow(tableSegment, r.Unit), counters{-packedSize(c.bucket.ID, c.key, r)}.encode())
 	case blob.Alone:
 		c.set(numberRow(tableGarbage, c.s.numbers.take()), garbage{file: r.Unit}.encode())
 	case blob.Nothing:

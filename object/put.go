@@ -1,12 +1,13 @@
 package object
 
 import (
-	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
 	"time"
 
+	"github.com/vauban-cloud/vauban/object/blob"
 	"github.com/vauban-cloud/vauban/object/checksum"
 	"github.com/vauban-cloud/vauban/seal"
 )
@@ -172,11 +173,16 @@ func (s *Store) finish(b *bucket, r *record, cond Conditions, before func(*chang
 // now is to the millisecond, as everything that S3 tells.
 func (s *Store) now() time.Time { return s.Now().UTC().Truncate(time.Millisecond) }
 
-// blobOwner is by which a compaction finds the record of a packed blob.
+// blobOwner is by which a compaction finds the record of a packed blob. Its size does
+// not depend on the generation.
 func blobOwner(bucket, key string, generation uint64) []byte {
-	var e encoder
+	e := make(encoder, 0, 16+len(bucket)+len(key))
 	e.text(bucket)
 	e.text(key)
-	e.uint(generation)
-	return bytes.Clone(e)
+	return binary.BigEndian.AppendUint64(e, generation)
+}
+
+// packedSize is how many bytes of its segment a packed blob takes.
+func packedSize(bucket, key string, r blob.Ref) int64 {
+	return r.Size + blob.HeadSize + int64(len(blobOwner(bucket, key, 0)))
 }

@@ -36,7 +36,7 @@ func (s *Store) Scrub(ctx context.Context, bytesPerSecond int, damaged func(Dama
 		c.limit = rate.NewLimiter(rate.Limit(bytesPerSecond), max(bytesPerSecond, blob.BlockSize))
 	}
 	err := errors.Join(
-		s.each([]byte{tableCurrent}, c.version), s.each([]byte{tableOld}, c.version), s.each([]byte{tablePart}, c.part))
+		s.slowly([]byte{tableCurrent}, c.version), s.slowly([]byte{tableOld}, c.version), s.slowly([]byte{tablePart}, c.part))
 	return c.Scrubbed, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"testing"
 
@@ -60,6 +61,20 @@ func TestCompaction(t *testing.T) {
 	r.must(r.Maintain(r.ctx))
 	if n := len(r.segments()); n != 1 {
 		t.Errorf("%d segments are left of nothing", n)
+	}
+}
+
+// TestFullSegmentsStay holds that a segment that is all in use is not compacted, however
+// small its objects and long their keys.
+func TestFullSegmentsStay(t *testing.T) {
+	r := newRig(t, func(c *object.Config) { c.SegmentSize = 5000 })
+	for n := range 100 {
+		r.put(plain, fmt.Sprintf("%0500d", n), []byte("x"))
+	}
+	before := r.segments()
+	r.must(r.Maintain(r.ctx))
+	if after := r.segments(); !slices.Equal(before, after) || len(before) < 8 {
+		t.Errorf("segments %v became %v", before, after)
 	}
 }
 

@@ -91,7 +91,7 @@ func (s *Store) CreateUpload(ctx context.Context, in UploadInput) (Upload, error
 	if err != nil {
 		err = refuse(ErrInput, "%v", err)
 	}
-	if err := errors.Join(err, checkKey(in.Key), checkAttributes(info, &in.Attributes)); err != nil {
+	if err := errors.Join(err, checkKey(in.Key), checkAttributes(info, &in.Attributes), s.room(0)); err != nil {
 		return Upload{}, err
 	}
 	wrapper, err := s.wrapper(ctx, in.Bucket, in.CustomerKey)

@@ -18,9 +18,13 @@ import (
 const (
 	segmentMark = "VAUBANS1"
 	headMark    = 0x56424c42
-	headSize    = 16
+	headSize    = HeadSize
 	groupBytes  = 4 << 20 // how much one sync takes at most
 )
+
+// HeadSize is how many bytes a segment takes for a blob besides its own and its
+// owner's.
+const HeadSize = 16
 
 // pending is a blob that waits to be appended.
 type pending struct {
