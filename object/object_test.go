@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -172,6 +173,7 @@ func (r *rig) segments() (names []string) {
 	for _, name := range list {
 		names = append(names, r.config.FS.PathJoin(dir, name))
 	}
+	slices.Sort(names)
 	return names
 }
 

@@ -2,6 +2,7 @@ package object_test
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"testing"
 	"time"
@@ -174,6 +175,45 @@ func TestGenerations(t *testing.T) {
 	r.wants(err, nil)
 	_, err = r.Delete(r.ctx, plain, object.DeleteInput{Key: "a", Generation: now.Generation})
 	r.wants(err, object.ErrPrecondition)
+}
+
+// TestOvertaking lets a put end before one that began earlier: the last to take effect is
+// the latest, listings go on behind either, and a compaction finds the bytes of both.
+func TestOvertaking(t *testing.T) {
+	r := newRig(t, func(c *object.Config) { c.SegmentSize = 2000 })
+	slow := make(chan object.Info)
+	read, write := io.Pipe()
+	go func() {
+		info, err := r.Put(r.ctx, object.PutInput{Bucket: versioned, Key: "a", Size: -1}, read)
+		if err != nil {
+			t.Error(err)
+		}
+		slow <- info
+	}()
+	if _, err := write.Write([]byte("slow")); err != nil { // it is being read
+		t.Fatal(err)
+	}
+	fast := r.put(versioned, "a", []byte("fast"))
+	r.must(write.Close())
+	last := <-slow
+	r.historyIs(versioned, "a", last.Version+" latest", fast.Version)
+	l, err := r.Versions(r.ctx, versioned, object.VersionsInput{ListInput: object.ListInput{Max: 1}})
+	r.must(err)
+	l, err = r.Versions(r.ctx, versioned, object.VersionsInput{ListInput: object.ListInput{Max: 1, After: l.Next}, AfterVersion: l.NextVersion})
+	if err != nil || len(l.Versions) != 1 || l.Versions[0].Version != fast.Version {
+		t.Errorf("the second page is %+v, %v", l, err)
+	}
+	r.put(versioned, "a", []byte("newest"))
+	for n := range 20 {
+		r.put(plain, "filler", random(uint64(n), 500))
+	}
+	before := r.segments()
+	r.must(r.Maintain(r.ctx))
+	if after := r.segments(); slices.Contains(after, before[0]) {
+		t.Errorf("segments %v became %v", before, after)
+	}
+	r.holds(versioned, "a", last.Version, []byte("slow"))
+	r.holds(versioned, "a", fast.Version, []byte("fast"))
 }
 
 func TestDeleteMany(t *testing.T) {
