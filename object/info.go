@@ -43,7 +43,7 @@ type Attributes struct {
 // Mode is how strictly a version is retained.
 type Mode uint8
 
-// The modes of retention.
+// The modes of retention, each stricter than the one before.
 const (
 	NotRetained Mode = iota
 	Governance       // who may bypass it can shorten it, and remove the version

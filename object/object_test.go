@@ -73,8 +73,17 @@ func TestRanges(t *testing.T) {
 		r.put(plain, "a", body)
 		n := int64(size)
 		for _, test := range []struct{ first, last, from, to int64 }{
-			{0, 0, 0, 1}, {0, -1, 0, n}, {3, 5, 3, 6}, {n - 1, n - 1, n - 1, n}, {n - 1, n + 100, n - 1, n}, {-1, -1, n - 1, n}, {-3, -1, n - 3, n},
-			{-n - 5, -1, 0, n}, {n / 2, n/2 + 3, n / 2, n/2 + 4}, {1, n - 2, 1, n - 1}, {min(65_515, n-2), min(65_516, n-1), min(65_515, n-2), min(65_516, n-1) + 1},
+			{0, 0, 0, 1},
+			{0, -1, 0, n},
+			{3, 5, 3, 6},
+			{n - 1, n - 1, n - 1, n},
+			{n - 1, n + 100, n - 1, n},
+			{-1, -1, n - 1, n},
+			{-3, -1, n - 3, n},
+			{-n - 5, -1, 0, n},
+			{n / 2, n/2 + 3, n / 2, n/2 + 4},
+			{1, n - 2, 1, n - 1},
+			{min(65_515, n-2), min(65_516, n-1), min(65_515, n-2), min(65_516, n-1) + 1}, // across blocks
 		} {
 			b, _, err := r.tryGet(object.GetInput{Bucket: plain, Key: "a", Range: &object.Range{First: test.first, Last: test.last}})
 			if err != nil || !bytes.Equal(b, body[test.from:test.to]) {

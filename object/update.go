@@ -59,7 +59,7 @@ func (c *change) update(version string, bypass bool, fn func(*Attributes) error)
 	}
 	before := r.Retention
 	retained := Attributes{Retention: before}
-	if a.Retention.loosened(before) && retained.holds(c.s.Now(), bypass) && !(before.Mode == Governance && a.Retention.Mode == Compliance && !a.Retention.Until.Before(before.Until)) {
+	if a.Retention.loosened(before) && retained.holds(c.s.Now(), bypass) {
 		return r, refuse(ErrLocked, "its retention may only be lengthened")
 	}
 	r.Attributes = a

@@ -287,7 +287,7 @@ func TestCopy(t *testing.T) {
 	r := newRig(t)
 	for _, n := range []int{0, 100, 300_000} {
 		body := random(1, n)
-		source := r.put(versioned, "from", body, func(in *object.PutInput) { in.Attributes.User = map[string]string{"k": "v"} })
+		source := r.put(versioned, "from", body, func(in *object.PutInput) { in.User = map[string]string{"k": "v"} })
 		r.put(versioned, "from", []byte("newer"))
 		put, told, err := r.Copy(r.ctx, object.GetInput{Bucket: versioned, Key: "from", Version: source.Version}, func(source object.Info) (object.PutInput, error) {
 			return object.PutInput{Bucket: plain, Key: "to", Attributes: source.Attributes}, nil

@@ -79,7 +79,7 @@ type versionLister struct {
 }
 
 func (l *versionLister) full() bool {
-	l.More = len(l.VersionListing.Versions)+len(l.Prefixes) == l.in.Max
+	l.More = len(l.Versions)+len(l.Prefixes) == l.in.Max
 	return l.More
 }
 
@@ -88,7 +88,7 @@ func (l *versionLister) add(r *record) bool {
 	if l.full() {
 		return false
 	}
-	l.VersionListing.Versions = append(l.VersionListing.Versions, r.Info)
+	l.Versions = append(l.Versions, r.Info)
 	l.Next, l.NextVersion = r.Key, r.Version
 	return true
 }

@@ -25,8 +25,10 @@ func objects(b *bench) {
 		})
 	}
 	for _, o := range []struct{ name, what, unit string }{
-		{"get/4KiB", "gets of 4 KiB by 16 readers", "/s"}, {"head/4KiB", "heads by 16 readers", "/s"},
-		{"delete/4KiB", "deletes by 16 writers", "/s"}, {"list/1000", "keys listed by 1 reader, pages of 1,000", "keys/s"},
+		{"get/4KiB", "gets of 4 KiB by 16 readers", "/s"},
+		{"head/4KiB", "heads by 16 readers", "/s"},
+		{"delete/4KiB", "deletes by 16 writers", "/s"},
+		{"list/1000", "keys listed by 1 reader, pages of 1,000", "keys/s"},
 	} {
 		v := m["BenchmarkStore/"+o.name]
 		b.add(result{Measure: o.what, Value: v[o.unit], Unit: o.unit, Note: "in this process, without HTTP"})
