@@ -64,5 +64,5 @@ func (a *Attributes) holds(now time.Time, bypass bool) bool {
 
 // loosened reports whether r keeps a version less than before.
 func (r Retention) loosened(before Retention) bool {
-	return r.Mode != before.Mode || r.Until.Before(before.Until)
+	return r.Mode < before.Mode || r.Until.Before(before.Until)
 }

@@ -15,7 +15,16 @@ import (
 // TestModel does at random all that can be done to a bucket, and compares what the
 // store answers and holds with the model.
 func TestModel(t *testing.T) {
-	r := newRig(t)
+	t.Run("blobs", func(t *testing.T) { checkModel(t, newRig(t)) })
+	t.Run("memory", func(t *testing.T) {
+		m := newMemory()
+		r := newRig(t, m.config)
+		r.memory = m
+		checkModel(t, r)
+	})
+}
+
+func checkModel(t *testing.T, r *rig) {
 	run := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		run++

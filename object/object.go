@@ -71,8 +71,11 @@ type Config struct {
 	Dir  string
 	Keys Keys
 
-	FS          vfs.FS  // the operating system's if nil
-	Backend     Backend // blobs in Dir if nil
+	FS vfs.FS // the operating system's if nil
+	// Backend opens where bytes are kept; blobs in Dir if nil. Its units must be
+	// numbered by the function, which returns no number twice, in any run: so it is told
+	// what a crash has left.
+	Backend     func(number func() uint64) (Backend, error)
 	Now         func() time.Time
 	Log         *slog.Logger
 	SegmentSize int64  // in bytes; 256 MiB if 0
@@ -102,6 +105,13 @@ func (c *Config) fill() error {
 	or(&c.Log, slog.New(slog.DiscardHandler))
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Backend == nil {
+		on := blob.Config{Dir: c.FS.PathJoin(c.Dir, "blobs"), FS: c.FS, SegmentSize: c.SegmentSize}
+		c.Backend = func(number func() uint64) (Backend, error) {
+			on.Number = number
+			return blob.Open(on)
+		}
 	}
 	return nil
 }
@@ -160,13 +170,11 @@ func (s *Store) open() error {
 	if err := s.loadBuckets(); err != nil {
 		return err
 	}
-	if s.bytes = s.Backend; s.bytes == nil {
-		b, err := blob.Open(blob.Config{Dir: s.FS.PathJoin(s.Dir, "blobs"), FS: s.FS, Number: s.numbers.take, SegmentSize: s.SegmentSize})
-		if err != nil {
-			return fmt.Errorf("open blobs: %w", err)
-		}
-		s.bytes = b
+	b, err := s.Backend(s.numbers.take)
+	if err != nil {
+		return fmt.Errorf("open the bytes of objects: %w", err)
 	}
+	s.bytes = b
 	return nil
 }
 

@@ -161,6 +161,9 @@ func TestBodies(t *testing.T) {
 // files lists the large blobs on the disk.
 func (r *rig) files() (names []string) {
 	r.t.Helper()
+	if r.memory != nil {
+		return r.memory.names()
+	}
 	dir := r.config.FS.PathJoin(r.config.Dir, "blobs", "files")
 	dirs, err := r.config.FS.List(dir)
 	r.must(err)

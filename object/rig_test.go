@@ -60,6 +60,7 @@ type rig struct {
 	config object.Config
 	keys   *keyring
 	clock  *clock
+	memory *memory // where bytes are, if not in blobs
 }
 
 type clock struct {

@@ -274,6 +274,11 @@ func TestRetention(t *testing.T) {
 	r.wants(remove("governance", g.Version, true), object.ErrLocked)
 	r.wants(update("governance", false, hold(false)), nil)
 
+	up := put("upgraded", object.Governance)
+	r.wants(update("upgraded", false, retain(object.Compliance, until.Add(-time.Second))), object.ErrLocked)
+	r.wants(update("upgraded", false, retain(object.Compliance, until)), nil)
+	r.wants(remove("upgraded", up.Version, true), object.ErrLocked)
+
 	// A delete marker covers a retained version, and can be removed.
 	m := r.delete(locked, "governance", "")
 	r.delete(locked, "governance", m.Version)
