@@ -61,6 +61,7 @@ gen:
 	@command -v npm >/dev/null || { echo 'npm is missing, and the service models come from it: run apt-get install -y nodejs npm' >&2; exit 1; }
 	@go run ./tools/awsgen
 	@go run ./tools/compatibility
+	@go test -count=1 ./test/matrix -run TestPermissionsPage -update
 
 ## deps: install the Debian packages that the cloud and its images need
 .PHONY: deps

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,36 +8,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
-// The operator's commands travel as JSON over HTTP on a socket in the data
-// folder that only root can open; tenants' credentials mean nothing there.
-
-// ImportRequest asks for an image to be taken into the catalogue. Paths are the
-// host's.
-type ImportRequest struct {
-	Name        string `json:"name"`
-	Description string `json:"description,omitempty"`
-	Disk        string `json:"disk"`
-	Format      string `json:"format,omitempty"` // "qcow2", "raw" or "vmdk"; empty to detect
-	Kernel      string `json:"kernel,omitempty"`
-	Initrd      string `json:"initrd,omitempty"`
-	KernelArgs  string `json:"kernel_args,omitempty"`
-	User        string `json:"user,omitempty"`
-	Replace     bool   `json:"replace,omitempty"` // an image of that name is there: take its place
-}
-
-// ImageInfo is an image of the catalogue.
-type ImageInfo struct {
-	ID          string    `json:"id"`
-	Name        string    `json:"name"`
-	Description string    `json:"description,omitempty"`
-	SizeGiB     int       `json:"size_gib"`
-	User        string    `json:"user,omitempty"`
-	SHA256      string    `json:"sha256"`
-	Created     time.Time `json:"created"`
-}
+// The operators' commands travel as JSON over HTTP on a socket in the data folder
+// that only root can open. A command is a POST to its own name as a path, with the
+// operator's token; tenants' credentials mean nothing there. See docs/adr/0013-operators.md.
 
 // Progress is one line of the answer to a command that takes time; the last one
 // has Done or Error set.
@@ -49,39 +25,122 @@ type Progress struct {
 	Error   string     `json:"error,omitempty"`
 }
 
-// adminHandler serves the operator's socket.
+// adminHandler serves the operators' socket.
 func (r *running) adminHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, req *http.Request) {
-		writeJSON(w, r.status(req.Context()))
-	})
-	mux.HandleFunc("GET /images", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, r.listImages()) })
-	mux.HandleFunc("POST /images", func(w http.ResponseWriter, req *http.Request) {
-		var in ImportRequest
-		if err := json.NewDecoder(req.Body).Decode(&in); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
-		}
-		stream(w, func(tell func(Progress)) error {
-			img, err := r.importImage(req.Context(), in, func(m string) { tell(Progress{Message: m}) })
-			if err == nil {
-				tell(Progress{Image: &img})
-			}
-			return err
-		})
-	})
+	// The health of the cloud needs no token and leaves no record: it tells nothing
+	// of any tenant, monitoring asks for it all the time, and whoever cannot find
+	// the token must still see what is wrong.
+	mux.HandleFunc("GET /status", func(w http.ResponseWriter, req *http.Request) { writeJSON(w, r.status(req.Context())) })
+
+	command := func(name string, h handler) {
+		mux.HandleFunc("POST "+pathOf(name), func(w http.ResponseWriter, req *http.Request) { _ = h(w, req) })
+	}
+	command("image list", answers(r, "image list", nothing, r.listImages))
+	command("image import", streams(r, "image import", ImportRequest.args, r.importImage))
+	command("first-guest", answers(r, "first-guest", nothing, r.firstGuest))
+
+	command("operator add", answers(r, "operator add", OperatorName.args, r.addOperator))
+	command("operator list", answers(r, "operator list", nothing, r.listOperators))
+	command("operator remove", answers(r, "operator remove", OperatorName.args, r.removeOperator))
+	command("account create", answers(r, "account create", AccountWish.args, r.createAccount))
+	command("account list", answers(r, "account list", nothing, r.listAccounts))
+	command("account show", answers(r, "account show", AccountID.args, r.showAccount))
+	command("account suspend", answers(r, "account suspend", AccountID.args, r.suspendAccount))
+	command("account activate", answers(r, "account activate", AccountID.args, r.activateAccount))
+	command("account close", answers(r, "account close", AccountID.args, r.closeAccount))
+	command("account root-key", answers(r, "account root-key", AccountID.args, r.newRootKey))
+	command("log", answers(r, "log", RecordFilter.args, r.listRecords))
+	command("why", answers(r, "why", Question.args, r.why))
+
+	down := streams(r, "down", nothing, r.drain)
 	mux.HandleFunc("POST /down", func(w http.ResponseWriter, req *http.Request) {
-		stream(w, func(tell func(Progress)) error {
-			err := r.agent.Drain(req.Context(), r.cfg.StopGrace, func(n int) {
-				tell(Progress{Message: fmt.Sprintf("%d guests still run", n)})
-			})
-			if err == nil {
-				r.stop()
-			}
-			return err
-		})
+		if down(w, req) == nil {
+			r.stop() // only now: the outcome is in the record
+		}
 	})
 	return mux
+}
+
+// pathOf is the path of a command, e.g. "/account/suspend".
+func pathOf(command string) string { return "/" + strings.ReplaceAll(command, " ", "/") }
+
+// handler serves a command, and returns what became of it.
+type handler func(w http.ResponseWriter, req *http.Request) error
+
+// answers makes a command that answers with one value. args are what of its input
+// is recorded: never secrets.
+func answers[In, Out any](r *running, name string, args func(In) map[string]string, do func(context.Context, In) (Out, error)) handler {
+	return func(w http.ResponseWriter, req *http.Request) error {
+		var in In
+		var out Out
+		err := r.command(req, name, &in, func() map[string]string { return args(in) }, func(ctx context.Context) (err error) {
+			out, err = do(ctx, in)
+			return err
+		})
+		if err != nil {
+			refuse(w, err)
+			return err
+		}
+		writeJSON(w, out)
+		return nil
+	}
+}
+
+// streams makes a command that tells its progress: one JSON value a line.
+func streams[In any](r *running, name string, args func(In) map[string]string, do func(context.Context, In, func(Progress)) error) handler {
+	return func(w http.ResponseWriter, req *http.Request) error {
+		var in In
+		var tell func(Progress)
+		err := r.command(req, name, &in, func() map[string]string { return args(in) }, func(ctx context.Context) error {
+			tell = stream(w)
+			return do(ctx, in, tell)
+		})
+		switch {
+		case tell == nil: // it never began
+			refuse(w, err)
+		case err != nil:
+			tell(Progress{Error: err.Error()})
+		default:
+			tell(Progress{Done: true})
+		}
+		return err
+	}
+}
+
+// nothing is the input of a command that takes none, or what is recorded of it.
+func nothing(struct{}) map[string]string { return nil }
+
+// maxCommand bounds the input of a command, in bytes.
+const maxCommand = 1 << 20
+
+// command is the one way to every command: it proves the operator, records what is
+// about to happen, has it happen, and records what became of it. A command that
+// cannot be recorded does not happen.
+func (r *running) command(req *http.Request, name string, in any, args func() map[string]string, act func(context.Context) error) error {
+	malformed := json.NewDecoder(http.MaxBytesReader(nil, req.Body, maxCommand)).Decode(in)
+	token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	return r.record(req.Context(), token, peerUID(req.Context()), name, args(), func(ctx context.Context) error {
+		if malformed != nil {
+			return fmt.Errorf("read the command: %w", malformed)
+		}
+		return act(ctx)
+	})
+}
+
+// failure is the answer to a command that failed.
+type failure struct {
+	Error string `json:"error"`
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	status := http.StatusBadRequest
+	if errors.Is(err, errRefused) {
+		status = http.StatusUnauthorized
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(failure{err.Error()}) // the client went away
 }
 
 func writeJSON(w http.ResponseWriter, v any) {
@@ -89,11 +148,11 @@ func writeJSON(w http.ResponseWriter, v any) {
 	_ = json.NewEncoder(w).Encode(v) // the client went away
 }
 
-// stream answers with one JSON value a line, as the work proceeds.
-func stream(w http.ResponseWriter, work func(tell func(Progress)) error) {
+// stream begins an answer of one JSON value a line.
+func stream(w http.ResponseWriter) (tell func(Progress)) {
 	w.Header().Set("Content-Type", "application/jsonl")
 	enc, last := json.NewEncoder(w), ""
-	tell := func(p Progress) {
+	return func(p Progress) {
 		if p.Message != "" && p.Message == last {
 			return
 		}
@@ -101,125 +160,39 @@ func stream(w http.ResponseWriter, work func(tell func(Progress)) error) {
 		_ = enc.Encode(p) // the client went away
 		_ = http.NewResponseController(w).Flush()
 	}
-	if err := work(tell); err != nil {
-		tell(Progress{Error: err.Error()})
-		return
-	}
-	tell(Progress{Done: true})
 }
 
-// listenAdmin opens the operator's socket.
+// drain shuts the guests down.
+func (r *running) drain(ctx context.Context, _ struct{}, tell func(Progress)) error {
+	return r.agent.Drain(ctx, r.cfg.StopGrace, func(n int) {
+		tell(Progress{Message: fmt.Sprintf("%d guests still run", n)})
+	})
+}
+
+// listenAdmin opens the operators' socket.
 func (c Config) listenAdmin() (net.Listener, error) {
 	if err := os.Remove(c.SocketPath()); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
 	l, err := new(net.ListenConfig).Listen(context.Background(), "unix", c.SocketPath())
 	if err != nil {
-		return nil, fmt.Errorf("open the operator's socket: %w", err)
+		return nil, fmt.Errorf("open the operators' socket: %w", err)
 	}
 	return l, os.Chmod(c.SocketPath(), 0o600)
 }
 
-// Admin is a client of the operator's socket.
-type Admin struct {
-	http *http.Client
-	path string
-}
-
-// ErrNotRunning says that no cloud runs on the data folder.
-var ErrNotRunning = errors.New("no cloud runs on this data folder: start it with `vauban up`")
-
-// NewAdmin returns a client for the cloud with that configuration.
-func NewAdmin(c Config) *Admin {
-	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", c.SocketPath())
+// serveAdmin serves the operators' socket until ctx ends.
+func serveAdmin(ctx context.Context, l net.Listener, h http.Handler) error {
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ConnContext: withPeer}
+	done := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		done <- s.Shutdown(grace)
+	}()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the operators' socket: %w", err)
 	}
-	return &Admin{http: &http.Client{Transport: &http.Transport{DialContext: dial}}, path: c.SocketPath()}
-}
-
-func (a *Admin) do(ctx context.Context, method, path string, in any) (*http.Response, error) {
-	body, err := json.Marshal(in)
-	if err != nil {
-		return nil, err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://vauban"+path, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	res, err := a.http.Do(req)
-	var op *net.OpError
-	switch {
-	case errors.As(err, &op) && op.Op == "dial" && errors.Is(err, os.ErrPermission):
-		return nil, fmt.Errorf("%s may only be used by root: use sudo", a.path)
-	case errors.As(err, &op) && op.Op == "dial":
-		return nil, ErrNotRunning
-	case err != nil:
-		return nil, fmt.Errorf("ask the cloud: %w", err)
-	case res.StatusCode != http.StatusOK:
-		defer res.Body.Close()
-		return nil, fmt.Errorf("ask the cloud: %s", res.Status)
-	}
-	return res, nil
-}
-
-// Status asks for the health of every part.
-func (a *Admin) Status(ctx context.Context) (Status, error) {
-	var s Status
-	err := a.get(ctx, "/status", &s)
-	return s, err
-}
-
-// Images lists the catalogue.
-func (a *Admin) Images(ctx context.Context) ([]ImageInfo, error) {
-	var l []ImageInfo
-	err := a.get(ctx, "/images", &l)
-	return l, err
-}
-
-func (a *Admin) get(ctx context.Context, path string, out any) error {
-	res, err := a.do(ctx, http.MethodGet, path, nil)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	return json.NewDecoder(res.Body).Decode(out)
-}
-
-// Import takes an image into the catalogue.
-func (a *Admin) Import(ctx context.Context, in ImportRequest, tell func(string)) (ImageInfo, error) {
-	p, err := a.follow(ctx, "/images", in, tell)
-	if err != nil || p.Image == nil {
-		return ImageInfo{}, err
-	}
-	return *p.Image, nil
-}
-
-// Down shuts the guests down and ends the cloud.
-func (a *Admin) Down(ctx context.Context, tell func(string)) error {
-	_, err := a.follow(ctx, "/down", nil, tell)
-	return err
-}
-
-// follow reads the progress of a long command; it returns the line with the result.
-func (a *Admin) follow(ctx context.Context, path string, in any, tell func(string)) (result Progress, err error) {
-	res, err := a.do(ctx, http.MethodPost, path, in)
-	if err != nil {
-		return result, err
-	}
-	defer res.Body.Close()
-	for dec := json.NewDecoder(res.Body); ; {
-		var p Progress
-		switch err := dec.Decode(&p); {
-		case err != nil:
-			return result, fmt.Errorf("the cloud ended in the middle of the command: %w", err)
-		case p.Error != "":
-			return result, errors.New(p.Error)
-		case p.Done:
-			return result, nil
-		case p.Image != nil:
-			result = p
-		default:
-			tell(p.Message)
-		}
-	}
+	return <-done
 }

@@ -13,6 +13,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -27,11 +28,16 @@ type Config struct {
 	Place      cloud.Place      // region and zones
 	PublicPool netip.Prefix     // public addresses
 	DNS        []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
+	// IdentityProviders are the hosts that keys of tenants' OpenID Connect providers
+	// may be fetched from; "*": every host with a public address; empty: none.
+	IdentityProviders []string
 
 	Host             string  // name of this host
 	MemoryReserveMiB int     // kept for the host itself
 	MemoryOvercommit float64 // memory promised to guests, per byte that the host has
 	VCPUOvercommit   float64 // vCPUs promised to guests, per processor of the host
+
+	NewOperator bool // give the operator "local" a new token, for when none is left
 
 	StopGrace time.Duration // what a guest gets to shut down before it is ended
 }
@@ -66,6 +72,11 @@ func (c Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen address %q is not HOST:PORT: give --listen one such as 127.0.0.1:4566", c.Listen)
+	}
+	for _, h := range c.IdentityProviders {
+		if h == "" || strings.ContainsAny(h, "/:@ *") && h != "*" {
+			return fmt.Errorf("identity provider %q is no host: give --identity-providers names such as idp.example.org, or *", h)
+		}
 	}
 	if runtime.GOOS != "linux" {
 		return errors.New("vauban runs guests on Linux only")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -14,8 +15,37 @@ import (
 	"github.com/vauban-cloud/vauban/store"
 )
 
+// ImportRequest asks for an image to be taken into the catalogue. Paths are the
+// host's.
+type ImportRequest struct {
+	Name        string `json:"name"`
+	Description string `json:"description,omitempty"`
+	Disk        string `json:"disk"`
+	Format      string `json:"format,omitempty"` // "qcow2", "raw" or "vmdk"; empty to detect
+	Kernel      string `json:"kernel,omitempty"`
+	Initrd      string `json:"initrd,omitempty"`
+	KernelArgs  string `json:"kernel_args,omitempty"`
+	User        string `json:"user,omitempty"`
+	Replace     bool   `json:"replace,omitempty"` // an image of that name is there: take its place
+}
+
+func (in ImportRequest) args() map[string]string {
+	return map[string]string{"name": in.Name, "disk": in.Disk, "kernel": in.Kernel, "initrd": in.Initrd, "replace": strconv.FormatBool(in.Replace)}
+}
+
+// ImageInfo is an image of the catalogue.
+type ImageInfo struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Description string    `json:"description,omitempty"`
+	SizeGiB     int       `json:"size_gib"`
+	User        string    `json:"user,omitempty"`
+	SHA256      string    `json:"sha256"`
+	Created     time.Time `json:"created"`
+}
+
 // listImages returns the operator's catalogue.
-func (r *running) listImages() []ImageInfo {
+func (r *running) listImages(context.Context, struct{}) ([]ImageInfo, error) {
 	out := []ImageInfo{}
 	for i := range images.Select(r.db.View(), cloud.AccountLabel(cloud.OperatorAccount)) {
 		if i.Available() {
@@ -23,7 +53,7 @@ func (r *running) listImages() []ImageInfo {
 		}
 	}
 	slices.SortFunc(out, func(a, b ImageInfo) int { return a.Created.Compare(b.Created) })
-	return out
+	return out, nil
 }
 
 func imageInfo(i cloud.Image) ImageInfo {
@@ -43,13 +73,13 @@ func findImage(r store.Reader, name string) (cloud.Image, bool) {
 // importImage checks an image and takes it into the catalogue, for every tenant.
 // Its document is there, pending, before its bytes are, so that an import that
 // was interrupted leaves nothing that the next start does not find.
-func (r *running) importImage(ctx context.Context, in ImportRequest, tell func(string)) (ImageInfo, error) {
+func (r *running) importImage(ctx context.Context, in ImportRequest, tell func(Progress)) error {
 	if in.Name == "" || in.Disk == "" {
-		return ImageInfo{}, errors.New("an image needs a name and a disk file")
+		return errors.New("an image needs a name and a disk file")
 	}
 	old, exists := findImage(r.db.View(), in.Name)
 	if exists && !in.Replace {
-		return ImageInfo{}, fmt.Errorf("there is an image named %s: choose another name, or replace it with --replace", in.Name)
+		return fmt.Errorf("there is an image named %s: choose another name, or replace it with --replace", in.Name)
 	}
 	img := cloud.Image{
 		Meta: cloud.Meta{ID: cloud.NewID("ami"), Account: cloud.OperatorAccount, Created: time.Now().UTC()},
@@ -57,12 +87,12 @@ func (r *running) importImage(ctx context.Context, in ImportRequest, tell func(s
 		RootDevice: "/dev/xvda", User: in.User, Direct: in.Kernel != "", KernelArgs: in.KernelArgs, Pending: true,
 	}
 	if err := r.db.Update(ctx, func(tx *store.Tx) error { return images.Create(tx, img) }); err != nil {
-		return ImageInfo{}, err
+		return err
 	}
-	tell("checking and storing " + in.Disk)
+	tell(Progress{Message: "checking and storing " + in.Disk})
 	meta, err := r.storeImage(ctx, img.ID, in)
 	if err != nil {
-		return ImageInfo{}, errors.Join(err, r.dropImage(context.WithoutCancel(ctx), img.ID))
+		return errors.Join(err, r.dropImage(context.WithoutCancel(ctx), img.ID))
 	}
 	img.Pending, img.SHA256 = false, meta.SHA256
 	img.SizeGiB = int((meta.Bytes + 1<<30 - 1) >> 30)
@@ -70,7 +100,10 @@ func (r *running) importImage(ctx context.Context, in ImportRequest, tell func(s
 	if err == nil && exists {
 		err = r.retire(ctx, old.ID)
 	}
-	return imageInfo(img), err
+	if err == nil {
+		tell(Progress{Image: new(imageInfo(img))})
+	}
+	return err
 }
 
 func (r *running) storeImage(ctx context.Context, id string, in ImportRequest) (block.Meta, error) {

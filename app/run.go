@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +24,7 @@ import (
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
 	"github.com/vauban-cloud/vauban/identity"
+	"github.com/vauban-cloud/vauban/identity/oidc"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
@@ -55,6 +55,7 @@ type running struct {
 	endpoint  string
 	pid       int
 	started   time.Time
+	now       func() time.Time
 	stop      context.CancelFunc
 }
 
@@ -68,7 +69,7 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger, ready func(Status)) 
 	if err := makeDir(cfg.Data); err != nil {
 		return err
 	}
-	r := &running{cfg: cfg, log: log, pid: os.Getpid(), started: time.Now()}
+	r := &running{cfg: cfg, log: log, pid: os.Getpid(), started: time.Now(), now: time.Now}
 	ctx, r.stop = context.WithCancel(ctx)
 	defer r.stop()
 	if err := r.open(ctx); err != nil {
@@ -96,6 +97,9 @@ func (r *running) open(ctx context.Context) (err error) {
 	err = r.openIdentity(ctx)
 	if err == nil {
 		r.settings, err = bootstrap(ctx, r.db, r.directory.Keys, time.Now)
+	}
+	if err == nil {
+		err = r.ensureOperator(ctx)
 	}
 	if err == nil {
 		err = writeFile(r.cfg.idPath(), []byte(r.settings.ID+"\n"))
@@ -151,7 +155,7 @@ func (r *running) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
-	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place)
+	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
 	r.services = r.newServices()
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
@@ -183,10 +187,20 @@ func (r *running) apis() apis {
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
 			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
 		},
-		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge},
+		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
 	}
+}
+
+// webIdentities verifies tokens of OpenID Connect providers, whose keys it fetches
+// from where the operator allows.
+func (c Config) webIdentities() *oidc.Verifier {
+	if len(c.IdentityProviders) == 0 {
+		return oidc.NewVerifier(nil, time.Now)
+	}
+	fetcher := oidc.NewFetcher(oidc.FetcherConfig{Hosts: c.IdentityProviders, Now: time.Now})
+	return oidc.NewVerifier(oidc.NewKeys(fetcher, time.Now), time.Now)
 }
 
 // serve runs everything until ctx ends.
@@ -222,24 +236,10 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	return err
 }
 
-func serveAdmin(ctx context.Context, l net.Listener, h http.Handler) error {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second}
-	done := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		done <- s.Shutdown(grace)
-	}()
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the operator's socket: %w", err)
-	}
-	return <-done
-}
-
-// Drain shuts down the guests of a cloud whose process is gone.
-func Drain(ctx context.Context, cfg Config, log *slog.Logger, tell func(string)) error {
-	r := &running{cfg: cfg, log: log, pid: os.Getpid()}
+// Drain shuts down the guests of a cloud whose process is gone, for the operator of
+// the token; it is recorded as any other "down".
+func Drain(ctx context.Context, cfg Config, token string, log *slog.Logger, tell func(string)) error {
+	r := &running{cfg: cfg, log: log, pid: os.Getpid(), now: time.Now}
 	if err := r.open(ctx); err != nil {
 		return err
 	}
@@ -248,7 +248,9 @@ func Drain(ctx context.Context, cfg Config, log *slog.Logger, tell func(string))
 		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
 		Services: r.newServices(), Log: log, Now: time.Now,
 	})
-	return a.Drain(ctx, cfg.StopGrace, func(n int) { tell(fmt.Sprintf("%d guests still run", n)) })
+	return r.record(ctx, token, os.Getuid(), "down", map[string]string{"process": "gone"}, func(ctx context.Context) error {
+		return a.Drain(ctx, cfg.StopGrace, func(n int) { tell(fmt.Sprintf("%d guests still run", n)) })
+	})
 }
 
 // newServices returns the services of the host's VPCs.
@@ -257,6 +259,9 @@ func (r *running) newServices() *services.Services {
 		Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
 		Now: time.Now, Log: r.log.With("room", "services"),
 		World: func() *node.World { return r.agent.World() },
+		Credentials: func(ctx context.Context, instance, delivery string) (cloud.Credentials, error) {
+			return r.view.Credentials(ctx, instance, delivery)
+		},
 	})
 }
 

@@ -11,6 +11,8 @@ var (
 	accessKeys      store.Table[cloud.AccessKey]
 	controlPolicies store.Table[cloud.ControlPolicy]
 	organization    store.Table[cloud.Organization]
+	operators       store.Table[cloud.Operator]
+	records         store.Table[cloud.OperatorRecord]
 	sealedKeys      store.Table[cloud.SealedKey]
 	addresses       store.Table[cloud.Address]
 	hosts           store.Table[cloud.Host]

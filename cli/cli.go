@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -23,6 +24,20 @@ type env struct {
 	err    io.Writer
 }
 
+// Main executes one command line as a program does: it prints the error, and returns
+// the exit status, which is 1 after an error; `why` has another for a no.
+func Main(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	err := Run(ctx, args, getenv, stdout, stderr)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errDenied):
+		return 2
+	}
+	fmt.Fprintln(stderr, "vauban:", err)
+	return 1
+}
+
 // Run executes one command line. args are without the program's name.
 func Run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	e := &env{cfg: app.Default(), getenv: getenv, out: stdout, err: stderr}
@@ -36,6 +51,8 @@ func Run(ctx context.Context, args []string, getenv func(string) string, stdout,
   eval "$(vauban env)"          point aws, boto3 and Terraform at it
   aws ec2 describe-images
   vauban status                 see how every part is
+  vauban admin account create   make an account for a tenant
+  vauban why                    see which policy allows or denies something
   vauban down                   shut the guests down and stop
 
 Everything is kept in one folder (--data). Two clouds with different folders,
@@ -44,7 +61,8 @@ ports and public pools can live on one machine.`,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	e.globalFlags(root)
-	root.AddCommand(e.upCommand(), e.downCommand(), e.envCommand(), e.statusCommand(), e.imageCommand(), e.firstGuestCommand(), e.versionCommand())
+	root.AddCommand(e.upCommand(), e.downCommand(), e.envCommand(), e.statusCommand(), e.imageCommand(), e.firstGuestCommand(),
+		e.adminCommand(), e.whyCommand(), e.versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -81,6 +99,8 @@ func (e *env) cloudFlags(c *cobra.Command) {
 		cfg.DNS = append(cfg.DNS, a)
 		return nil
 	})
+	f.StringSliceVar(&cfg.IdentityProviders, "identity-providers", list(e.getenv(variable("identity-providers"))),
+		"hosts, HOST[,HOST], that keys of tenants' OpenID Connect providers may be fetched from; * for every public host; none by default ("+variable("identity-providers")+")")
 	f.IntVar(&cfg.MemoryReserveMiB, "memory-reserve", cfg.MemoryReserveMiB, "MiB of memory kept for the host itself")
 	f.Float64Var(&cfg.MemoryOvercommit, "memory-overcommit", cfg.MemoryOvercommit, "memory promised to guests per byte that the host has")
 	f.Float64Var(&cfg.VCPUOvercommit, "vcpu-overcommit", cfg.VCPUOvercommit, "vCPUs promised to guests per processor of the host")
@@ -104,6 +124,14 @@ func (e *env) finish(c *cobra.Command) error {
 // variable is the environment's name for a flag.
 func variable(flag string) string {
 	return "VAUBAN_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// list takes names apart that commas stand between.
+func list(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, ",")
 }
 
 func or(a, b string) string {

@@ -32,15 +32,19 @@ Nothing is lost: the next vauban up starts the guests that were running again.`,
 }
 
 func (e *env) down(ctx context.Context) error {
-	admin := app.NewAdmin(e.cfg)
+	token, err := e.cfg.FindToken(e.getenv)
+	if err != nil {
+		return err
+	}
+	admin := app.NewAdmin(e.cfg, token)
 	tell := func(m string) { e.step("%s", m) }
-	err := admin.Down(ctx, tell)
+	err = admin.Down(ctx, tell)
 	if errors.Is(err, app.ErrNotRunning) {
 		// Its process is gone, but guests may be there.
 		if _, err := e.cfg.ReadCredentials(); err != nil {
 			return err
 		}
-		err = app.Drain(ctx, e.cfg, slog.New(slog.NewTextHandler(e.err, nil)), tell)
+		err = app.Drain(ctx, e.cfg, token, slog.New(slog.NewTextHandler(e.err, nil)), tell)
 	}
 	if err != nil {
 		return err

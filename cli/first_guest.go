@@ -26,7 +26,11 @@ func (e *env) firstGuestCommand() *cobra.Command {
 one in by SSH, and print the line that does. A first guest that is there is used.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cr, err := e.cfg.ReadCredentials()
+			admin, err := e.admin()
+			if err != nil {
+				return err
+			}
+			cr, err := admin.FirstGuest(c.Context())
 			if err != nil {
 				return err
 			}

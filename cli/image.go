@@ -55,7 +55,10 @@ func (e *env) buildImage(ctx context.Context, name string, force bool) error {
 	if !slices.Contains(image.Names(), name) {
 		return fmt.Errorf("there is no such recipe: choose one of %v", image.Names())
 	}
-	admin := app.NewAdmin(e.cfg)
+	admin, err := e.admin()
+	if err != nil {
+		return err
+	}
 	have, err := admin.Images(ctx)
 	if err != nil {
 		return err
@@ -109,7 +112,11 @@ an absurd size are refused.`,
 				}
 				*p.to = abs
 			}
-			info, err := app.NewAdmin(e.cfg).Import(c.Context(), in, func(s string) { e.step("%s", s) })
+			admin, err := e.admin()
+			if err != nil {
+				return err
+			}
+			info, err := admin.Import(c.Context(), in, func(s string) { e.step("%s", s) })
 			if err != nil {
 				return fmt.Errorf("import %s: %w", args[1], err)
 			}
@@ -135,7 +142,11 @@ func (e *env) imageList() *cobra.Command {
 		Short: "List the published images",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			list, err := app.NewAdmin(e.cfg).Images(c.Context())
+			admin, err := e.admin()
+			if err != nil {
+				return err
+			}
+			list, err := admin.Images(c.Context())
 			if err != nil {
 				return err
 			}

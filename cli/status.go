@@ -19,7 +19,7 @@ func (e *env) statusCommand() *cobra.Command {
 		Long:  "Show the health of every part and engine. The command fails when a part is not well.",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := app.NewAdmin(e.cfg).Status(c.Context())
+			s, err := app.NewAdmin(e.cfg, "").Status(c.Context())
 			if err != nil {
 				return err
 			}

@@ -34,7 +34,7 @@ the next up finds them again. To shut the guests down too, use vauban down.`,
 			if err := e.finish(c); err != nil {
 				return err
 			}
-			if s, err := app.NewAdmin(e.cfg).Status(c.Context()); err == nil {
+			if s, err := app.NewAdmin(e.cfg, "").Status(c.Context()); err == nil {
 				return e.alreadyUp(s)
 			}
 			if err := e.cfg.Preflight(); err != nil {
@@ -48,12 +48,16 @@ the next up finds them again. To shut the guests down too, use vauban down.`,
 		},
 	}
 	e.cloudFlags(c)
+	c.Flags().BoolVar(&e.cfg.NewOperator, "new-operator", false, "give the operator \"local\" a new token, for when all are lost")
 	c.Flags().BoolVar(&detach, "detach", false, "return once the cloud answers, and leave it running")
 	return c
 }
 
 // alreadyUp is not an error, unless something else was asked for.
 func (e *env) alreadyUp(s app.Status) error {
+	if e.cfg.NewOperator {
+		return errors.New("operators are made when the cloud starts, and it runs already: stop its process first (guests go on)")
+	}
 	if !strings.HasSuffix(s.Endpoint, "//"+e.cfg.Listen) {
 		return fmt.Errorf("the cloud in %s runs already, on %s: stop it first with `vauban down --data %s`, or choose another folder with --data",
 			e.cfg.Data, s.Endpoint, e.cfg.Data)
@@ -99,7 +103,7 @@ func (e *env) detach(ctx context.Context) error {
 }
 
 func (e *env) awaitUp(ctx context.Context, ended <-chan error, logFrom int64) error {
-	admin := app.NewAdmin(e.cfg)
+	admin := app.NewAdmin(e.cfg, "")
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	deadline := time.After(time.Minute)

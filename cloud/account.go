@@ -9,8 +9,8 @@ const OperatorAccount = "000000000000"
 // AccountState says whether an account may be used.
 type AccountState string
 
-// The states of an account. A suspended or closed account refuses every call;
-// what it owns stays as it is. There is no way back from closed.
+// The states of an account. A suspended or closed account refuses every call, and
+// its guests are stopped; what it owns stays. There is no way back from closed.
 const (
 	AccountActive    AccountState = "" // also that of accounts from before there were others
 	AccountSuspended AccountState = "SUSPENDED"

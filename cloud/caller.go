@@ -18,7 +18,8 @@ const (
 )
 
 // Caller is who makes a request, as the gateway has verified it. The zero
-// Caller is anonymous.
+// Caller is anonymous; so is one without an account, whose Session says only what
+// an identity provider vouches for, while a role is assumed with an assertion.
 type Caller struct {
 	Account string        // 12 digits
 	ARN     string        // e.g. "arn:aws:iam::000000000001:root"
@@ -84,4 +85,14 @@ func WithCaller(ctx context.Context, c Caller) context.Context {
 func CallerFrom(ctx context.Context) Caller {
 	c, _ := ctx.Value(callerKey{}).(Caller)
 	return c
+}
+
+// Credentials are temporary credentials as their holder has them.
+type Credentials struct {
+	Role      string // ID of the role that they act as
+	AccessKey string // "ASIA…"
+	Secret    string
+	Token     string // session token
+	Issued    time.Time
+	Expires   time.Time
 }

@@ -75,6 +75,19 @@ func (p LoginProfile) Key() string { return p.User }
 // Labels finds the passwords of an account.
 func (p LoginProfile) Labels() []string { return []string{AccountLabel(p.Account)} }
 
+// maxEarlier is how many earlier passwords are kept: as many as a policy may
+// keep from coming back, with the present one.
+const maxEarlier = 23
+
+// Replace puts the hash of a new password in the place of the present one.
+func (p *LoginProfile) Replace(hash string, now time.Time) {
+	if hash == p.Hash {
+		return
+	}
+	earlier := append([]string{p.Hash}, p.Earlier...)
+	p.Earlier, p.Hash, p.Changed = earlier[:min(len(earlier), maxEarlier)], hash, now
+}
+
 // MFADevice is a virtual device that makes time-based one-time passwords
 // (RFC 6238: SHA-1, 6 digits, 30 seconds).
 type MFADevice struct {
@@ -87,6 +100,9 @@ type MFADevice struct {
 	Created time.Time         // when it was made
 	Enabled time.Time         `json:",omitzero"`
 	Last    int64             `json:",omitempty"` // counter of the last code that was accepted: none is accepted twice
+	Drift   int64             `json:",omitempty"` // how many periods its clock was ahead when it was last synchronised
+	Wrong   int               `json:",omitempty"` // wrong codes since the last right one
+	Locked  time.Time         `json:",omitzero"`  // until then no code is accepted
 	Tags    map[string]string `json:",omitempty"`
 }
 
@@ -143,6 +159,27 @@ func (p SAMLProvider) Key() string { return p.ARN }
 
 // Labels finds the providers of an account.
 func (p SAMLProvider) Labels() []string { return []string{AccountLabel(p.Account)} }
+
+// ServerCertificate is a certificate for TLS with its private key, which no
+// operation ever shows.
+type ServerCertificate struct {
+	Meta    // ID is "ASCA…"
+	Name    string
+	Path    string
+	Body    string // PEM: the certificate
+	Chain   string `json:",omitempty"` // PEM: who signed it, the nearest first
+	Sealed  []byte // PEM: the private key, bound to the ID
+	Expires time.Time
+}
+
+// Table is "servercertificate".
+func (ServerCertificate) Table() string { return "servercertificate" }
+
+// Labels finds the certificates of an account.
+func (c ServerCertificate) Labels() []string { return []string{AccountLabel(c.Account)} }
+
+// Resource is the last part of the certificate's ARN.
+func (c ServerCertificate) Resource() string { return "server-certificate" + c.Path + c.Name }
 
 // CredentialReport is the last report that an account asked for.
 type CredentialReport struct {

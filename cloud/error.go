@@ -9,7 +9,8 @@ import "fmt"
 type Error struct {
 	Code    string
 	Message string
-	Status  int // HTTP status; 0 means 400
+	Status  int    // HTTP status; 0 means 400
+	Reason  string // of services whose errors have one beside the code, such as Organizations
 }
 
 // Error returns the code and the message.

@@ -102,6 +102,23 @@ func (r Role) Labels() []string { return append(r.labels(), AccountLabel(r.Accou
 // Resource is the last part of the role's ARN.
 func (r Role) Resource() string { return "role" + r.Path + r.Name }
 
+// RoleDeletion is the deletion of a service-linked role, kept for those who ask
+// how it went.
+type RoleDeletion struct {
+	Task    string // "task/aws-service-role/SERVICE/ROLE/UUID"
+	Account string
+	Created time.Time
+}
+
+// Table is "roledeletion".
+func (RoleDeletion) Table() string { return "roledeletion" }
+
+// Key is the account and the task.
+func (d RoleDeletion) Key() string { return d.Account + "/" + d.Task }
+
+// Labels finds the deletions of an account.
+func (d RoleDeletion) Labels() []string { return []string{AccountLabel(d.Account)} }
+
 // ManagedPolicy is a customer managed policy.
 type ManagedPolicy struct {
 	Meta        // ID is "ANPA…"
@@ -184,6 +201,15 @@ func ManagedPolicyNames(account string) string { return iamNames("policy", accou
 
 // InstanceProfileNames is the space of the names of instance profiles.
 func InstanceProfileNames(account string) string { return iamNames("instance-profile", account) }
+
+// ServerCertificateNames is the space of the names of server certificates.
+func ServerCertificateNames(account string) string { return iamNames("server-certificate", account) }
+
+// MFADeviceNames is the space of the paths and names of MFA devices.
+func MFADeviceNames(account string) string { return iamNames("mfa", account) }
+
+// SAMLProviderNames is the space of the names of SAML providers.
+func SAMLProviderNames(account string) string { return iamNames("saml-provider", account) }
 
 // IAMName is what is claimed for a name.
 func IAMName(name string) string { return strings.ToLower(name) }

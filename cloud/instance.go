@@ -72,9 +72,11 @@ type Instance struct {
 	Monitoring         bool   `json:",omitempty"`
 	PublicAddress      bool   `json:",omitempty"` // each start assigns a public address to the primary interface, if it has none
 	Metadata           MetadataOptions
+	Profile            *ProfileAssociation `json:",omitempty"` // whose role the guest may act as; nil: none
 
-	// Wanted; written by the service, and by control/instance when the guest
-	// shut itself down or could not be started.
+	// Wanted; written by the service, by control/instance when the guest shut
+	// itself down or could not be started, and by control/account when its account
+	// was suspended or closed.
 	Want    Power
 	Force   bool `json:",omitempty"` // stop without asking the guest
 	Starts  int  // raised by every launch or start
@@ -126,6 +128,15 @@ type MetadataOptions struct {
 	Tags     string // "enabled" or "disabled"
 }
 
+// ProfileAssociation gives a guest the role of an instance profile. It outlives
+// the profile.
+type ProfileAssociation struct {
+	ID      string // "iip-assoc-…"
+	Profile string // ID of the instance profile, "AIPA…"
+	ARN     string // of the instance profile
+	Since   time.Time
+}
+
 // Ended reports whether the guest of the present start has ended.
 func (i Instance) Ended() bool {
 	return i.Seen.Ended && !i.Seen.Running && i.Seen.Starts == i.Starts
@@ -154,11 +165,15 @@ func (i Instance) State() InstanceState {
 // Table is "instance".
 func (Instance) Table() string { return "instance" }
 
-// Labels finds the instances of an account, a host, a VPC and a reservation.
+// Labels finds the instances of an account, a host, a VPC, a reservation and an
+// association with an instance profile.
 func (i Instance) Labels() []string {
 	l := []string{AccountLabel(i.Account), "vpc/" + i.VPC, "reservation/" + i.Reservation}
 	if i.Host != "" {
 		l = append(l, "host/"+i.Host)
+	}
+	if i.Profile != nil {
+		l = append(l, "association/"+i.Profile.ID)
 	}
 	return l
 }

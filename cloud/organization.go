@@ -17,7 +17,6 @@ type Organization struct {
 	// PolicyTypes are those that are enabled in the root, e.g. "SERVICE_CONTROL_POLICY".
 	PolicyTypes []string          `json:",omitempty"`
 	RootTags    map[string]string `json:",omitempty"`
-	Accounts    int64             `json:",omitempty"` // number of the newest account
 }
 
 // OrganizationKey is the key of the only document.
@@ -86,8 +85,8 @@ func (p ControlPolicy) Labels() []string {
 // TargetLabel is on the control policies attached to a root, unit or account.
 func TargetLabel(id string) string { return "target/" + id }
 
-// AccountRequest is what became of a CreateAccount. It succeeds once
-// the account has its default network.
+// AccountRequest is what became of a wish for an account. It succeeds once the
+// account has its default network: control/account writes Completed then.
 type AccountRequest struct {
 	ID        string // "car-" and 32 hexadecimal digits
 	Name      string
@@ -103,8 +102,13 @@ func (AccountRequest) Table() string { return "accountrequest" }
 // Key is the ID.
 func (r AccountRequest) Key() string { return r.ID }
 
-// Labels finds the requests for an account.
-func (r AccountRequest) Labels() []string { return nil }
+// Labels finds the request that made an account.
+func (r AccountRequest) Labels() []string {
+	if r.Account == "" {
+		return nil
+	}
+	return []string{AccountLabel(r.Account)}
+}
 
 // Operator is somebody who runs the cloud. Operators are no tenants: they act
 // through the local socket, and prove themselves by a token.
@@ -150,7 +154,7 @@ func (r OperatorRecord) Labels() []string { return []string{"operator/" + r.Oper
 // that allows everything, attached to its root.
 func NewOrganization(management string, now time.Time) (Organization, ControlPolicy) {
 	o := Organization{
-		ID: "o-" + lowerID(10), Root: "r-" + lowerID(4), Management: management, Created: now,
+		ID: "o-" + LowerID(10), Root: "r-" + LowerID(4), Management: management, Created: now,
 		PolicyTypes: []string{"SERVICE_CONTROL_POLICY"},
 	}
 	full := ControlPolicy{
@@ -161,8 +165,8 @@ func NewOrganization(management string, now time.Time) (Organization, ControlPol
 	return o, full
 }
 
-// lowerID returns n random lower-case letters and digits, as organizations' IDs have.
-func lowerID(n int) string {
+// LowerID returns n random lower-case letters and digits, as organizations' IDs have.
+func LowerID(n int) string {
 	b := make([]byte, n)
 	rand.Read(b)
 	return strings.ToLower(base32.StdEncoding.EncodeToString(b))[:n]

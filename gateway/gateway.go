@@ -77,12 +77,12 @@ type Config struct {
 	Burst int                           // requests that an account may make at once; twice Rate
 	Base  string                        // domain whose subdomains name services and buckets; "localhost"
 
-	MaxBody         int64         // bytes of a request's body; 1 MiB
+	MaxBody         int64         // bytes of a request's body that is not streamed; 1 MiB
 	MaxHeader       int           // bytes of a request's head; 64 KiB
 	MaxConnections  int           // open at once; 2048
 	HeaderTimeout   time.Duration // from the first byte of a head to its last; 10 s
-	BodyTimeout     time.Duration // for the whole body; 30 s
-	WriteTimeout    time.Duration // for the whole answer; 60 s
+	BodyTimeout     time.Duration // for the whole body; 30 s, and more for streams
+	WriteTimeout    time.Duration // for the whole answer; 60 s, and more for long ones
 	IdleTimeout     time.Duration // between the requests of a connection; 2 min
 	ShutdownTimeout time.Duration // for requests under way when Serve is told to end; 30 s
 }

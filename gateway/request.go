@@ -125,7 +125,7 @@ func (q *request) authenticate() (body []byte, err error) {
 		return nil, err
 	}
 	if q.endpoint.api.Name == s3 {
-		body, err = q.openS3(claim, found.Secret)
+		body, err = q.openS3(claim, found.Secret, bucket)
 	} else if body, err = q.readBody(q.r.Body, q.cfg.MaxBody); err == nil {
 		err = q.verifier.Verify(q.r, claim, found.Secret, body)
 	}
@@ -137,9 +137,6 @@ func (q *request) authenticate() (body []byte, err error) {
 	if found.Suspended {
 		q.op, q.protocol, _ = q.endpoint.api.Match(q.r, body)
 		return nil, suspended
-	}
-	if bucket != "" {
-		q.r = pathStyle(q.r, bucket)
 	}
 	return body, q.match(claim, body)
 }
@@ -245,13 +242,18 @@ func (q *request) describe(c cloud.Caller) cloud.Caller {
 	return c
 }
 
-// openS3 reads the body of an S3 request, which may come in signed chunks.
-func (q *request) openS3(claim *sigv4.Claim, secret string) ([]byte, error) {
+// openS3 returns the body of an S3 request, which may come in signed chunks; nil
+// if the operation reads it from the request. bucket is the one that the host
+// names, if any.
+func (q *request) openS3(claim *sigv4.Claim, secret, bucket string) ([]byte, error) {
 	body, err := q.verifier.Open(q.r, claim, secret)
 	if err != nil {
 		return nil, err
 	}
-	return q.readBody(body, q.cfg.MaxBody)
+	if bucket != "" {
+		q.r = pathStyle(q.r, bucket)
+	}
+	return q.stream(body)
 }
 
 // readBody reads a body of at most limit bytes.
@@ -311,8 +313,10 @@ type answerWriter struct {
 	http.ResponseWriter
 	timeout time.Duration
 	status  int
+	begin   time.Time // of the answer
 	written int64
-	broken  bool // something was written before an error came up
+	moved   int64 // of written, when the deadline was last moved
+	broken  bool  // something was written before an error came up
 }
 
 // Unwrap lets http.ResponseController find the server's own writer.
@@ -321,10 +325,17 @@ func (w *answerWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // WriteHeader starts the answer, and the time that the client has to take it.
 func (w *answerWriter) WriteHeader(status int) {
 	if w.status == 0 {
-		w.status = status
-		http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.timeout)) //nolint:errcheck // not every ResponseWriter has one
+		w.status, w.begin = status, time.Now()
+		w.moveDeadline()
 	}
 	w.ResponseWriter.WriteHeader(status)
+}
+
+// moveDeadline gives the client the timeout, and time for what was written.
+func (w *answerWriter) moveDeadline() {
+	w.moved = w.written
+	deadline := w.begin.Add(w.timeout + time.Duration(w.written/minRate)*time.Second)
+	http.NewResponseController(w.ResponseWriter).SetWriteDeadline(deadline) //nolint:errcheck // not every ResponseWriter has one
 }
 
 // Write adds to the body.
@@ -333,6 +344,8 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	n, err := w.ResponseWriter.Write(p)
-	w.written += int64(n)
+	if w.written += int64(n); w.written-w.moved >= every {
+		w.moveDeadline()
+	}
 	return n, err
 }

@@ -16,6 +16,8 @@ import (
 
 const identity = "Action=GetCallerIdentity&Version=2011-06-15"
 
+const assertion = "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn:aws:iam::000000000001:role/a&RoleSessionName=abc&WebIdentityToken=token"
+
 var uuid = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
 
 // TestAnswers sends one request of each kind, and looks at the answer, the log
@@ -66,8 +68,23 @@ func TestAnswers(t *testing.T) {
 		"old, s3":           {call{method: "PUT", path: "/b/k", service: "s3", at: old}, 403, "<Code>RequestTimeTooSkewed</Code>", "s3//RequestTimeTooSkewed"},
 		"early, sts":        {call{method: "POST", path: "/", body: identity, service: "sts", at: time.Now().Add(6 * time.Minute)}, 403, "Signature not yet current: ", "sts//SignatureDoesNotMatch"},
 		"session token":     {call{method: "POST", path: "/", body: identity, service: "sts", header: map[string]string{"X-Amz-Security-Token": "forged"}}, 403, "<Code>InvalidClientTokenId</Code>", "sts//InvalidClientTokenId"},
+		"expired, sts":      {call{method: "POST", path: "/", body: identity, service: "sts", header: map[string]string{"X-Amz-Security-Token": "over"}}, 403, "<Code>ExpiredToken</Code>", "sts//ExpiredToken"},
+		"expired, ec2":      {call{method: "POST", path: "/", body: "Action=DescribeRegions", service: "ec2", header: map[string]string{"X-Amz-Security-Token": "over"}}, 400, "<Code>RequestExpired</Code>", "ec2//RequestExpired"},
+		"expired, kms":      {call{method: "POST", path: "/", body: "{}", service: "kms", header: map[string]string{"X-Amz-Target": "TrentService.ListKeys", "X-Amz-Security-Token": "over"}}, 400, "ExpiredTokenException", "kms//ExpiredTokenException"},
+		"expired, s3":       {call{method: "PUT", path: "/b/k", service: "s3", header: map[string]string{"X-Amz-Security-Token": "over"}}, 400, "<Code>ExpiredToken</Code>", "s3//ExpiredToken"},
+		"wrong token, s3":   {call{method: "PUT", path: "/b/k", service: "s3", header: map[string]string{"X-Amz-Security-Token": "x"}}, 400, "<Code>InvalidToken</Code>", "s3//InvalidToken"},
+		"suspended, sts":    {call{method: "POST", path: "/", body: identity, service: "sts", key: "AKIASUSPENDED"}, 403, "This account is suspended", "+sts/GetCallerIdentity/AccessDenied"},
+		"suspended, ec2":    {call{method: "POST", path: "/", body: "Action=DescribeRegions&Version=2016-11-15", service: "ec2", key: "AKIASUSPENDED", header: map[string]string{"Content-Type": form}}, 403, "<Code>Blocked</Code>", "+ec2/DescribeRegions/Blocked"},
+		"suspended, kms":    {call{method: "POST", path: "/", body: "{}", service: "kms", key: "AKIASUSPENDED", header: map[string]string{"X-Amz-Target": "TrentService.ListKeys"}}, 400, "AccessDeniedException", "+kms/ListKeys/AccessDeniedException"},
+		"suspended, s3":     {call{method: "PUT", path: "/b/k", service: "s3", key: "AKIASUSPENDED"}, 403, "<Code>AccountProblem</Code>", "+s3/PutObject/AccountProblem"},
+		"suspended, forged": {call{method: "POST", path: "/", body: identity, service: "sts", key: "AKIASUSPENDED", secret: "x"}, 403, "<Code>SignatureDoesNotMatch</Code>", "sts//SignatureDoesNotMatch"},
+		"anonymous":         {call{method: "POST", path: "/", body: assertion, header: map[string]string{"Content-Type": form}}, 200, "<Provider> 127.0.0.1 eu-paris-1 ", "sts/AssumeRoleWithWebIdentity/"},
+		"anonymous by host": {call{method: "POST", path: "/", body: assertion, host: "sts.eu-paris-1.localhost", header: map[string]string{"Content-Type": form}}, 200, "<Provider>", "sts/AssumeRoleWithWebIdentity/"},
+		"anonymous GET":     {call{method: "GET", path: "/?" + assertion}, 200, "<Provider>", "sts/AssumeRoleWithWebIdentity/"},
+		"signed anyway":     {query("sts", assertion), 200, "<Provider>000000000001", "+sts/AssumeRoleWithWebIdentity/"},
+		"signed wrongly":    {call{method: "POST", path: "/", body: assertion, service: "sts", secret: "x", header: map[string]string{"Content-Type": form}}, 403, "<Code>SignatureDoesNotMatch</Code>", "sts//SignatureDoesNotMatch"},
 		"altered body":      {call{method: "POST", path: "/", body: identity, service: "sts", edit: altered}, 403, "<Code>SignatureDoesNotMatch</Code>", "sts//SignatureDoesNotMatch"},
-		"altered s3 body":   {call{method: "PUT", path: "/b/k", body: identity, service: "s3", edit: altered}, 400, "<Code>XAmzContentSHA256Mismatch</Code>", "s3//XAmzContentSHA256Mismatch"},
+		"altered s3 body":   {call{method: "PUT", path: "/b/k", body: identity, service: "s3", edit: altered}, 400, "<Code>XAmzContentSHA256Mismatch</Code>", "+s3/PutObject/XAmzContentSHA256Mismatch"},
 
 		"wrong region, sts":   {call{method: "POST", path: "/", body: identity, service: "sts", region: "eu-west-1"}, 403, "Credential should be scoped to a valid region, not 'eu-west-1'. ", "sts//SignatureDoesNotMatch"},
 		"wrong region, ec2":   {call{method: "POST", path: "/", body: "Action=DescribeRegions", service: "ec2", region: "us-east-1"}, 401, "<Code>AuthFailure</Code>", "ec2//AuthFailure"},

@@ -19,7 +19,15 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 		who = "anonymous"
 	}
 	text := "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN + " " + d.Because(r.Action)
-	service, _, _ := strings.Cut(r.Action, ":")
+	service := asker(r)
+	if service == "sts" && about.Policy.Required {
+		// To say why would tell of a role that may be another account's, or not
+		// even exist: all refusals to assume one are the same.
+		text = "User: " + who + " is not authorized to perform: " + r.Action + " on resource: " + about.ARN
+		if r.Caller.Account == "" {
+			text = "Not authorized to perform " + r.Action
+		}
+	}
 	switch service {
 	case "ec2":
 		message, err := j.encode(view, r, about, p.Explain(&q))
@@ -35,6 +43,18 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 	default:
 		return &cloud.Error{Code: "AccessDenied", Message: text, Status: http.StatusForbidden}
 	}
+}
+
+// asker is the service that puts the question. It is the action's, but that a
+// role is passed to a service by a request to that service, which says so in the
+// keys of the request. (IAM, which asks on behalf of another, says it of the role.)
+func asker(r policy.Request) string {
+	if to := r.Keys["iam:PassedToService"]; r.Action == "iam:PassRole" && len(to) == 1 {
+		service, _, _ := strings.Cut(to[0], ".")
+		return service
+	}
+	service, _, _ := strings.Cut(r.Action, ":")
+	return service
 }
 
 // Message is what an encoded authorization message says, in the form that
@@ -119,7 +139,7 @@ func (j *Judge) conditions(view store.Reader, r policy.Request, about policy.Res
 // it was made for; any other gets seal.ErrSealed.
 func (j *Judge) Decode(account, encoded string) (Message, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
-	if err != nil {
+	if err != nil || strings.ContainsAny(encoded, "\r\n") { // which the decoder skips
 		return Message{}, seal.ErrSealed
 	}
 	packed, err := j.Keys.Messages.Open(messageOwner(account), raw)

@@ -16,6 +16,8 @@ type Directory struct {
 	Place cloud.Place
 	Keys  *Keyring
 	Now   func() time.Time
+
+	hashing hasher // bounds how many passwords are hashed at once
 }
 
 // What Lookup says of a key that may not sign.

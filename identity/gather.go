@@ -77,7 +77,7 @@ func (g *gathering) owner(c cloud.Caller) ([]policy.Source, *policy.Source) {
 func (g *gathering) grants(of cloud.Grants, resource string) []policy.Source {
 	list := make([]policy.Source, 0, len(of.Inline)+len(of.Attached))
 	for _, name := range sortedKeys(of.Inline) {
-		list = append(list, g.source(policy.IdentityPolicy, "inline policy "+name+" of "+resource, of.Inline[name]))
+		list = append(list, g.source(policy.IdentityPolicy, inlineName(name, resource), of.Inline[name]))
 	}
 	for _, arn := range of.Attached {
 		list = g.managed(list, policy.IdentityPolicy, arn)

@@ -27,6 +27,7 @@ var (
 	groupTable        store.Table[cloud.Group]
 	roleTable         store.Table[cloud.Role]
 	policyTable       store.Table[cloud.ManagedPolicy]
+	mfaTable          store.Table[cloud.MFADevice]
 	sealedKeyTable    store.Table[cloud.SealedKey]
 	organizationTable store.Table[cloud.Organization]
 	unitTable         store.Table[cloud.OrganizationalUnit]

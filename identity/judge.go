@@ -22,6 +22,9 @@ func NewJudge(d *Directory) *Judge { return &Judge{Directory: d} }
 // Authorize says yes if the policies allow the action on every resource. A no is
 // in the words of the action's service, and says which kind of policy decided.
 func (j *Judge) Authorize(_ context.Context, r policy.Request) error {
+	if err := Limit(r.Caller, r.Action); err != nil {
+		return err
+	}
 	view := j.DB.View()
 	policies, err := j.Policies(view, r.Caller)
 	if err != nil {
@@ -99,6 +102,8 @@ func ownerOf(r policy.Resource) string {
 	return parts[4]
 }
 
+// principal is the caller to package policy. One without an account whom an
+// identity provider vouches for is about to assume a role.
 func (j *Judge) principal(view store.Reader, c cloud.Caller) policy.Principal {
 	p := policy.Principal{Account: c.Account, ARN: c.ARN, Entity: c.ARN, EntityID: c.Entity}
 	switch c.Type {
@@ -115,6 +120,12 @@ func (j *Judge) principal(view store.Reader, c cloud.Caller) policy.Principal {
 		}
 	default:
 		p.Kind = policy.Anonymous
+		if s := c.Session; s != nil && s.Provider != "" {
+			p.Kind, p.Provider = policy.WebIdentity, s.Provider
+			if strings.Contains(s.Provider, ":saml-provider/") {
+				p.Kind = policy.SAML
+			}
+		}
 	}
 	return p
 }

@@ -12,7 +12,7 @@ import (
 
 // Keyring holds the cloud's data keys, opened.
 type Keyring struct {
-	Secrets  *seal.Key // seals secret access keys and seeds of MFA devices; owner: access key ID, serial number
+	Secrets  *seal.Key // seals secret access keys, seeds of MFA devices and keys of certificates; owner: access key ID, serial number, certificate ID
 	Tokens   *seal.Key // seals session tokens
 	Messages *seal.Key // seals explanations of refusals
 }

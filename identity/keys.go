@@ -180,9 +180,7 @@ func (j *Judge) principalTags(r store.Reader, c cloud.Caller) map[string]string 
 			all[key] = value
 		}
 	}
-	for key, value := range c.Session.Tags {
-		all[key] = value
-	}
+	maps.Copy(all, c.Session.Tags)
 	return all
 }
 

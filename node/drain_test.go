@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"testing"
 	"time"
@@ -23,6 +24,9 @@ func (still) Changed() <-chan struct{}                                         {
 func (still) ReportHost(context.Context, cloud.Host) error                     { return nil }
 func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error { return nil }
 func (still) ReportVolume(context.Context, string, cloud.VolumeSeen) error     { return nil }
+func (still) Credentials(context.Context, string, string) (cloud.Credentials, error) {
+	return cloud.Credentials{}, errors.New("nobody has a role here")
+}
 
 type noServices struct{}
 

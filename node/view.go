@@ -20,6 +20,11 @@ type View interface {
 	// document that is no more is dropped.
 	ReportInstance(ctx context.Context, id string, seen cloud.InstanceSeen) error
 	ReportVolume(ctx context.Context, id string, seen cloud.VolumeSeen) error
+	// Credentials makes credentials of the role that an instance placed here has,
+	// new ones at each call. delivery is the version of the metadata service that
+	// hands them out, "1.0" or "2.0". A *cloud.Error says why there are none, with
+	// the code that the guest is told.
+	Credentials(ctx context.Context, instance, delivery string) (cloud.Credentials, error)
 }
 
 // Assignment is all that concerns one host.
@@ -36,4 +41,10 @@ type Assignment struct {
 	Groups     []cloud.SecurityGroup
 	Images     map[string]cloud.Image   // by ID: those of the instances
 	Keys       map[string]cloud.KeyPair // by account/name: those of the instances
+	// Roles are what the instance profiles of the instances carry, by the
+	// profile's ID. A profile that was deleted is not there.
+	Roles map[string]Role
 }
+
+// Role is the role that an instance profile carries; zero: none.
+type Role struct{ ID, Name string }

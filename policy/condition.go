@@ -161,6 +161,7 @@ func (c *condition) matches(actual string, keys Keys) bool {
 		return ok && c.any(func(v *value) bool { return v.bool(b, keys) })
 	case binaryFamily:
 		return c.any(func(v *value) bool { return v.text == actual })
+	default: // texts, below
 	}
 	fence := 0
 	if c.operator.family == arnFamily {

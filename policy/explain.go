@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Explanation is a decision and the whole way to it. It can be written as JSON.
@@ -24,7 +25,7 @@ type Stage struct {
 	Level    int           `json:"level,omitempty"` // of service control policies, from 1, the root of the organization
 	Result   Result        `json:"result"`
 	Note     string        `json:"note,omitempty"` // what the stage means for the decision, where that is not plain
-	Policies []PolicyTrace `json:"policies,omitempty"`
+	Policies []SourceTrace `json:"policies,omitempty"`
 }
 
 // Result is what a stage says.
@@ -38,8 +39,8 @@ const (
 	Skipped Result = "does not apply"
 )
 
-// PolicyTrace is one policy in a stage.
-type PolicyTrace struct {
+// SourceTrace is one policy in a stage.
+type SourceTrace struct {
 	Name       string           `json:"name"`
 	Statements []StatementTrace `json:"statements,omitempty"`
 }
@@ -64,6 +65,7 @@ type Mismatch struct {
 	Operator string   `json:"operator,omitempty"` // of a condition, as written
 	Key      string   `json:"key,omitempty"`      // of a condition, as written
 	Wanted   []string `json:"wanted"`             // by the policy, as written
+	Resolved []string `json:"resolved,omitempty"` // Wanted with the values of its variables, those without are left out
 	Actual   []string `json:"actual,omitempty"`   // of the request
 	Absent   bool     `json:"absent,omitempty"`   // the request does not have the key
 }
@@ -135,7 +137,10 @@ func (s *Stage) limits() {
 
 func (p *Policies) identityStage(t *tracer) Stage {
 	s := t.stage(IdentityPolicy, p.Identity)
-	if len(p.Identity) == 0 {
+	switch {
+	case t.Principal.Account == "" && s.Result != Denies:
+		s.Result, s.Note = Skipped, "the principal belongs to no account"
+	case len(p.Identity) == 0:
 		s.Note = "the principal has none"
 	}
 	return s
@@ -170,7 +175,7 @@ func (t *tracer) stage(kind Kind, sources []Source) Stage {
 	s := Stage{Kind: kind, Result: Silent}
 	for i := range sources {
 		src := &sources[i]
-		trace := PolicyTrace{Name: src.Name}
+		trace := SourceTrace{Name: src.Name}
 		if src.Doc != nil {
 			for j := range src.Doc.statements {
 				st := t.statement(src, j)
@@ -207,7 +212,11 @@ func (t *tracer) statement(src *Source, index int) StatementTrace {
 	case reach == noGrant:
 		out.Mismatches = []Mismatch{{Element: not(st.principals.negated, "Principal"), Wanted: st.source.principals, Actual: []string{t.Principal.name()}}}
 	case !st.resourceMatches(t.Resource, t.fence, t.Keys):
-		out.Mismatches = []Mismatch{{Element: not(st.notResource, "Resource"), Wanted: st.source.resources, Actual: []string{t.Resource}}}
+		m := Mismatch{Element: not(st.notResource, "Resource"), Wanted: st.source.resources, Actual: []string{t.Resource}}
+		for i := range st.resources {
+			m.resolve(st.resources[i].template, t.Keys)
+		}
+		out.Mismatches = []Mismatch{m}
 	default:
 		for i := range st.conditions {
 			if c := &st.conditions[i]; !c.holds(t.Keys) {
@@ -234,6 +243,7 @@ func (c *condition) mismatch(keys Keys) Mismatch {
 	m := Mismatch{Element: "Condition", Operator: c.name, Key: c.spelled, Absent: true, Wanted: []string{}}
 	for i := range c.values {
 		m.Wanted = append(m.Wanted, c.values[i].raw)
+		m.resolve(c.values[i].template, keys)
 	}
 	if keys != nil {
 		values, present := keys(c.key)
@@ -241,6 +251,19 @@ func (c *condition) mismatch(keys Keys) Mismatch {
 	}
 	return m
 }
+
+// resolve notes what a value with variables is in this request.
+func (m *Mismatch) resolve(t template, keys Keys) {
+	if t == nil {
+		return
+	}
+	if text, ok := t.expand(keys); ok {
+		m.Resolved = append(m.Resolved, asWritten.Replace(text))
+	}
+}
+
+// asWritten is the opposite of wildcards.
+var asWritten = strings.NewReplacer("\xff", "*", "\xfe", "?")
 
 // name is how a principal is called.
 func (p *Principal) name() string {
@@ -251,8 +274,9 @@ func (p *Principal) name() string {
 		return p.Provider
 	case Service:
 		return p.Service
+	default:
+		return p.ARN
 	}
-	return p.ARN
 }
 
 // missing lists the keys that the policies mention and the request does not

@@ -68,7 +68,7 @@ type fault struct {
 
 // fail ends the reading; readJSON and Parse turn it into a SyntaxError.
 func (r *reader) fail(offset int, format string, args ...any) {
-	panic(fault{offset: offset, reason: fmt.Sprintf(format, args...)})
+	panic(fault{offset: offset, reason: fmt.Sprintf(format, shorten(args)...)})
 }
 
 // document reads the whole text as one value.
@@ -183,7 +183,7 @@ func (r *reader) object(depth int) node {
 			}
 		}
 		if seen[m.name] || seen == nil && n.has(m.name) {
-			r.fail(m.start, "%s stands here twice", strconv.Quote(m.name))
+			r.fail(m.start, "%q stands here twice", m.name)
 		}
 		if seen != nil {
 			seen[m.name] = true

@@ -1,5 +1,7 @@
 package policy
 
+import "fmt"
+
 // Kind says which grammar a document has, and where it stands in the
 // evaluation.
 type Kind int
@@ -36,7 +38,7 @@ func (k Kind) String() string {
 // MarshalText writes the name.
 func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText reads what MarshalText wrote, and refuses anything else.
 func (k *Kind) UnmarshalText(text []byte) error {
 	for i := range kinds {
 		if kinds[i].name == string(text) {
@@ -44,8 +46,7 @@ func (k *Kind) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	*k = -1
-	return nil
+	return fmt.Errorf("%q is no kind of policy", text)
 }
 
 func (k Kind) known() bool { return k >= 0 && int(k) < len(kinds) }

@@ -45,7 +45,7 @@ type parser struct {
 
 // fail ends the parsing with a fault at a node.
 func (p *parser) fail(offset int, format string, args ...any) {
-	panic(fault{offset: offset, path: p.pathText(), reason: fmt.Sprintf(format, args...)})
+	panic(fault{offset: offset, path: p.pathText(), reason: fmt.Sprintf(format, shorten(args)...)})
 }
 
 func (p *parser) syntaxError(text string, f fault) *SyntaxError {
@@ -61,7 +61,7 @@ func (p *parser) pathText() string {
 		if b.Len() > 0 && s[0] != '[' {
 			b.WriteByte('.')
 		}
-		b.WriteString(s)
+		b.WriteString(short(s))
 	}
 	return b.String()
 }
@@ -278,9 +278,9 @@ func (p *parser) resource(n node) (r resourcePattern) {
 		r.shape = everything
 		return r
 	}
-	before := text
-	if i := strings.Index(text, "${"); i >= 0 && p.variables {
-		before = text[:i]
+	before := text // all that is not to have a variable
+	if p.variables {
+		before, _, _ = strings.Cut(text, "${")
 	}
 	if !strings.HasPrefix(text, "arn:") || strings.Count(text, ":") < 5 {
 		p.fail(n.start, `%q must be "*" or an ARN of six parts, arn:partition:service:region:account:resource`, text)
@@ -307,51 +307,4 @@ func (p *parser) mention(t template) {
 			p.keys[t[i].key] = true
 		}
 	}
-}
-
-// conditions compiles a Condition element.
-func (p *parser) conditions(n node) (all []condition) {
-	p.want(n, objectNode)
-	for _, m := range n.members {
-		p.within(m.name, func() {
-			q, op, ifExists, reason := parseOperator(m.name)
-			if reason != "" {
-				p.fail(m.start, "%s", reason)
-			}
-			p.want(m.value, objectNode)
-			seen := map[string]bool{}
-			for _, k := range m.value.members {
-				p.within(k.name, func() {
-					c := condition{quantifier: q, operator: op, ifExists: ifExists, name: m.name, key: strings.ToLower(k.name), spelled: k.name}
-					if vendor, name, ok := strings.Cut(k.name, ":"); !ok || vendor == "" || name == "" {
-						p.fail(k.start, `a condition key has a prefix, such as "aws:SourceIp" or "ec2:InstanceType"`)
-					}
-					if seen[c.key] {
-						p.fail(k.start, "the key stands here twice: case makes no difference")
-					}
-					seen[c.key] = true
-					p.keys[c.key] = true
-					p.each(k.value, func(n node) { c.values = append(c.values, p.value(op, n)) })
-					all = append(all, c)
-				})
-			}
-		})
-	}
-	return all
-}
-
-// value compiles a value of a condition: a string; quotation marks may be left
-// out around numbers and booleans.
-func (p *parser) value(op *operator, n node) value {
-	switch n.is {
-	case stringNode, numberNode, boolNode:
-	default:
-		p.fail(n.start, "must be a string, a number or a boolean, not %s", n.is)
-	}
-	v, err := compileValue(op, n.text, p.variables)
-	if err != nil {
-		p.fail(n.start, "%q %v", n.text, err)
-	}
-	p.mention(v.template)
-	return v
 }

@@ -26,18 +26,18 @@ func glob(pattern, v string, fence int) bool {
 	run, from := -1, 0 // the last run, and what it has swallowed up to
 	for i < len(v) {
 		if p < len(pattern) {
-			switch c := pattern[p]; {
-			case c == anyRun:
+			switch c := pattern[p]; c {
+			case anyRun:
 				run, from = p, i
 				p++
 				continue
-			case c == anyChar:
+			case anyChar:
 				if v[i] != ':' || i >= fence {
 					i += charLen(v[i:])
 					p++
 					continue
 				}
-			case c == v[i]:
+			case v[i]:
 				i++
 				p++
 				continue

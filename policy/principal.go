@@ -88,6 +88,7 @@ func (ps *principals) names(p *Principal) grant {
 		return direct(ps.everyAWS)
 	case Root:
 		return direct(ps.everyAWS || ps.accounts[p.Account])
+	case User, AssumedRole, FederatedUser:
 	}
 	named := ps.ids[p.EntityID] && p.EntityID != ""
 	switch {

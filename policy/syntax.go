@@ -1,6 +1,11 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Position is a place in a document: lines and columns count from 1, columns
 // in characters.
@@ -23,4 +28,33 @@ func (e *SyntaxError) Error() string {
 		return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Reason)
 	}
 	return fmt.Sprintf("line %d, column %d: %s: %s", e.Line, e.Column, e.Path, e.Reason)
+}
+
+// short keeps what a document says from filling the message about it, and from
+// breaking its line.
+func short(s string) string {
+	const most = 100
+	n := 0
+	for i := range s {
+		if n++; n > most {
+			s = s[:i] + "..."
+			break
+		}
+	}
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return utf8.RuneError
+	}, s)
+}
+
+// shorten shortens the texts among the arguments of a message.
+func shorten(args []any) []any {
+	for i, a := range args {
+		if s, ok := a.(string); ok {
+			args[i] = short(s)
+		}
+	}
+	return args
 }

@@ -73,6 +73,7 @@ func (s *StatementTrace) print(b *strings.Builder) {
 		b.WriteByte('\n')
 		return
 	}
+	b.WriteString("does not match: ")
 	for i, m := range s.Mismatches {
 		if i > 0 {
 			b.WriteString("; ")
@@ -83,15 +84,21 @@ func (s *StatementTrace) print(b *strings.Builder) {
 }
 
 func (m *Mismatch) print(b *strings.Builder) {
-	element := m.Element
+	element, wants := m.Element, "wants"
 	if m.Operator != "" {
 		element = m.Operator + " " + m.Key
+	} else if strings.HasPrefix(element, "Not") {
+		wants = "leaves out"
 	}
-	actual := list(m.Actual)
+	fmt.Fprintf(b, "%s %s %s", element, wants, list(m.Wanted))
+	if len(m.Resolved) > 0 {
+		fmt.Fprintf(b, ", that is %s", list(m.Resolved))
+	}
 	if m.Absent {
-		actual = "absent"
+		b.WriteString(", and the request does not have the key")
+		return
 	}
-	fmt.Fprintf(b, "no match: %s is %s, request has %s", element, list(m.Wanted), actual)
+	fmt.Fprintf(b, ", and the request has %s", list(m.Actual))
 }
 
 // list prints values; of many, the first few.

@@ -113,7 +113,7 @@ func parsePrefix(s string) (netip.Prefix, bool) {
 		if p.Addr().Is4In6() && p.Bits() >= 96 {
 			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
-		return p.Masked(), true
+		return p, true
 	}
 	a, ok := parseAddress(s)
 	if !ok {

@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
+
+// maxVariables is how many a value may have: far more than a use for them.
+const maxVariables = 1000
 
 // template is text with policy variables:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.html
@@ -47,7 +51,9 @@ func parseTemplate(value string, variables, wild bool) (template, string, error)
 			text.WriteString(p.text)
 			continue
 		}
-		t = append(t, piece{text: text.String()}, p)
+		if t = append(t, piece{text: text.String()}, p); len(t) > 2*maxVariables {
+			return nil, "", fmt.Errorf("the value has more than %d policy variables", maxVariables)
+		}
 		text.Reset()
 	}
 	if t == nil {
@@ -62,19 +68,19 @@ func parseVariable(s string) (p piece, rest string, err error) {
 	if !closed {
 		return p, "", errors.New(`a policy variable has no "}"`)
 	}
-	if i := strings.Index(s, ","); i >= 0 && i < len(name) {
+	if i := strings.IndexByte(name, ','); i >= 0 {
 		name = s[:i]
 		fallback := strings.TrimLeft(s[i+1:], " ")
 		if !strings.HasPrefix(fallback, "'") {
-			return p, "", fmt.Errorf("the default of ${%s} must stand in single quotation marks", name)
+			return p, "", fmt.Errorf("the default of ${%s} must stand in single quotation marks", short(name))
 		}
 		// The default may hold braces, so its end is looked for, not the variable's.
 		p.fallback, rest, closed = strings.Cut(fallback[1:], "'")
 		if !closed {
-			return p, "", fmt.Errorf("the default of ${%s} has no closing quotation mark", name)
+			return p, "", fmt.Errorf("the default of ${%s} has no closing quotation mark", short(name))
 		}
 		if rest, closed = strings.CutPrefix(rest, "}"); !closed {
-			return p, "", fmt.Errorf(`"}" must follow the default of ${%s}`, name)
+			return p, "", fmt.Errorf(`"}" must follow the default of ${%s}`, short(name))
 		}
 		p.defaults = true
 	}
@@ -84,9 +90,9 @@ func parseVariable(s string) (p piece, rest string, err error) {
 	case name == "":
 		return p, "", errors.New("a policy variable has no name")
 	case strings.ContainsAny(name, " \t\r\n"):
-		return p, "", fmt.Errorf("the name of ${%s} has a space in it", name)
+		return p, "", fmt.Errorf("the name of ${%s} has a space in it", short(name))
 	case !ok || prefix == "" || key == "":
-		return p, "", fmt.Errorf("${%s} must name a condition key, such as ${aws:username}", name)
+		return p, "", fmt.Errorf("${%s} must name a condition key, such as ${aws:username}", short(name))
 	default:
 		p.key = strings.ToLower(name)
 	}
@@ -112,8 +118,8 @@ func (t template) expand(keys Keys) (string, bool) {
 	return b.String(), true
 }
 
-// value returns the variable's value. An empty value counts as none, and keys
-// with several values cannot be variables.
+// value returns the variable's value. An empty value counts as none. Keys with
+// several values cannot be variables, nor can what is no text.
 func (p *piece) value(keys Keys) (string, bool) {
 	var values []string
 	if keys != nil {
@@ -125,8 +131,8 @@ func (p *piece) value(keys Keys) (string, bool) {
 	case len(values) == 0 || values[0] == "":
 		return p.fallback, p.defaults
 	}
-	// No value may bring a wildcard.
-	if strings.IndexByte(values[0], anyRun) >= 0 || strings.IndexByte(values[0], anyChar) >= 0 {
+	// No value may bring the bytes that are wildcards.
+	if !utf8.ValidString(values[0]) {
 		return "", false
 	}
 	return values[0], true

@@ -32,8 +32,12 @@ type Root interface {
 // owner, or was changed since.
 var ErrSealed = errors.New("does not open with this key")
 
-// KeySize is the size of every key, in bytes.
-const KeySize = 32
+// KeySize is the size of every key, in bytes; Overhead is by how many bytes what
+// is sealed is longer than the secret.
+const (
+	KeySize  = 32
+	Overhead = 28
+)
 
 // NewKey returns a fresh key.
 func NewKey() []byte {
@@ -62,10 +66,10 @@ func New(key []byte) (*Key, error) {
 }
 
 // Seal encrypts a secret that belongs to owner, such as an access key ID. The
-// result is 28 bytes longer than the secret. With random nonces of 96 bits a key
+// result is Overhead bytes longer than the secret. With random nonces of 96 bits a key
 // is good for some four billion secrets (NIST SP 800-38D, 8.3).
 func (k *Key) Seal(owner string, secret []byte) []byte {
-	return k.aead.Seal(nil, nil, secret, []byte(owner))
+	return k.aead.Seal(nil, nil, secret, []byte(owner)) //nolint:gosec // the mode makes a nonce of its own
 }
 
 // Open returns the secret that was sealed for owner, or ErrSealed.

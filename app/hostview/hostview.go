@@ -8,12 +8,14 @@ package hostview
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/store"
 )
@@ -38,15 +40,17 @@ type View struct {
 	host    string
 	label   string // of what is placed on the host
 	place   cloud.Place
+	judge   *identity.Judge
 	changed chan struct{}
 
 	mu       sync.Mutex
 	interest map[string]bool // guarded by mu; keys of the documents of the last assignment
 }
 
-// New returns the host's view. Follow must run for Changed to yield.
-func New(db *store.Store, host string, place cloud.Place) *View {
-	return &View{db: db, host: host, label: "host/" + host, place: place, changed: make(chan struct{}, 1)}
+// New returns the host's view. Follow must run for Changed to yield. Without a
+// judge, which makes the credentials of roles, no guest gets any.
+func New(db *store.Store, host string, place cloud.Place, judge *identity.Judge) *View {
+	return &View{db: db, host: host, label: "host/" + host, place: place, judge: judge, changed: make(chan struct{}, 1)}
 }
 
 // Changed yields when Assigned may return something new.
@@ -61,6 +65,7 @@ func (v *View) Assigned(context.Context) (*node.Assignment, error) {
 		Volumes:   slices.Collect(volumes.Select(r, v.label)),
 		Images:    map[string]cloud.Image{},
 		Keys:      map[string]cloud.KeyPair{},
+		Roles:     map[string]node.Role{},
 	}
 	v.addOwners(r, a)
 	here := map[string]bool{} // VPCs
@@ -68,6 +73,7 @@ func (v *View) Assigned(context.Context) (*node.Assignment, error) {
 		if i.Host == v.host {
 			here[i.VPC] = true
 			a.Interfaces = slices.AppendSeq(a.Interfaces, interfaces.Select(r, "instance/"+i.ID))
+			addRole(r, a, i)
 		}
 		if img, ok := images.Get(r, i.Image); ok {
 			a.Images[img.ID] = img
@@ -92,6 +98,14 @@ func (v *View) remember(a *node.Assignment) {
 	note(interest, a.Routes)
 	note(interest, a.Gateways)
 	note(interest, a.Groups)
+	for _, i := range a.Instances {
+		if i.Profile != nil {
+			interest[i.Profile.Profile] = true
+		}
+	}
+	for _, role := range a.Roles {
+		interest[role.ID] = true
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.interest = interest
@@ -129,6 +143,12 @@ func (v *View) addKey(r store.Reader, a *node.Assignment, i cloud.Instance) {
 		if k, ok := keyPairs.Get(r, id); ok {
 			a.Keys[i.Account+"/"+i.KeyName] = k
 		}
+	}
+}
+
+func addRole(r store.Reader, a *node.Assignment, i cloud.Instance) {
+	if role, found := identity.RoleOf(r, i); found {
+		a.Roles[i.Profile.Profile] = node.Role{ID: role.ID, Name: role.Name}
 	}
 }
 
@@ -176,6 +196,17 @@ func (v *View) ReportVolume(ctx context.Context, id string, seen cloud.VolumeSee
 		vol.Seen = seen
 		return volumes.Put(tx, vol)
 	})
+}
+
+// Credentials makes credentials of the role of an instance that is placed here. A
+// host gets none for the guests of another.
+func (v *View) Credentials(_ context.Context, id, delivery string) (cloud.Credentials, error) {
+	r := v.db.View()
+	i, ok := instances.Get(r, id)
+	if !ok || i.Host != v.host || v.judge == nil {
+		return cloud.Credentials{}, fmt.Errorf("make credentials of %s: it is not placed on %s", id, v.host)
+	}
+	return v.judge.InstanceCredentials(r, i, delivery)
 }
 
 // concerns reports whether a change may alter the assignment: the document was

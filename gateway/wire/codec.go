@@ -135,7 +135,11 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 		w.Header().Set("x-amzn-errortype", shape.Shape)
 		body = append(appendJSONString(append(body, `{"__type":`...), shape.Shape), ',')
 		body = append(appendJSONString(body, shape.MessageName), ':')
-		body = append(appendJSONString(body, e.Message), '}')
+		body = appendJSONString(body, e.Message)
+		if e.Reason != "" {
+			body = appendJSONString(append(body, `,"Reason":`...), e.Reason)
+		}
+		body = append(body, '}')
 	}
 	if s.QueryErrors && p != Query {
 		w.Header().Set("x-amzn-query-error", shape.Code+";"+culprit(shape.Status))

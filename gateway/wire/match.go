@@ -23,7 +23,7 @@ func (s *Service) Match(r *http.Request, body []byte) (*Operation, Protocol, err
 	case RESTXML, RESTJSON:
 		op := s.route(r)
 		if op == nil {
-			return nil, p, &Error{"MethodNotAllowed", "The specified method is not allowed against this resource.", http.StatusMethodNotAllowed}
+			return nil, p, &Error{Code: "MethodNotAllowed", Message: "The specified method is not allowed against this resource.", Status: http.StatusMethodNotAllowed}
 		}
 		return op, p, nil
 	case CBOR: // /service/NAME/operation/NAME, with any prefix
@@ -94,7 +94,7 @@ func Unsupported(p Protocol, op *Operation) *Error {
 	case EC2Query:
 		return badRequest("UnsupportedOperation", "The operation "+op.Name+" is not supported.")
 	case RESTXML, RESTJSON:
-		return &Error{"NotImplemented", "A header you provided implies functionality that is not implemented: " + op.Name + ".", http.StatusNotImplemented}
+		return &Error{Code: "NotImplemented", Message: "A header you provided implies functionality that is not implemented: " + op.Name + ".", Status: http.StatusNotImplemented}
 	default:
 		return unknownOperation(p, op.Name)
 	}

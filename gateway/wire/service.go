@@ -85,6 +85,12 @@ func (o *Operation) NewInput() any { return reflect.New(reflect.TypeOf(o.In).Ele
 // NewOutput returns a pointer to a zero output.
 func (o *Operation) NewOutput() any { return reflect.New(reflect.TypeOf(o.Out).Elem()).Interface() }
 
+// Streams reports whether the operation reads its body as it comes.
+func (o *Operation) Streams() bool {
+	payload := planOf(reflect.TypeOf(o.In).Elem()).get().payload
+	return payload != nil && payload.kind == streamKind
+}
+
 // Operation returns the operation of that name, nil if the service has none.
 func (s *Service) Operation(name string) *Operation {
 	i := sort.Search(len(s.Operations), func(i int) bool { return s.Operations[i].Name >= name })
@@ -98,7 +104,8 @@ func (s *Service) Operation(name string) *Operation {
 type Error struct {
 	Code    string // of the query protocols, or the name of the model's shape
 	Message string
-	Status  int // HTTP status; 0 means the model's, else 400
+	Status  int    // HTTP status; 0 means the model's, else 400
+	Reason  string // the member Reason of JSON errors that have one
 }
 
 // Error returns the code and the message.

@@ -24,10 +24,11 @@ func versions() []string {
 
 // root is the whole tree of a guest. Categories:
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-metadata.html#instancedata-data-categories
-func root(g Guest, p cloud.Place) node {
+// role is its subtree "iam".
+func root(g Guest, p cloud.Place, role node) node {
 	var version, all node
 	// The three are listed without a slash, unlike every directory below them.
-	for name, c := range map[string]node{"meta-data": metaData(g, p), "dynamic": dynamic(g, p), "user-data": userData(g)} {
+	for name, c := range map[string]node{"meta-data": metaData(g, p, role), "dynamic": dynamic(g, p), "user-data": userData(g)} {
 		version.add(name, c)
 	}
 	for i := range version.children {
@@ -43,12 +44,13 @@ func userData(g Guest) node {
 	return node{value: string(g.Instance.UserData), leaf: true, raw: true}
 }
 
-func metaData(g Guest, p cloud.Place) (n node) {
+func metaData(g Guest, p cloud.Place, role node) (n node) {
 	i := g.Instance
 	n.add("ami-id", text(i.Image))
 	n.add("ami-launch-index", text(strconv.Itoa(i.LaunchIndex)))
 	n.add("ami-manifest-path", text("(unknown)"))
 	n.add("block-device-mapping", blockDevices(g))
+	n.add("iam", role)
 	n.add("instance-action", text("none"))
 	n.add("instance-id", text(i.ID))
 	n.add("instance-life-cycle", text("on-demand"))

@@ -115,12 +115,21 @@ func (s *Server) serveData(w http.ResponseWriter, r *http.Request, g Guest, path
 		}
 		w.Header().Set(headerTTL, strconv.Itoa(int(left/time.Second)))
 	}
-	n, ok := find(root(g, s.cfg.Place), path)
+	delivery := "1.0"
+	if token != "" {
+		delivery = "2.0"
+	}
+	n, ok := find(root(g, s.cfg.Place, s.role(r.Context(), g, delivery)), path)
 	if !ok {
 		refuse(w, http.StatusNotFound)
 		return
 	}
-	body, kind := n.content()
+	body, kind, err := n.content()
+	if err != nil {
+		s.cfg.Log.Warn("make credentials of a role", "instance", g.Instance.ID, "err", err)
+		refuse(w, http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", kind)
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.Header().Set("Accept-Ranges", "none")

@@ -47,6 +47,16 @@ type Guest struct {
 	Volumes    []cloud.Volume                 // attached ones, the root volume first
 	Image      cloud.Image
 	Key        *cloud.KeyPair // nil if the instance has none
+	Profile    *Profile       // nil if the instance has none
+}
+
+// Profile is the instance profile of an instance.
+type Profile struct {
+	ARN, ID string
+	Since   time.Time // of the association
+	Deleted bool
+	// RoleID and Role, its name, are empty if the profile carries none.
+	RoleID, Role string
 }
 
 // Config is what a server needs.
@@ -54,9 +64,12 @@ type Config struct {
 	VPC    string
 	Place  cloud.Place
 	Source Source
-	Key    []byte           // seals tokens, at least 32 random bytes, kept secret; the same for all servers of a host
-	Now    func() time.Time // nil for time.Now
-	Log    *slog.Logger     // nil for slog.Default()
+	Key    []byte // seals tokens, at least 32 random bytes, kept secret; the same for all servers of a host
+	// Credentials makes credentials of the role that an instance has, new ones at
+	// each call; see node.View. It is asked only about instances with a role.
+	Credentials func(ctx context.Context, instance, delivery string) (cloud.Credentials, error)
+	Now         func() time.Time // nil for time.Now
+	Log         *slog.Logger     // nil for slog.Default()
 }
 
 // Limits of one guest, and of all. A boot of cloud-init makes some 100 requests.
@@ -75,6 +88,8 @@ type Server struct {
 
 	mu    sync.Mutex
 	rates map[netip.Addr]*rate.Limiter // guarded by mu; by source address
+
+	roles roleCache
 }
 
 // New returns the server of a VPC.

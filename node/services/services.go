@@ -32,12 +32,14 @@ import (
 type Config struct {
 	Network network.Driver
 	// World is the agent's newest look at the host; nil before the first.
-	World     func() *node.World
-	Place     cloud.Place
-	Upstreams []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
-	Key       []byte           // seals metadata tokens
-	Now       func() time.Time
-	Log       *slog.Logger
+	World func() *node.World
+	// Credentials is that of the host's node.View.
+	Credentials func(ctx context.Context, instance, delivery string) (cloud.Credentials, error)
+	Place       cloud.Place
+	Upstreams   []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
+	Key         []byte           // seals metadata tokens
+	Now         func() time.Time
+	Log         *slog.Logger
 }
 
 // Services runs the services of all VPCs of a host.
@@ -188,7 +190,7 @@ func (s *Services) start(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	imds, err := metadata.New(metadata.Config{VPC: id, Place: s.cfg.Place, Source: s, Key: s.cfg.Key, Now: s.cfg.Now, Log: s.cfg.Log})
+	imds, err := metadata.New(metadata.Config{VPC: id, Place: s.cfg.Place, Source: s, Key: s.cfg.Key, Credentials: s.cfg.Credentials, Now: s.cfg.Now, Log: s.cfg.Log})
 	if err != nil {
 		k.close()
 		return err
@@ -309,6 +311,10 @@ func (s *Services) Guest(_ context.Context, vpcID string, address netip.Addr) (m
 	}
 	if k, ok := w.Keys[i.Account+"/"+i.KeyName]; ok {
 		g.Key = &k
+	}
+	if p := i.Profile; p != nil {
+		role, found := w.Roles[p.Profile]
+		g.Profile = &metadata.Profile{ARN: p.ARN, ID: p.Profile, Since: p.Since, Deleted: !found, RoleID: role.ID, Role: role.Name}
 	}
 	return g, true
 }

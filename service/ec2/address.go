@@ -16,7 +16,7 @@ const maxAddresses = 64
 
 // AllocateAddress gives the caller an elastic address of the public pool.
 func (s *Service) AllocateAddress(ctx context.Context, in *ec2.AllocateAddressRequest) (*ec2.AllocateAddressResult, error) {
-	caller, err := s.allow(ctx, "AllocateAddress", in.DryRun)
+	caller, err := s.allow(ctx, "AllocateAddress", in.DryRun, s.asking(ctx).newAddress(in.TagSpecifications))
 	if err != nil {
 		return nil, err
 	}
@@ -101,7 +101,7 @@ func errNoAddress(ip string) error {
 // ReleaseAddress returns an elastic address to the pool. One that is associated
 // is refused.
 func (s *Service) ReleaseAddress(ctx context.Context, in *ec2.ReleaseAddressRequest) (*ec2.ReleaseAddressOutput, error) {
-	caller, err := s.allow(ctx, "ReleaseAddress", in.DryRun)
+	caller, err := s.allow(ctx, "ReleaseAddress", in.DryRun, s.asking(ctx).address(in.AllocationId, in.PublicIp))
 	if err != nil {
 		return nil, err
 	}

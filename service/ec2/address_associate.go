@@ -15,7 +15,7 @@ import (
 // or of an instance's only interface. One that is mapped elsewhere moves, and one
 // that the private address had is let go, unless AllowReassociation is false.
 func (s *Service) AssociateAddress(ctx context.Context, in *ec2.AssociateAddressRequest) (*ec2.AssociateAddressResult, error) {
-	caller, err := s.allow(ctx, "AssociateAddress", in.DryRun)
+	caller, err := s.allow(ctx, "AssociateAddress", in.DryRun, s.asking(ctx).association(in)...)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func (s *Service) associate(tx *store.Tx, allocation, association, target string
 
 // DisassociateAddress ends the mapping of an elastic address.
 func (s *Service) DisassociateAddress(ctx context.Context, in *ec2.DisassociateAddressRequest) (*ec2.DisassociateAddressOutput, error) {
-	caller, err := s.allow(ctx, "DisassociateAddress", in.DryRun)
+	caller, err := s.allow(ctx, "DisassociateAddress", in.DryRun, s.asking(ctx).disassociation(in)...)
 	if err != nil {
 		return nil, err
 	}

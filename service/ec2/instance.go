@@ -133,7 +133,7 @@ func (s *Service) DescribeInstanceCreditSpecifications(ctx context.Context, in *
 // instance never ran.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_GetConsoleOutput.html
 func (s *Service) GetConsoleOutput(ctx context.Context, in *ec2.GetConsoleOutputRequest) (*ec2.GetConsoleOutputResult, error) {
-	caller, err := s.allow(ctx, "GetConsoleOutput", in.DryRun, s.resource(cloud.CallerFrom(ctx), "instance", val(in.InstanceId)))
+	caller, err := s.allow(ctx, "GetConsoleOutput", in.DryRun, aboutInstance.of(s.asking(ctx), val(in.InstanceId)))
 	if err != nil {
 		return nil, err
 	}

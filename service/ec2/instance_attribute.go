@@ -13,7 +13,7 @@ import (
 // DescribeInstanceAttribute shows one attribute of an instance.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceAttribute.html
 func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *ec2.DescribeInstanceAttributeRequest) (*ec2.InstanceAttribute, error) {
-	caller, err := s.allow(ctx, "DescribeInstanceAttribute", in.DryRun, s.resource(cloud.CallerFrom(ctx), "instance", val(in.InstanceId)))
+	caller, err := s.allow(ctx, "DescribeInstanceAttribute", in.DryRun, aboutInstance.of(s.asking(ctx), val(in.InstanceId)))
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (s *Service) DescribeInstanceAttribute(ctx context.Context, in *ec2.Describ
 // the user data of an instance can be changed while it is stopped.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
 func (s *Service) ModifyInstanceAttribute(ctx context.Context, in *ec2.ModifyInstanceAttributeRequest) (*ec2.ModifyInstanceAttributeOutput, error) {
-	caller, err := s.allow(ctx, "ModifyInstanceAttribute", in.DryRun, s.resource(cloud.CallerFrom(ctx), "instance", val(in.InstanceId)))
+	caller, err := s.allow(ctx, "ModifyInstanceAttribute", in.DryRun, s.asking(ctx).attributeSubjects(in)...)
 	if err != nil {
 		return nil, err
 	}

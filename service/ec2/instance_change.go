@@ -124,7 +124,7 @@ func changeMappings(mappings []ec2.InstanceBlockDeviceMappingSpecification) attr
 // answers; members that are absent stay as they are.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceMetadataOptions.html
 func (s *Service) ModifyInstanceMetadataOptions(ctx context.Context, in *ec2.ModifyInstanceMetadataOptionsRequest) (*ec2.ModifyInstanceMetadataOptionsResult, error) {
-	caller, err := s.allow(ctx, "ModifyInstanceMetadataOptions", in.DryRun, s.resource(cloud.CallerFrom(ctx), "instance", val(in.InstanceId)))
+	caller, err := s.allow(ctx, "ModifyInstanceMetadataOptions", in.DryRun, s.asking(ctx).metadataSubject(in))
 	if err != nil {
 		return nil, err
 	}

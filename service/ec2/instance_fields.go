@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -17,6 +18,9 @@ func (s *Service) instanceFields() fields[cloud.Instance] {
 		"availability-zone":           one(func(i inst) string { return i.Zone }),
 		"client-token":                maybe(func(i inst) string { return i.ClientToken }),
 		"ebs-optimized":               flag(func(i inst) bool { return i.EBSOptimized }),
+		"iam-instance-profile.arn":    profileField(func(p cloud.ProfileAssociation) string { return p.ARN }),
+		"iam-instance-profile.id":     profileField(func(p cloud.ProfileAssociation) string { return p.Profile }),
+		"iam-instance-profile.name":   profileField(func(p cloud.ProfileAssociation) string { return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:] }),
 		"image-id":                    one(func(i inst) string { return i.Image }),
 		"instance-id":                 one(inst.Key),
 		"instance-state-code":         one(func(i inst) string { return strconv.Itoa(int(i.State().Code())) }),
@@ -68,7 +72,7 @@ func (s *Service) instanceFields() fields[cloud.Instance] {
 	}
 	for _, name := range []string{
 		"affinity", "capacity-reservation-id", "capacity-reservation-specification.capacity-reservation-target.capacity-reservation-id",
-		"host-id", "iam-instance-profile.arn", "iam-instance-profile.id", "iam-instance-profile.name", "instance-lifecycle", "ipv6-address",
+		"host-id", "instance-lifecycle", "ipv6-address",
 		"kernel-id", "operator.principal", "outpost-arn", "placement-group-name", "placement-partition-number", "platform", "product-code", "product-code.type",
 		"ramdisk-id", "requester-id", "spot-instance-request-id", "tpm-support",
 	} {
@@ -138,6 +142,13 @@ func mappingFields(r store.Reader) fields[cloud.Volume] {
 func held(value func(cloud.Instance) string) field[cloud.Instance] {
 	return func(i cloud.Instance, is func(string) bool) bool {
 		return i.Released.IsZero() && is(value(i))
+	}
+}
+
+// profileField is the field of a property of an instance's profile.
+func profileField(value func(cloud.ProfileAssociation) string) field[cloud.Instance] {
+	return func(i cloud.Instance, is func(string) bool) bool {
+		return i.Profile != nil && i.Released.IsZero() && is(value(*i.Profile))
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
-	"github.com/vauban-cloud/vauban/policy"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -64,9 +63,7 @@ func (s *Service) TerminateInstances(ctx context.Context, in *ec2.TerminateInsta
 // power applies a change to all the instances of a request, or to none, and
 // returns their states before and after it.
 func (s *Service) power(ctx context.Context, action string, ids []string, dryRun *bool, change func(*store.Tx, cloud.Instance) (cloud.Instance, error)) ([]ec2.InstanceStateChange, error) {
-	caller := cloud.CallerFrom(ctx)
-	arns := each(ids, func(id string) policy.Resource { return s.resource(caller, "instance", id) })
-	caller, err := s.allow(ctx, action, dryRun, arns...)
+	caller, err := s.allow(ctx, action, dryRun, aboutInstance.named(s.asking(ctx), ids...)...)
 	if err != nil {
 		return nil, err
 	}

@@ -27,7 +27,12 @@ func newGuestRig(t testing.TB) *rig {
 
 func newGuestRigWith(t testing.TB, newID func(prefix string) string) *rig {
 	t.Helper()
-	r := newRigWith(t, newID)
+	return newRigWith(t, newID).withGuests()
+}
+
+// withGuests makes a rig one on which guests can be launched.
+func (r *rig) withGuests() *rig {
+	r.Helper()
 	r.addHost(hostA, 0)
 	r.addHost(hostB, 1)
 	r.update(func(tx *store.Tx) error {
@@ -41,7 +46,7 @@ func newGuestRigWith(t testing.TB, newID func(prefix string) string) *rig {
 		image.ID, image.Account, image.Name, image.Public = privateImage, bob, "bobs", false
 		return imageTable.Create(tx, image)
 	})
-	must(r.ImportKeyPair(r.ctx, &ec2.ImportKeyPairRequest{KeyName: new("key"), PublicKeyMaterial: []byte(opensshED25519)}))(t)
+	must(r.ImportKeyPair(r.ctx, &ec2.ImportKeyPairRequest{KeyName: new("key"), PublicKeyMaterial: []byte(opensshED25519)}))(r)
 	return r
 }
 

@@ -81,7 +81,7 @@ func (w *shower) instance(i cloud.Instance) ec2.Instance {
 		Operator:                  notManaged(), PrivateDnsName: new(""), PublicDnsName: new(""),
 		ProductCodes: []ec2.ProductCode{}, SecurityGroups: []ec2.GroupIdentifier{},
 		BlockDeviceMappings: w.mappings(i), NetworkInterfaces: make([]ec2.InstanceNetworkInterface, 0, len(nics)),
-		Tags: tagSet(i.Tags),
+		Tags: tagSet(i.Tags), IamInstanceProfile: showProfile(i),
 	}
 	for _, n := range nics {
 		out.NetworkInterfaces = append(out.NetworkInterfaces, w.nic(n, state))

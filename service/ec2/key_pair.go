@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -25,7 +26,7 @@ const maxKeyName = 255 // ASCII characters
 // key is in the answer alone: PKCS#1 PEM for RSA, OpenSSH's form for ED25519.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateKeyPair.html
 func (s *Service) CreateKeyPair(ctx context.Context, in *ec2.CreateKeyPairRequest) (*ec2.KeyPair, error) {
-	caller, err := s.allow(ctx, "CreateKeyPair", in.DryRun, s.resource(cloud.CallerFrom(ctx), "key-pair", val(in.KeyName)))
+	caller, err := s.allow(ctx, "CreateKeyPair", in.DryRun, s.asking(ctx).newKeyPair(in.KeyName, cmp.Or(val(in.KeyType), keyRSA), in.TagSpecifications))
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +69,7 @@ func (s *Service) CreateKeyPair(ctx context.Context, in *ec2.CreateKeyPairReques
 // ImportKeyPair keeps a public key that the caller brings; see parsePublicKey.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html
 func (s *Service) ImportKeyPair(ctx context.Context, in *ec2.ImportKeyPairRequest) (*ec2.ImportKeyPairResult, error) {
-	caller, err := s.allow(ctx, "ImportKeyPair", in.DryRun, s.resource(cloud.CallerFrom(ctx), "key-pair", val(in.KeyName)))
+	caller, err := s.allow(ctx, "ImportKeyPair", in.DryRun, s.asking(ctx).newKeyPair(in.KeyName, "", in.TagSpecifications))
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +133,7 @@ func (s *Service) DescribeKeyPairs(ctx context.Context, in *ec2.DescribeKeyPairs
 // is fine. Guests that run keep the key.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteKeyPair.html
 func (s *Service) DeleteKeyPair(ctx context.Context, in *ec2.DeleteKeyPairRequest) (*ec2.DeleteKeyPairResult, error) {
-	caller, err := s.allow(ctx, "DeleteKeyPair", in.DryRun)
+	caller, err := s.allow(ctx, "DeleteKeyPair", in.DryRun, s.asking(ctx).namedKeyPair(in.KeyName, in.KeyPairId))
 	if err != nil {
 		return nil, err
 	}

@@ -22,6 +22,7 @@ type launch struct {
 	image          string
 	kind           cloud.InstanceType
 	key            string
+	profile        *ec2.IamInstanceProfileSpecification // nil: none
 	zone           string
 	nics           []nicSpec
 	groupNames     []string // for the one interface of a request that names none
@@ -41,7 +42,7 @@ func (s *Service) checkLaunch(in *ec2.RunInstancesRequest) (launch, error) {
 	l := launch{
 		image: val(in.ImageId), key: val(in.KeyName), groupNames: in.SecurityGroups, mappings: in.BlockDeviceMappings,
 		keepUp: val(in.DisableApiTermination), keepOn: val(in.DisableApiStop), ebsOptimized: val(in.EbsOptimized),
-		monitoring: in.Monitoring != nil && val(in.Monitoring.Enabled), token: val(in.ClientToken),
+		monitoring: in.Monitoring != nil && val(in.Monitoring.Enabled), token: val(in.ClientToken), profile: in.IamInstanceProfile,
 	}
 	if err := refuseUnavailable(in); err != nil {
 		return l, err

@@ -20,8 +20,8 @@ func unsupported(why string) error { return cloud.Errorf("UnsupportedOperation",
 //   - Placement: tenancy "default"
 //   - PrivateDnsNameOptions: "ip-name", no records for resource names
 //
-// IAM instance profiles, launch templates and placement groups cannot be made
-// yet, so that none of any name exists, and the answer says that.
+// Launch templates and placement groups cannot be made yet, so that none of any
+// name exists, and the answer says that.
 func refuseUnavailable(in *ec2.RunInstancesRequest) error {
 	for _, r := range []struct {
 		asked bool
@@ -44,10 +44,6 @@ func refuseUnavailable(in *ec2.RunInstancesRequest) error {
 		}
 	}
 	switch {
-	case in.IamInstanceProfile != nil && val(in.IamInstanceProfile.Arn) != "":
-		return cloud.Errorf("InvalidParameterValue", "Value (%s) for parameter iamInstanceProfile.arn is invalid. Invalid IAM Instance Profile ARN", *in.IamInstanceProfile.Arn)
-	case in.IamInstanceProfile != nil:
-		return cloud.Errorf("InvalidParameterValue", "Value (%s) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name", val(in.IamInstanceProfile.Name))
 	case in.LaunchTemplate != nil && val(in.LaunchTemplate.LaunchTemplateName) != "":
 		return cloud.Errorf("InvalidLaunchTemplateName.NotFoundException", "The specified launch template, with template name %s, does not exist.", *in.LaunchTemplate.LaunchTemplateName)
 	case in.LaunchTemplate != nil:

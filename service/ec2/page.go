@@ -1,13 +1,10 @@
 package ec2
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/base64"
-	"fmt"
 	"iter"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/service/internal/page"
 )
 
 // pager is one page of a listing that is ordered by key.
@@ -22,7 +19,8 @@ type pager struct {
 // operation: any other is InvalidPaginationToken. The listing may begin right
 // after the pager's after.
 func (s *Service) page(c cloud.Caller, operation string, maxResults *int32, token *string, lo, hi int32) (pager, error) {
-	p := pager{seal: func(key string) string { return s.sealPage(c.Account, operation, key) }}
+	scope := page.Scope{c.Account, operation}
+	p := pager{seal: func(key string) string { return page.Seal(s.PageKey, scope, key) }}
 	if maxResults != nil {
 		switch n := *maxResults; {
 		case n < lo:
@@ -36,24 +34,11 @@ func (s *Service) page(c cloud.Caller, operation string, maxResults *int32, toke
 	if val(token) == "" {
 		return p, nil
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(*token)
-	if err == nil && len(raw) > pageMAC {
-		p.after = string(raw[pageMAC:])
-		if hmac.Equal([]byte(*token), []byte(p.seal(p.after))) {
-			return p, nil
-		}
+	var ok bool
+	if p.after, ok = page.Open(s.PageKey, scope, *token); ok {
+		return p, nil
 	}
 	return p, cloud.Errorf("InvalidPaginationToken", "The specified pagination token is not valid or is expired.")
-}
-
-// pageMAC is how many bytes of its authentication code a token carries.
-const pageMAC = 16
-
-// sealPage makes the token for the page after key.
-func (s *Service) sealPage(account, operation, key string) string {
-	mac := hmac.New(sha256.New, s.PageKey)
-	fmt.Fprintf(mac, "%s\x00%s\x00%s", account, operation, key)
-	return base64.RawURLEncoding.EncodeToString(append(mac.Sum(nil)[:pageMAC], key...))
 }
 
 // cut takes the page from seq, which is ordered by key, and returns it with the

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/service/internal/page"
 )
 
 func TestPagesMakeTheWhole(t *testing.T) {
@@ -62,7 +63,7 @@ func TestPageLimits(t *testing.T) {
 func TestPageTokens(t *testing.T) {
 	s := &Service{PageKey: []byte("key")}
 	c := cloud.Caller{Account: alice}
-	token := s.sealPage(alice, "DescribeThings", "i-0123456789abcdef0")
+	token := page.Seal(s.PageKey, page.Scope{alice, "DescribeThings"}, "i-0123456789abcdef0")
 	if p, err := s.page(c, "DescribeThings", nil, &token, 5, 1000); err != nil || p.after != "i-0123456789abcdef0" {
 		t.Fatalf("got %+v, %v", p, err)
 	}
@@ -76,7 +77,7 @@ func TestPageTokens(t *testing.T) {
 	refused("another cloud's", &Service{PageKey: []byte("other")}, c, "DescribeThings", token)
 	refused("nonsense", s, c, "DescribeThings", "nonsense")
 	refused("no base64", s, c, "DescribeThings", "???")
-	refused("without key", s, c, "DescribeThings", s.sealPage(alice, "DescribeThings", ""))
+	refused("without key", s, c, "DescribeThings", page.Seal(s.PageKey, page.Scope{alice, "DescribeThings"}, ""))
 	refused("padded", s, c, "DescribeThings", token+"=")
 	raw, _ := base64.RawURLEncoding.DecodeString(token)
 	for i := range raw {
@@ -91,16 +92,16 @@ func TestPageTokens(t *testing.T) {
 
 func FuzzPageToken(f *testing.F) {
 	s := &Service{PageKey: []byte("key")}
-	f.Add(s.sealPage(alice, "DescribeThings", "k"), "k")
+	f.Add(page.Seal(s.PageKey, page.Scope{alice, "DescribeThings"}, "k"), "k")
 	f.Fuzz(func(t *testing.T, token, key string) {
 		p, err := s.page(cloud.Caller{Account: alice}, "DescribeThings", nil, &token, 5, 1000)
-		if err == nil && token != "" && s.sealPage(alice, "DescribeThings", p.after) != token {
+		if err == nil && token != "" && page.Seal(s.PageKey, page.Scope{alice, "DescribeThings"}, p.after) != token {
 			t.Errorf("took the forged token %q", token)
 		}
 		if key == "" {
 			return
 		}
-		token = s.sealPage(alice, "DescribeThings", key)
+		token = page.Seal(s.PageKey, page.Scope{alice, "DescribeThings"}, key)
 		if p, err := s.page(cloud.Caller{Account: alice}, "DescribeThings", nil, &token, 5, 1000); err != nil || p.after != key {
 			t.Errorf("key %q came back as %q, %v", key, p.after, err)
 		}

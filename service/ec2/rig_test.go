@@ -47,6 +47,12 @@ func newRigWith(t testing.TB, newID func(prefix string) string) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
+	return newRigOn(t, db, newID)
+}
+
+// newRigOn is a rig on a store that may have accounts already.
+func newRigOn(t testing.TB, db *store.Store, newID func(prefix string) string) *rig {
+	t.Helper()
 	r := &rig{TB: t}
 	r.clock.Store(1_700_000_000)
 	r.Service = &Service{
@@ -71,7 +77,9 @@ func (r *rig) addAccount(id string) cloud.Network {
 	n := cloud.DefaultNetwork(id, r.Place, r.NewID, r.Now())
 	r.update(func(tx *store.Tx) error { return writeNetwork(tx, n) })
 	r.update(func(tx *store.Tx) error {
-		return accountTable.Create(tx, cloud.Account{ID: id, DefaultVPC: n.VPC.ID})
+		a, _ := accountTable.Get(tx, id)
+		a.ID, a.DefaultVPC = id, n.VPC.ID
+		return accountTable.Put(tx, a)
 	})
 	return n
 }

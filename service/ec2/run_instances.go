@@ -1,10 +1,10 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -17,18 +17,29 @@ import (
 // for the parameters that are refused.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
 func (s *Service) RunInstances(ctx context.Context, in *ec2.RunInstancesRequest) (*ec2.Reservation, error) {
-	caller, err := s.allow(ctx, "RunInstances", in.DryRun)
-	if err != nil {
-		return nil, err
-	}
-	l, err := s.checkLaunch(in)
-	if err != nil {
-		return nil, err
+	caller := cloud.CallerFrom(ctx)
+	l, refused := s.checkLaunch(in)
+	if refused != nil {
+		if err := s.askLaunch(ctx, s.asking(ctx), l, launchPlan{}); err != nil {
+			return nil, err
+		}
+		return nil, refused
 	}
 	var launched []cloud.Instance
-	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+	err := s.DB.Update(ctx, func(tx *store.Tx) error {
+		// What is asked about is what this very transaction would launch.
+		p, impossible := s.planLaunch(tx, caller, l)
+		if err := s.askLaunch(ctx, asking{s, tx, caller}, l, p); err != nil {
+			return err
+		}
+		if val(in.DryRun) {
+			return cmp.Or(impossible, errDryRun())
+		}
 		ids, repeated, err := s.once(tx, caller, "RunInstances", in.ClientToken, in, func() ([]string, error) {
-			return s.launch(tx, caller, l)
+			if impossible != nil {
+				return nil, impossible
+			}
+			return s.launch(tx, caller, l, p)
 		})
 		if err != nil {
 			return err
@@ -51,100 +62,57 @@ func (s *Service) RunInstances(ctx context.Context, in *ec2.RunInstancesRequest)
 }
 
 // launch makes the instances and all that belongs to them, and returns their IDs.
-func (s *Service) launch(tx *store.Tx, c cloud.Caller, l launch) ([]string, error) {
-	image, ok := visibleImage(tx, c, l.image)
-	if !ok {
-		return nil, notFound("ami", l.image)
-	}
-	if _, ok := store.Owner(tx, keyNames(c.Account), l.key); l.key != "" && !ok {
-		return nil, noKeyPair(l.key)
-	}
-	disks, err := launchDisks(image, l.mappings)
-	if err != nil {
-		return nil, err
-	}
-	if n := len(disks) + len(l.nics) - 2; n > maxHotPlug {
-		return nil, errTooManyDevices(l.kind.Name)
-	}
-	most := min(l.max, s.vcpusLeft(tx, c.Account)/l.kind.VCPUs)
-	if most < l.min {
-		return nil, s.overLimit()
-	}
-	plans, hosts, err := s.placeLaunch(tx, c, l, most, len(disks))
-	if err != nil {
-		return nil, err
-	}
-	now := s.Now().UTC()
-	subnet, vpc, zone := plans[0].subnet()
-	like := cloud.Instance{
-		Meta:        cloud.Meta{Account: c.Account, Created: now, Tags: l.tags["instance"]},
-		Reservation: s.NewID("r"), Image: image.ID, Type: l.kind.Name, KeyName: l.key,
-		Zone: zone, VPC: vpc, Subnet: subnet, UserData: l.userData, ClientToken: l.token,
-		RootDevice: image.RootDevice, Launched: now,
-		OnShutdown: l.onShutdown, DisableTermination: l.keepUp, DisableStop: l.keepOn,
-		EBSOptimized: l.ebsOptimized, Monitoring: l.monitoring, PublicAddress: plans[0].port.public, Metadata: l.metadata,
-		Want: cloud.PowerRunning, Starts: 1,
-	}
-	ids := make([]string, len(hosts))
-	for n, host := range hosts {
+func (s *Service) launch(tx *store.Tx, c cloud.Caller, l launch, p launchPlan) (ids []string, err error) {
+	like := s.launchLike(c, l, p)
+	like.Reservation = s.NewID("r")
+	for n, host := range p.hosts {
 		i := like
 		i.ID, i.LaunchIndex, i.Host = s.NewID("i"), n, host
+		if like.Profile != nil {
+			own := *like.Profile
+			own.ID = s.NewID("iip-assoc")
+			i.Profile = &own
+		}
 		if i.Slot, err = promise(tx, host, l.kind, i.ID); err != nil {
 			return nil, err
 		}
-		for k, d := range disks {
+		for k, d := range p.disks {
 			if err := s.launchDisk(tx, i, d, k == 0, l.tags["volume"]); err != nil {
 				return nil, err
 			}
 		}
-		for _, p := range plans {
-			if err := s.attachNIC(tx, c, p, i); err != nil {
+		for _, nic := range p.nics {
+			if err := s.attachNIC(tx, c, nic, i); err != nil {
 				return nil, err
 			}
 		}
 		if err := instanceTable.Create(tx, i); err != nil {
 			return nil, fmt.Errorf("create instance: %w", err)
 		}
-		ids[n] = i.ID
+		ids = append(ids, i.ID)
 	}
 	return ids, nil
 }
 
-// placeLaunch decides where the instances of a launch go: the hosts of up to
-// most of them, and the interfaces of each. A launch that names neither zone nor
-// subnet goes to the first zone with room for all, or else for the most.
-func (s *Service) placeLaunch(tx *store.Tx, c cloud.Caller, l launch, most, disks int) (plans []plan, hosts []string, err error) {
-	zones := []string{l.zone}
-	if l.zone == "" && l.nics[0].subnet == "" && l.nics[0].existing == "" && s.defaultVPC(tx, c) != "" {
-		zones = s.Place.Zones
+// launchLike is what the instances of a launch have in common.
+func (s *Service) launchLike(c cloud.Caller, l launch, p launchPlan) cloud.Instance {
+	now := s.Now().UTC()
+	like := cloud.Instance{
+		Meta:  cloud.Meta{Account: c.Account, Created: now, Tags: l.tags["instance"]},
+		Image: p.image.ID, Type: l.kind.Name, KeyName: l.key, Zone: l.zone, UserData: l.userData, ClientToken: l.token,
+		RootDevice: p.image.RootDevice, Launched: now,
+		OnShutdown: l.onShutdown, DisableTermination: l.keepUp, DisableStop: l.keepOn,
+		EBSOptimized: l.ebsOptimized, Monitoring: l.monitoring, Metadata: l.metadata,
+		Want: cloud.PowerRunning, Starts: 1,
 	}
-	var failures []error
-	for _, zone := range zones {
-		here, err := s.planNICs(tx, c, l, zone)
-		if err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		_, _, at := here[0].subnet()
-		room := newPlacement(tx, at, "", s.Now())
-		found := room.guests(l.kind, most, disks)
-		if len(found) < l.min {
-			failures = append(failures, room.noCapacity(l.kind, disks))
-			continue
-		}
-		if len(found) > len(hosts) {
-			plans, hosts = here, found
-		}
-		if len(hosts) == most {
-			break
-		}
+	if len(p.nics) > 0 {
+		like.Subnet, like.VPC, like.Zone = p.nics[0].subnet()
+		like.PublicAddress = p.nics[0].port.public
 	}
-	if len(hosts) == 0 {
-		// Lack of room in one zone says more than lack of a default subnet in another.
-		noRoom := slices.IndexFunc(failures, isNoCapacity)
-		return nil, nil, failures[max(noRoom, 0)]
+	if p.profile.arn != "" {
+		like.Profile = &cloud.ProfileAssociation{Profile: p.profile.ID, ARN: p.profile.arn, Since: now}
 	}
-	return plans, hosts, nil
+	return like
 }
 
 // launchDisk makes a volume of a new instance.

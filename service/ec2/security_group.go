@@ -17,7 +17,7 @@ const maxGroupsPerVPC = 2500
 // CreateSecurityGroup makes a security group that lets everything out and
 // nothing in.
 func (s *Service) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurityGroupRequest) (*ec2.CreateSecurityGroupResult, error) {
-	caller, err := s.allow(ctx, "CreateSecurityGroup", in.DryRun)
+	caller, err := s.allow(ctx, "CreateSecurityGroup", in.DryRun, s.asking(ctx).newGroup(in)...)
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func isASCII(s string) bool {
 // DeleteSecurityGroup removes a security group that no interface is in and no
 // other group's rules name.
 func (s *Service) DeleteSecurityGroup(ctx context.Context, in *ec2.DeleteSecurityGroupRequest) (*ec2.DeleteSecurityGroupResult, error) {
-	caller, err := s.allow(ctx, "DeleteSecurityGroup", in.DryRun)
+	caller, err := s.allow(ctx, "DeleteSecurityGroup", in.DryRun, s.asking(ctx).group(groupRef{in.GroupId, in.GroupName}))
 	if err != nil {
 		return nil, err
 	}

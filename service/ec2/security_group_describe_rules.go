@@ -94,7 +94,7 @@ func (s *Service) ruleOut(g cloud.SecurityGroup, r cloud.Rule) ec2.SecurityGroup
 // UpdateSecurityGroupRuleDescriptionsIngress replaces what rules that let
 // packets in are called.
 func (s *Service) UpdateSecurityGroupRuleDescriptionsIngress(ctx context.Context, in *ec2.UpdateSecurityGroupRuleDescriptionsIngressRequest) (*ec2.UpdateSecurityGroupRuleDescriptionsIngressResult, error) {
-	caller, err := s.allow(ctx, "UpdateSecurityGroupRuleDescriptionsIngress", in.DryRun)
+	caller, err := s.allow(ctx, "UpdateSecurityGroupRuleDescriptionsIngress", in.DryRun, s.asking(ctx).group(groupRef{in.GroupId, in.GroupName}))
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (s *Service) UpdateSecurityGroupRuleDescriptionsIngress(ctx context.Context
 // UpdateSecurityGroupRuleDescriptionsEgress replaces what rules that let
 // packets out are called.
 func (s *Service) UpdateSecurityGroupRuleDescriptionsEgress(ctx context.Context, in *ec2.UpdateSecurityGroupRuleDescriptionsEgressRequest) (*ec2.UpdateSecurityGroupRuleDescriptionsEgressResult, error) {
-	caller, err := s.allow(ctx, "UpdateSecurityGroupRuleDescriptionsEgress", in.DryRun)
+	caller, err := s.allow(ctx, "UpdateSecurityGroupRuleDescriptionsEgress", in.DryRun, s.asking(ctx).group(groupRef{in.GroupId, in.GroupName}))
 	if err != nil {
 		return nil, err
 	}

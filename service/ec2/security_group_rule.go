@@ -22,7 +22,7 @@ var everywhere = netip.MustParsePrefix("0.0.0.0/0")
 
 // AuthorizeSecurityGroupIngress adds rules that let packets in.
 func (s *Service) AuthorizeSecurityGroupIngress(ctx context.Context, in *ec2.AuthorizeSecurityGroupIngressRequest) (*ec2.AuthorizeSecurityGroupIngressResult, error) {
-	caller, err := s.allow(ctx, "AuthorizeSecurityGroupIngress", in.DryRun)
+	caller, err := s.allow(ctx, "AuthorizeSecurityGroupIngress", in.DryRun, s.asking(ctx).newRules(groupRef{in.GroupId, in.GroupName}, in.TagSpecifications)...)
 	if err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (s *Service) AuthorizeSecurityGroupIngress(ctx context.Context, in *ec2.Aut
 
 // AuthorizeSecurityGroupEgress adds rules that let packets out.
 func (s *Service) AuthorizeSecurityGroupEgress(ctx context.Context, in *ec2.AuthorizeSecurityGroupEgressRequest) (*ec2.AuthorizeSecurityGroupEgressResult, error) {
-	caller, err := s.allow(ctx, "AuthorizeSecurityGroupEgress", in.DryRun)
+	caller, err := s.allow(ctx, "AuthorizeSecurityGroupEgress", in.DryRun, s.asking(ctx).newRules(groupRef{id: in.GroupId}, in.TagSpecifications)...)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +182,7 @@ func tooManyRules(rules []cloud.Rule, egress bool) bool {
 
 // RevokeSecurityGroupIngress removes rules that let packets in.
 func (s *Service) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.RevokeSecurityGroupIngressRequest) (*ec2.RevokeSecurityGroupIngressResult, error) {
-	caller, err := s.allow(ctx, "RevokeSecurityGroupIngress", in.DryRun)
+	caller, err := s.allow(ctx, "RevokeSecurityGroupIngress", in.DryRun, s.asking(ctx).group(groupRef{in.GroupId, in.GroupName}))
 	if err != nil {
 		return nil, err
 	}
@@ -199,7 +199,7 @@ func (s *Service) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.Revoke
 
 // RevokeSecurityGroupEgress removes rules that let packets out.
 func (s *Service) RevokeSecurityGroupEgress(ctx context.Context, in *ec2.RevokeSecurityGroupEgressRequest) (*ec2.RevokeSecurityGroupEgressResult, error) {
-	caller, err := s.allow(ctx, "RevokeSecurityGroupEgress", in.DryRun)
+	caller, err := s.allow(ctx, "RevokeSecurityGroupEgress", in.DryRun, s.asking(ctx).group(groupRef{id: in.GroupId}))
 	if err != nil {
 		return nil, err
 	}

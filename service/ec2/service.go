@@ -62,38 +62,9 @@ var (
 	groupTable     store.Table[cloud.SecurityGroup]
 )
 
-// allow is the one authorisation of every operation: it returns the caller if
-// it may do action (e.g. "RunInstances") with the resources (none means all). A
-// dry run ends here, with DryRunOperation.
-func (s *Service) allow(ctx context.Context, action string, dryRun *bool, resources ...policy.Resource) (cloud.Caller, error) {
-	caller := cloud.CallerFrom(ctx)
-	if caller.Account == "" {
-		return caller, &cloud.Error{
-			Code: "AuthFailure", Status: 401,
-			Message: "AWS was not able to validate the provided access credentials",
-		}
-	}
-	err := s.Authz.Authorize(ctx, policy.Request{Caller: caller, Action: "ec2:" + action, Resources: resources})
-	if err != nil {
-		return caller, err
-	}
-	if dryRun != nil && *dryRun {
-		return caller, &cloud.Error{
-			Code: "DryRunOperation", Status: 412,
-			Message: "Request would have succeeded, but DryRun flag is set.",
-		}
-	}
-	return caller, nil
-}
-
 // arn names a resource of the caller, e.g. kind "instance", id "i-…".
 func (s *Service) arn(c cloud.Caller, kind, id string) string {
 	return s.Place.ARN("ec2", c.Account, kind+"/"+id)
-}
-
-// resource names a resource of the caller to policy.
-func (s *Service) resource(c cloud.Caller, kind, id string) policy.Resource {
-	return policy.Resource{ARN: s.arn(c, kind, id)}
 }
 
 // val returns what p points to, the zero value for nil: an absent parameter.

@@ -22,30 +22,33 @@ type taggable struct {
 	list func(r store.Reader, account string) iter.Seq2[string, map[string]string]
 	// change replaces the tags of a resource; it is notFound if the account has none of that ID.
 	change func(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error
+	// subject is how policy is told of a resource of that ID.
+	subject func(a asking, id string) subject
 }
 
 // taggables are all kinds that carry tags, in the order of their IDs.
 var taggables = func() []taggable {
 	all := []taggable{
-		tagged("i", instanceTable, func(v *cloud.Instance) *cloud.Meta { return &v.Meta }),
-		tagged("vol", volumeTable, func(v *cloud.Volume) *cloud.Meta { return &v.Meta }),
-		tagged("ami", imageTable, func(v *cloud.Image) *cloud.Meta { return &v.Meta }),
-		tagged("key", keyPairTable, func(v *cloud.KeyPair) *cloud.Meta { return &v.Meta }),
-		tagged("vpc", vpcTable, func(v *cloud.VPC) *cloud.Meta { return &v.Meta }),
-		tagged("subnet", subnetTable, func(v *cloud.Subnet) *cloud.Meta { return &v.Meta }),
-		tagged("rtb", routeTable, func(v *cloud.RouteTable) *cloud.Meta { return &v.Meta }),
-		tagged("igw", gatewayTable, func(v *cloud.InternetGateway) *cloud.Meta { return &v.Meta }),
-		tagged("eni", interfaceTable, func(v *cloud.NetworkInterface) *cloud.Meta { return &v.Meta }),
-		tagged("eipalloc", addressTable, func(v *cloud.Address) *cloud.Meta { return &v.Meta }),
-		tagged("sg", groupTable, func(v *cloud.SecurityGroup) *cloud.Meta { return &v.Meta }),
-		{kind: kindOf("sgr"), list: listRuleTags, change: changeRuleTags},
+		tagged(aboutInstance, func(v *cloud.Instance) *cloud.Meta { return &v.Meta }),
+		tagged(aboutVolume, func(v *cloud.Volume) *cloud.Meta { return &v.Meta }),
+		tagged(aboutImage, func(v *cloud.Image) *cloud.Meta { return &v.Meta }),
+		tagged(aboutKeyPair, func(v *cloud.KeyPair) *cloud.Meta { return &v.Meta }),
+		tagged(aboutVPC, func(v *cloud.VPC) *cloud.Meta { return &v.Meta }),
+		tagged(aboutSubnet, func(v *cloud.Subnet) *cloud.Meta { return &v.Meta }),
+		tagged(aboutRoutes, func(v *cloud.RouteTable) *cloud.Meta { return &v.Meta }),
+		tagged(aboutGateway, func(v *cloud.InternetGateway) *cloud.Meta { return &v.Meta }),
+		tagged(aboutInterface, func(v *cloud.NetworkInterface) *cloud.Meta { return &v.Meta }),
+		tagged(aboutAddress, func(v *cloud.Address) *cloud.Meta { return &v.Meta }),
+		tagged(aboutGroup, func(v *cloud.SecurityGroup) *cloud.Meta { return &v.Meta }),
+		{kind: kindOf("sgr"), list: listRuleTags, change: changeRuleTags, subject: asking.rule},
 	}
 	slices.SortFunc(all, func(a, b taggable) int { return cmp.Compare(a.prefix+"-", b.prefix+"-") })
 	return all
 }()
 
 // tagged is the kind of a table's resources.
-func tagged[T resource](prefix string, table store.Table[T], meta func(*T) *cloud.Meta) taggable {
+func tagged[T resource](k about[T], meta func(*T) *cloud.Meta) taggable {
+	prefix, table := k.prefix, k.table
 	return taggable{
 		kind: kindOf(prefix),
 		list: func(r store.Reader, account string) iter.Seq2[string, map[string]string] {
@@ -67,6 +70,7 @@ func tagged[T resource](prefix string, table store.Table[T], meta func(*T) *clou
 				return err
 			})
 		},
+		subject: k.of,
 	}
 }
 
@@ -96,7 +100,7 @@ func changeRuleTags(tx *store.Tx, account, id string, edit func(map[string]strin
 
 // CreateTags adds tags to resources of any kind, or replaces their values.
 func (s *Service) CreateTags(ctx context.Context, in *ec2.CreateTagsRequest) (*ec2.CreateTagsOutput, error) {
-	caller, err := s.allow(ctx, "CreateTags", in.DryRun)
+	caller, err := s.allow(ctx, "CreateTags", in.DryRun, s.asking(ctx).tagged(in.Resources, in.Tags)...)
 	if err != nil {
 		return nil, err
 	}
@@ -123,7 +127,7 @@ func (s *Service) CreateTags(ctx context.Context, in *ec2.CreateTagsRequest) (*e
 // DeleteTags removes tags from resources: those of the given keys, where a tag
 // with a value only goes if it has that value; all if none is given.
 func (s *Service) DeleteTags(ctx context.Context, in *ec2.DeleteTagsRequest) (*ec2.DeleteTagsOutput, error) {
-	caller, err := s.allow(ctx, "DeleteTags", in.DryRun)
+	caller, err := s.allow(ctx, "DeleteTags", in.DryRun, s.asking(ctx).tagged(in.Resources, in.Tags)...)
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +164,11 @@ func (s *Service) retag(ctx context.Context, c cloud.Caller, ids []string, edit 
 	}
 	kinds := make([]taggable, len(ids))
 	for n, id := range ids {
-		i := slices.IndexFunc(taggables, func(t taggable) bool { return cloud.ValidID(t.prefix, id) })
-		if i < 0 {
+		kind, ok := taggableOf(id)
+		if !ok {
 			return cloud.Errorf("InvalidID", "The ID '%s' is not valid", id)
 		}
-		kinds[n] = taggables[i]
+		kinds[n] = kind
 	}
 	return s.DB.Update(ctx, func(tx *store.Tx) error {
 		for n, id := range ids {
@@ -174,6 +178,15 @@ func (s *Service) retag(ctx context.Context, c cloud.Caller, ids []string, edit 
 		}
 		return nil
 	})
+}
+
+// taggableOf is the kind of resource that an ID is of.
+func taggableOf(id string) (taggable, bool) {
+	i := slices.IndexFunc(taggables, func(t taggable) bool { return cloud.ValidID(t.prefix, id) })
+	if i < 0 {
+		return taggable{}, false
+	}
+	return taggables[i], true
 }
 
 // tagItem is one tag of one resource.

@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -14,12 +15,10 @@ import (
 // to spare.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html
 func (s *Service) CreateVolume(ctx context.Context, in *ec2.CreateVolumeRequest) (*ec2.Volume, error) {
-	caller, err := s.allow(ctx, "CreateVolume", in.DryRun)
-	if err != nil {
-		return nil, err
-	}
-	zone, spec, tags, err := s.checkVolume(in)
-	if err != nil {
+	zone, spec, tags, refused := s.checkVolume(in)
+	like := spec.volume(cloud.Meta{}, zone, "")
+	caller, err := s.allow(ctx, "CreateVolume", in.DryRun, aboutVolume.made(s.asking(ctx), like, requestTags(in.TagSpecifications, "volume")))
+	if err := cmp.Or(err, refused); err != nil {
 		return nil, err
 	}
 	var v cloud.Volume
@@ -86,7 +85,7 @@ func (s *Service) checkVolume(in *ec2.CreateVolumeRequest) (zone string, spec vo
 // bytes.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteVolume.html
 func (s *Service) DeleteVolume(ctx context.Context, in *ec2.DeleteVolumeRequest) (*ec2.DeleteVolumeOutput, error) {
-	caller, err := s.allow(ctx, "DeleteVolume", in.DryRun, s.resource(cloud.CallerFrom(ctx), "volume", val(in.VolumeId)))
+	caller, err := s.allow(ctx, "DeleteVolume", in.DryRun, aboutVolume.of(s.asking(ctx), val(in.VolumeId)))
 	if err != nil {
 		return nil, err
 	}

@@ -13,8 +13,8 @@ import (
 // move.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AttachVolume.html
 func (s *Service) AttachVolume(ctx context.Context, in *ec2.AttachVolumeRequest) (*ec2.VolumeAttachment, error) {
-	account := cloud.CallerFrom(ctx)
-	caller, err := s.allow(ctx, "AttachVolume", in.DryRun, s.resource(account, "volume", val(in.VolumeId)), s.resource(account, "instance", val(in.InstanceId)))
+	a := s.asking(ctx)
+	caller, err := s.allow(ctx, "AttachVolume", in.DryRun, aboutVolume.of(a, val(in.VolumeId)), aboutInstance.of(a, val(in.InstanceId)))
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func hasDevice(volumes []cloud.Volume, device string) bool {
 // guest that is not stopped cannot be detached.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DetachVolume.html
 func (s *Service) DetachVolume(ctx context.Context, in *ec2.DetachVolumeRequest) (*ec2.VolumeAttachment, error) {
-	caller, err := s.allow(ctx, "DetachVolume", in.DryRun, s.resource(cloud.CallerFrom(ctx), "volume", val(in.VolumeId)))
+	caller, err := s.allow(ctx, "DetachVolume", in.DryRun, s.asking(ctx).detachment(in)...)
 	if err != nil {
 		return nil, err
 	}

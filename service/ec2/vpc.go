@@ -77,7 +77,7 @@ func notBlocked() *ec2.BlockPublicAccessStates {
 
 // DescribeVpcAttribute tells one attribute of a VPC.
 func (s *Service) DescribeVpcAttribute(ctx context.Context, in *ec2.DescribeVpcAttributeRequest) (*ec2.DescribeVpcAttributeResult, error) {
-	caller, err := s.allow(ctx, "DescribeVpcAttribute", in.DryRun)
+	caller, err := s.allow(ctx, "DescribeVpcAttribute", in.DryRun, aboutVPC.of(s.asking(ctx), val(in.VpcId)))
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -158,3 +159,6 @@ func (still) Changed() <-chan struct{} { return nil }
 func (still) ReportHost(context.Context, cloud.Host) error                     { return nil }
 func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error { return nil }
 func (still) ReportVolume(context.Context, string, cloud.VolumeSeen) error     { return nil }
+func (still) Credentials(context.Context, string, string) (cloud.Credentials, error) {
+	return cloud.Credentials{}, errors.New("nobody has a role here")
+}

@@ -60,6 +60,7 @@ func measures() []measure {
 		{"store", nil, commits},
 		{"object", []string{"go"}, objects},
 		{"gateway", []string{"go"}, requests},
+		{"policy", nil, decisions},
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -59,9 +61,37 @@ func (c *Cloud) Python(script string, args ...string) string {
 	return out
 }
 
+// Keys are credentials of a client. Token is that of temporary ones.
+type Keys struct{ ID, Secret, Token string }
+
+// As is the cloud as somebody with other credentials sees it. Variables may follow
+// that say more of the client, e.g. "AWS_PROFILE=deploy".
+func (c *Cloud) As(k Keys, variables ...string) *Cloud {
+	other := *c
+	other.Env = nil
+	for _, v := range c.Env {
+		if name, _, _ := strings.Cut(v, "="); name != "AWS_ACCESS_KEY_ID" && name != "AWS_SECRET_ACCESS_KEY" && name != "AWS_SESSION_TOKEN" {
+			other.Env = append(other.Env, v)
+		}
+	}
+	if k.ID != "" {
+		other.Env = append(other.Env, "AWS_ACCESS_KEY_ID="+k.ID, "AWS_SECRET_ACCESS_KEY="+k.Secret)
+	}
+	if k.Token != "" {
+		other.Env = append(other.Env, "AWS_SESSION_TOKEN="+k.Token)
+	}
+	other.Env = append(other.Env, variables...)
+	return &other
+}
+
 // Run runs a client, by name or path, with the cloud's variables and none of the
 // machine's AWS settings.
 func (c *Cloud) Run(name string, args ...string) (string, error) {
+	return c.RunWith("", name, args...)
+}
+
+// RunWith is Run with something to read for the client, which has no terminal.
+func (c *Cloud) RunWith(input, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
@@ -70,8 +100,10 @@ func (c *Cloud) Run(name string, args ...string) (string, error) {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, c.Env...)
 	cmd.Env = append(cmd.Env, "AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_MAX_ATTEMPTS=1", "AWS_EC2_METADATA_DISABLED=true", "AWS_PAGER=")
+	cmd.Env = append(cmd.Env, c.Env...)
+	cmd.Stdin = strings.NewReader(input)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
@@ -216,6 +248,32 @@ func (g *Guest) TrySSH(command string) (string, error) {
 	return stdout.String(), nil
 }
 
+// TryWithEndpoint is TrySSH with the cloud's endpoint, which guests cannot reach
+// by themselves, at its own address in the guest.
+func (g *Guest) TryWithEndpoint(command string) (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	out, err := g.ssh(ctx, command, "-o", "ExitOnForwardFailure=yes", "-R", g.c.Addr+":"+g.c.Addr).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// Put writes a file of the host into the guest, and makes it a program.
+func (g *Guest) Put(path, to string) {
+	g.c.t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		g.c.t.Fatal(err)
+	}
+	defer f.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := g.ssh(ctx, "cat >"+to+" && chmod 755 "+to)
+	cmd.Stdin = f
+	if out, err := cmd.CombinedOutput(); err != nil {
+		g.c.t.Fatalf("put %s into %s: %v: %s", path, g.ID, err, out)
+	}
+}
+
 // Stream runs a command in the guest until ctx ends, and returns what it prints
 // as it comes. wait is for the end of it, after all of that is read.
 func (g *Guest) Stream(ctx context.Context, command string) (out io.Reader, wait func() error) {
@@ -231,9 +289,13 @@ func (g *Guest) Stream(ctx context.Context, command string) (out io.Reader, wait
 	return out, cmd.Wait
 }
 
-func (g *Guest) ssh(ctx context.Context, command string) *exec.Cmd {
-	return exec.CommandContext(ctx, "ssh", "-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "admin@"+g.Public, command)
+// ssh is a command in the guest, with more flags of ssh.
+func (g *Guest) ssh(ctx context.Context, command string, flags ...string) *exec.Cmd {
+	args := []string{
+		"-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
+	}
+	return exec.CommandContext(ctx, "ssh", slices.Concat(args, flags, []string{"admin@" + g.Public, command})...)
 }
 
 // Terminate ends the instance and waits until it has.

@@ -39,8 +39,8 @@ type sdk struct {
 }
 
 // must returns a result that there must be.
-func must[T any](v T, err error) func(*testing.T) T {
-	return func(t *testing.T) T {
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
@@ -341,9 +341,9 @@ func (s sdk) unsupported(t *testing.T) {
 		},
 		"UnsupportedOperation DescribeSnapshots":       func() error { _, err := s.ec2.DescribeSnapshots(ctx, nil); return err },
 		"UnsupportedOperation DescribeLaunchTemplates": func() error { _, err := s.ec2.DescribeLaunchTemplates(ctx, nil); return err },
-		"InvalidAction ListUsers":                      func() error { _, err := users.ListUsers(ctx, nil); return err },
-		"InvalidAction CreateUser": func() error {
-			_, err := users.CreateUser(ctx, &iam.CreateUserInput{UserName: new("nobody")})
+		"InvalidAction ListSigningCertificates":        func() error { _, err := users.ListSigningCertificates(ctx, nil); return err },
+		"InvalidAction CreateServiceSpecificCredential": func() error {
+			_, err := users.CreateServiceSpecificCredential(ctx, &iam.CreateServiceSpecificCredentialInput{UserName: new("nobody"), ServiceName: new("s3")})
 			return err
 		},
 	} {

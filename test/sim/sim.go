@@ -117,7 +117,7 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 	}
 	var views []*hostview.View
 	for _, h := range c.Hosts {
-		v := hostview.New(c.cfg.DB, h.ID, cloud.DefaultPlace())
+		v := hostview.New(c.cfg.DB, h.ID, cloud.DefaultPlace(), nil)
 		views = append(views, v)
 		agent := c.agent(h, v)
 		work.Go(func() { agent.Run(ctx) })

@@ -238,6 +238,39 @@ func TestGuestEndsByItself(t *testing.T) {
 	}
 }
 
+// The guests of a suspended account stop, also those that are on their way, and
+// keep their disks; they start again when their owner may and wants.
+func TestSuspendedAccount(t *testing.T) {
+	r := start(t, sim.Config{Hosts: 2, Hypervisor: hypervisorfake.Config{Latency: hypervisorfake.Latency{Start: 20 * time.Millisecond, Shutdown: 20 * time.Millisecond}}})
+	ids := r.launch(3)
+	r.all(ids, cloud.InstanceRunning, 10*time.Second)
+	ids = append(ids, r.launch(3)...)
+	set := func(state cloud.AccountState) {
+		t.Helper()
+		err := r.db.Update(r.ctx, func(tx *store.Tx) error {
+			return store.Table[cloud.Account]{}.Modify(tx, sim.Account, func(a *cloud.Account) error { a.State = state; return nil })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(cloud.AccountSuspended)
+	r.all(ids, cloud.InstanceStopped, 10*time.Second)
+	if running, _ := r.guests(); running != 0 {
+		t.Errorf("%d guests run", running)
+	}
+	if n := volumes.Count(r.db.View(), ""); n != len(ids) {
+		t.Errorf("%d volumes are left of %d", n, len(ids))
+	}
+	set(cloud.AccountActive)
+	if _, err := r.EC2.StartInstances(r.ctx, &api.StartInstancesRequest{InstanceIds: ids}); err != nil {
+		t.Fatal(err)
+	}
+	r.all(ids, cloud.InstanceRunning, 10*time.Second)
+	r.terminate(ids)
+	r.nothingLeft(10 * time.Second)
+}
+
 func TestHostRebootStartsWhatRan(t *testing.T) {
 	r := start(t, sim.Config{Hosts: 1})
 	ids := r.launch(4)

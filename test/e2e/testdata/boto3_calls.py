@@ -325,9 +325,8 @@ class Unsupported(Calls):
             ("ec2", "create_vpc", dict(CidrBlock="10.0.0.0/16"), ("UnsupportedOperation",)),
             ("ec2", "create_snapshot", dict(VolumeId="vol-0123456789abcdef0"), ("UnsupportedOperation",)),
             ("ec2", "describe_nat_gateways", {}, ("UnsupportedOperation",)),
-            ("iam", "list_users", {}, query),
-            ("iam", "create_user", dict(UserName="nobody"), query),
-            ("sts", "get_session_token", {}, query),
+            ("iam", "list_signing_certificates", {}, query),
+            ("iam", "upload_signing_certificate", dict(UserName="nobody", CertificateBody="none"), query),
             ("elbv2", "describe_load_balancers", {}, query),
             ("s3", "list_buckets", {}, rest_xml),
             ("s3", "create_bucket", dict(Bucket="some-bucket"), rest_xml),
@@ -336,7 +335,7 @@ class Unsupported(Calls):
             ("kms", "create_key", {}, other),
             ("logs", "describe_log_groups", {}, other),
             ("cloudtrail", "describe_trails", {}, other),
-            ("organizations", "describe_organization", {}, other),
+            ("organizations", "list_delegated_administrators", {}, other),
             ("cloudwatch", "list_metrics", {}, query + other),  # whose protocol changed with the years
             # Services that this cloud has never heard of.
             ("autoscaling", "describe_auto_scaling_groups", {}, query),

@@ -1,0 +1,26 @@
+package app
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestIdentityProviders(t *testing.T) {
+	for list, good := range map[string]bool{
+		"": true, "*": true, "idp.example.org": true, "idp.example.org,10.0.0.7,localhost,*": true,
+		"https://idp.example.org": false, "idp.example.org:443": false, "idp.example.org/path": false, "*.example.org": false,
+		"a@idp.example.org": false, "idp.example.org,": false, "idp.example.org, other": false,
+	} {
+		c := Default()
+		if list != "" {
+			c.IdentityProviders = strings.Split(list, ",")
+		}
+		err := c.Validate()
+		if (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--identity-providers") {
+			t.Errorf("%q: %v", list, err)
+		}
+	}
+	if Default().IdentityProviders != nil {
+		t.Error("by default, a cloud connects to identity providers")
+	}
+}
