@@ -9,6 +9,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ type Scope []string
 // Seal makes the token for the page after mark.
 func Seal(key []byte, scope Scope, mark string) string {
 	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(strings.Join(append(scope[:len(scope):len(scope)], mark), "\x00")))
+	mac.Write([]byte(strings.Join(append(slices.Clip(scope), mark), "\x00")))
 	return base64.RawURLEncoding.EncodeToString(append(mac.Sum(nil)[:proof], mark...))
 }
 
