@@ -58,6 +58,7 @@ func measures() []measure {
 		{"idle", guests, idle},
 		{"network", []string{"go"}, throughput},
 		{"store", nil, commits},
+		{"object", []string{"go"}, objects},
 		{"gateway", []string{"go"}, requests},
 		{"policy", nil, decisions},
 	}

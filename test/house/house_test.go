@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"gateway/sigv4": {"gateway/wire"},
 	"policy":        {"cloud"},
 	"seal":          {},
+	"object":        {"seal", "object"},
 	"identity":      {"cloud", "policy", "seal", "store", "identity"},
 	"gateway":       {"gateway/wire", "gateway/sigv4", "cloud", "policy"},
 	"awsapi":        {"gateway/wire"},

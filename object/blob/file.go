@@ -1,0 +1,90 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// flushEvery is how many bytes of a large file are handed to the disk at a time,
+// so that the sync at its end has little left to wait for.
+const flushEvery = 4 << 20
+
+// Create begins a large blob. If its size in bytes is known (not -1), there is room
+// for all of it when Create returns, or an error.
+func (s *Store) Create(size int64) (Writer, error) {
+	n := s.Number()
+	path := s.path(fileName(n))
+	f, err := s.FS.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, fmt.Errorf("make %s: %w", fileName(n), err)
+	}
+	w := &writer{store: s, number: n, path: path, file: f}
+	if size > 0 {
+		if err := f.Preallocate(0, size); err != nil {
+			return nil, errors.Join(fmt.Errorf("reserve %d bytes for %s: %w", size, fileName(n), err), w.Abort())
+		}
+	}
+	return w, nil
+}
+
+// writer writes one file. It belongs to one caller at a time.
+type writer struct {
+	store   *Store
+	number  uint64
+	path    string
+	file    vfs.File
+	size    int64
+	flushed int64
+	err     error // the first one: a file with a hole is never committed
+	done    bool
+}
+
+// Write appends to the blob.
+func (w *writer) Write(p []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	n, err := w.file.Write(p)
+	w.size += int64(n)
+	if err == nil && w.size-w.flushed >= flushEvery {
+		_, err = w.file.SyncTo(w.size)
+		w.flushed = w.size
+	}
+	if err != nil {
+		w.err = fmt.Errorf("write %s: %w", fileName(w.number), err)
+	}
+	return n, w.err
+}
+
+// Commit makes the blob durable, bytes and name.
+func (w *writer) Commit() (Ref, error) {
+	if w.err != nil {
+		return Ref{}, w.err
+	}
+	err := w.file.Sync()
+	if err == nil {
+		err = w.store.syncDir(w.store.FS.PathDir(w.path))
+	}
+	if err != nil {
+		w.err = fmt.Errorf("sync %s: %w", fileName(w.number), err)
+		return Ref{}, w.err
+	}
+	w.done = true
+	return Ref{Alone, w.number, 0, w.size}, w.file.Close()
+}
+
+// Abort removes the file.
+func (w *writer) Abort() error {
+	if w.done {
+		return nil
+	}
+	w.done, w.err = true, errors.New("the blob was given up")
+	w.file.Close()
+	if err := w.store.FS.Remove(w.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", fileName(w.number), err)
+	}
+	return nil
+}

@@ -1,0 +1,185 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/vauban-cloud/vauban/object/blob"
+)
+
+const (
+	chunkBlocks = 4
+	chunk       = chunkBlocks * plainBlock
+	// Bodies of less than a chunk are packed, larger ones are files.
+)
+
+// buffers are chunks on their way, plain or sealed.
+var buffers = sync.Pool{New: func() any { return new([chunkBlocks * blob.BlockSize]byte) }}
+
+type buffer = *[chunkBlocks * blob.BlockSize]byte
+
+// intake is a body that was read, hashed and sealed. It shows nowhere yet.
+type intake struct {
+	s      *Store
+	size   int64 // of the body
+	md5    []byte
+	sum    []byte
+	small  []byte      // the sealed blob if it is to be packed, of a buffer
+	buf    buffer      // that one
+	writer blob.Writer // or else of a file
+	seal   cryptor
+}
+
+// ingest reads a body of so many bytes, or -1. On an error nothing is left of it.
+// If alone, it becomes a file however small it is.
+func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, seal cryptor, d *digest, alone bool) (_ *intake, err error) {
+	if size > MaxSize {
+		return nil, refuse(ErrInput, "objects have at most %d bytes", int64(MaxSize))
+	}
+	if err := s.room(size); err != nil {
+		return nil, err
+	}
+	in := &intake{s: s, seal: seal}
+	defer func() {
+		if err != nil {
+			in.drop()
+		}
+	}()
+	r := &bodyReader{ctx, body, size, 0}
+	first := buffers.Get().(buffer)
+	defer buffers.Put(first)
+	n, err := r.fill(first[:chunk])
+	if err != nil {
+		return nil, err
+	}
+	if n < chunk && !alone {
+		d.write(first[:n])
+		in.buf = buffers.Get().(buffer)
+		in.small = in.sealAll(in.buf[:0], first[:n], 0, true)
+	} else if err := in.stream(r, first, n, size, d); err != nil {
+		return nil, err
+	}
+	in.size = r.read
+	if in.md5, in.sum, err = d.check(); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// stream writes a body whose first chunk was read. Hashing a chunk goes on while
+// it is sealed and written, and while the next one is read.
+func (in *intake) stream(r *bodyReader, now buffer, n int, size int64, d *digest) error {
+	stored := int64(-1)
+	if size >= 0 {
+		stored = storedSize(size)
+	}
+	w, err := in.s.bytes.Create(stored)
+	if err != nil {
+		return diskError(err)
+	}
+	in.writer = w
+	next, out := buffers.Get().(buffer), buffers.Get().(buffer)
+	defer buffers.Put(next)
+	defer buffers.Put(out)
+	var hashing sync.WaitGroup
+	defer hashing.Wait()
+	for block := int64(0); n > 0; block += chunkBlocks {
+		hashing.Wait()
+		plain := now[:n]
+		hashing.Go(func() { d.write(plain) })
+		m := 0
+		if n == chunk {
+			if m, err = r.fill(next[:chunk]); err != nil {
+				return err
+			}
+		}
+		if size < 0 && block%(256*chunkBlocks) == 0 {
+			if err := in.s.room(256 * chunk); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Write(in.sealAll(out[:0], plain, block, m == 0)); err != nil {
+			return diskError(err)
+		}
+		hashing.Wait()
+		now, next, n = next, now, m
+	}
+	return nil
+}
+
+// sealAll appends the blocks of a chunk.
+func (in *intake) sealAll(dst, plain []byte, block int64, last bool) []byte {
+	for len(plain) > 0 {
+		n := min(len(plain), plainBlock)
+		dst = in.seal.seal(dst, plain[:n], block, last && n == len(plain))
+		plain = plain[n:]
+		block++
+	}
+	return dst
+}
+
+// keep makes the bytes durable.
+func (in *intake) keep(ctx context.Context, owner []byte) (r blob.Ref, err error) {
+	if in.writer != nil {
+		if in.size == 0 {
+			return blob.Ref{}, nil // drop removes the file
+		}
+		r, err = in.writer.Commit()
+	} else {
+		r, err = in.s.bytes.Append(ctx, owner, in.small)
+	}
+	if err != nil {
+		return blob.Ref{}, diskError(fmt.Errorf("keep %d bytes: %w", in.size, err))
+	}
+	return r, nil
+}
+
+// drop gives back what the intake holds, and removes a file that was not kept.
+func (in *intake) drop() {
+	if in.buf != nil {
+		buffers.Put(in.buf)
+		in.buf = nil
+	}
+	if in.writer != nil {
+		if err := in.writer.Abort(); err != nil {
+			in.s.Log.Warn("an unfinished file stays until the next start", "error", err)
+		}
+	}
+}
+
+// bodyReader reads a body, and holds it against its declared size.
+type bodyReader struct {
+	ctx  context.Context //nolint:containedctx // of one call
+	r    io.Reader
+	size int64 // -1: unknown
+	read int64
+}
+
+// fill reads until p is full or the body ends.
+func (b *bodyReader) fill(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		if err := b.ctx.Err(); err != nil {
+			return n, err
+		}
+		var k int
+		k, err = b.r.Read(p[n:])
+		n += k
+	}
+	b.read += int64(n)
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return n, fmt.Errorf("%w (%w)", ErrShort, err)
+	case err != nil && !errors.Is(err, io.EOF):
+		return n, fmt.Errorf("read the body: %w", err)
+	case b.size >= 0 && b.read > b.size:
+		return n, refuse(ErrLong, "%d bytes were declared", b.size)
+	case err != nil && b.read < b.size:
+		return n, refuse(ErrShort, "%d of %d bytes came", b.read, b.size)
+	case b.read > MaxSize:
+		return n, refuse(ErrInput, "objects have at most %d bytes", int64(MaxSize))
+	}
+	return n, nil
+}

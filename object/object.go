@@ -1,0 +1,183 @@
+// Package object keeps objects in buckets, as S3 sees them: versions, delete
+// markers, uploads in parts, exact listings, retention.
+//
+// It guarantees:
+//
+//   - What was answered is on stable storage, bytes and index entry: each operation
+//     syncs, and many that come together share a sync. What was not answered is
+//     there whole or not at all.
+//   - An operation on a key is atomic, its preconditions included, and whoever reads
+//     a key, by its name, sees the last answered write and nothing that a crash could
+//     take back. Listings see every answered write; they may see one
+//     that is about to be answered.
+//   - Bytes are read as they were put, or not at all. Every block is
+//     authenticated, and has a checksum besides that Scrub checks without a key.
+//   - Bytes are encrypted (AES-256-GCM, a key for each object, sealed under its
+//     bucket's key or the caller's): who drops a bucket's key makes its bytes
+//     unreadable, wherever copies of them lie. Names, metadata, ETags and
+//     checksums are not encrypted.
+//   - A version that is held or retained is not removed by any method.
+//   - Memory does not grow with the size of objects, nor with their number.
+//
+// It does not know who may do what, S3's headers, or the limits of names and of
+// metadata: it keeps what it is given. It trusts the clock.
+package object
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/seal"
+)
+
+// Keys gives the keys of buckets. It is asked for every object that is put or read:
+// it should remember.
+type Keys interface {
+	// BucketKey returns the key of a bucket, and ErrUnreadable if it was dropped.
+	BucketKey(ctx context.Context, bucket string) (*seal.Key, error)
+}
+
+// Backend keeps sealed bytes. What it returned a Ref for is on stable storage.
+// Methods may be called at the same time; nobody retries but the caller's client.
+// A Backend that is an io.Closer is closed with the Store.
+type Backend interface {
+	// Append keeps a small blob; owner is for Scan. data is the caller's again when
+	// Append returns.
+	Append(ctx context.Context, owner, data []byte) (blob.Ref, error)
+	// Create begins a large blob of so many bytes, or -1.
+	Create(size int64) (blob.Writer, error)
+	// Open opens a blob, which stays readable after Remove if it is blob.Alone.
+	Open(blob.Ref) (blob.Reader, error)
+	// Units lists all that is kept of a kind, finished or not.
+	Units(kind blob.Kind) ([]blob.Unit, error)
+	// Scan finds the blobs of a segment.
+	Scan(ctx context.Context, segment uint64, fn func(owner []byte, r blob.Ref, data []byte) error) error
+	// Remove removes a unit, if it is there.
+	Remove(kind blob.Kind, unit uint64) error
+}
+
+// Config says what a Store is made of. Dir and Keys must be given.
+type Config struct {
+	Dir  string
+	Keys Keys
+
+	FS          vfs.FS  // the operating system's if nil
+	Backend     Backend // blobs in Dir if nil
+	Now         func() time.Time
+	Log         *slog.Logger
+	SegmentSize int64  // in bytes; 256 MiB if 0
+	MinPart     int64  // the least size of parts but the last, in bytes; 5 MiB if 0
+	MinFree     uint64 // how many bytes of the disk puts leave free; 256 MiB if 0
+	Cache       int64  // of the index, in bytes; 32 MiB if 0
+	// Tend is how often Run removes garbage and compacts segments; once a minute if 0.
+	Tend time.Duration
+	// ScrubRest is how long Run rests between two scrubs, a day if 0, and ScrubRate how
+	// many bytes a second it then reads; 16 MiB if 0.
+	ScrubRest time.Duration
+	ScrubRate int
+}
+
+func (c *Config) fill() error {
+	if c.Dir == "" || c.Keys == nil {
+		return errors.New("an object store takes a folder and keys")
+	}
+	or(&c.FS, vfs.Default)
+	or(&c.SegmentSize, 256<<20)
+	or(&c.MinPart, 5<<20)
+	or(&c.MinFree, 256<<20)
+	or(&c.Cache, 32<<20)
+	or(&c.Tend, time.Minute)
+	or(&c.ScrubRest, 24*time.Hour)
+	or(&c.ScrubRate, 16<<20)
+	or(&c.Log, slog.New(slog.DiscardHandler))
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return nil
+}
+
+func or[T comparable](v *T, otherwise T) {
+	var zero T
+	if *v == zero {
+		*v = otherwise
+	}
+}
+
+// Store keeps objects in a folder. It is safe for concurrent use, and one process
+// at a time may have it.
+type Store struct {
+	Config
+	db      *pebble.DB
+	bytes   Backend
+	numbers sequence
+	grace   grace
+	pins    pins
+	space   space
+	seed    maphash.Seed
+	keys    [keyLocks]sync.RWMutex
+	born    uint64 // numbers below it are of earlier runs
+	tending sync.Mutex
+	swept   bool // guarded by tending
+
+	mu      sync.RWMutex
+	buckets map[string]*bucket // guarded by mu
+
+	failing sync.Once
+	failed  chan struct{} // closed by fail
+	failure error         // set before failed is closed
+}
+
+// Open opens a store, and makes it if there is none.
+func Open(c Config) (*Store, error) {
+	if err := c.fill(); err != nil {
+		return nil, err
+	}
+	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), seed: maphash.MakeSeed()}
+	if err := s.openIndex(); err != nil {
+		return nil, err
+	}
+	if err := s.open(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := s.numbers.open(s); err != nil {
+		return err
+	}
+	s.born = s.numbers.take()
+	if err := s.loadBuckets(); err != nil {
+		return err
+	}
+	if s.bytes = s.Backend; s.bytes == nil {
+		b, err := blob.Open(blob.Config{Dir: s.FS.PathJoin(s.Dir, "blobs"), FS: s.FS, Number: s.numbers.take, SegmentSize: s.SegmentSize})
+		if err != nil {
+			return fmt.Errorf("open blobs: %w", err)
+		}
+		s.bytes = b
+	}
+	return nil
+}
+
+// Close closes the store. Nothing must be under way, and readers be closed.
+func (s *Store) Close() error {
+	var err error
+	if c, ok := s.bytes.(io.Closer); ok {
+		err = c.Close()
+	}
+	if s.ready() != nil {
+		return err // the index is of no use, and might not let go
+	}
+	return errors.Join(err, s.db.Close())
+}

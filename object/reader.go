@@ -1,0 +1,174 @@
+package object
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/vauban-cloud/vauban/object/blob"
+)
+
+// Reader reads what Get opened: Length bytes of the version, from First. It belongs
+// to one caller at a time.
+type Reader struct {
+	Info          Info
+	First, Length int64
+
+	s       *Store
+	ctx     context.Context //nolint:containedctx // of one call
+	record  *record
+	dataKey []byte
+	pinned  bool
+
+	at, left int64 // what is still to be loaded
+	piece    piece
+	blob     blob.Reader
+	crypt    cryptor
+	buf      buffer
+	ready    [chunkBlocks][]byte // blocks of buf, decrypted
+	waiting  [][]byte            // of ready, those behind plain
+	plain    []byte              // what is read next
+	err      error
+}
+
+// Read reads. Its error is ErrCorrupt, wrapped, if the bytes are not what was put;
+// no byte of a block that is damaged is returned.
+func (r *Reader) Read(p []byte) (int, error) {
+	if len(r.plain) == 0 {
+		if err := r.load(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, r.plain)
+	r.plain = r.plain[n:]
+	return n, nil
+}
+
+// WriteTo writes all that is left, a block at a time.
+func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
+	for {
+		if len(r.plain) == 0 {
+			if err := r.load(); errors.Is(err, io.EOF) {
+				return n, nil
+			} else if err != nil {
+				return n, err
+			}
+		}
+		k, err := w.Write(r.plain)
+		n += int64(k)
+		r.plain = r.plain[k:]
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// Close lets go of the version.
+func (r *Reader) Close() error {
+	var err error
+	if r.blob != nil {
+		err = r.blob.Close()
+		r.blob = nil
+	}
+	if r.pinned {
+		r.s.pins.unpin(r.record.manifest)
+		r.pinned = false
+	}
+	if r.buf != nil {
+		buffers.Put(r.buf)
+		r.buf, r.plain, r.waiting = nil, nil, nil
+	}
+	if r.err == nil {
+		r.err = errors.New("the reader is closed")
+	}
+	return err
+}
+
+// load goes to the next block, and returns io.EOF at the end.
+func (r *Reader) load() error {
+	if len(r.waiting) > 0 && r.err == nil {
+		r.plain, r.waiting = r.waiting[0], r.waiting[1:]
+		return nil
+	}
+	if r.err == nil && r.left == 0 {
+		r.err = io.EOF
+	}
+	if r.err == nil {
+		r.err = r.ctx.Err()
+	}
+	if r.err == nil && (r.blob == nil || r.at >= r.piece.begin+r.piece.size) {
+		r.err = r.next()
+	}
+	if r.err == nil {
+		if err := r.chunk(); err != nil {
+			r.err = fmt.Errorf("read %q at byte %d: %w", r.Info.Key, r.at, err)
+			r.s.Log.Error("an object cannot be read", "key", r.Info.Key, "version", r.Info.Version, "stored", r.piece.ref.String(), "error", err)
+		}
+	}
+	return r.err
+}
+
+// next opens the part that holds the next byte. The manifest is pinned: nothing
+// of it was removed.
+func (r *Reader) next() error {
+	p, err := r.s.pieceAt(r.record, r.at)
+	if err != nil {
+		return err
+	}
+	return r.openPiece(p)
+}
+
+func (r *Reader) openPiece(p piece) error {
+	if r.blob != nil {
+		r.blob.Close()
+		r.blob = nil
+	}
+	if p.ref.Size != storedSize(p.size) {
+		return fmt.Errorf("%q: %w", r.Info.Key, errRow)
+	}
+	c, err := newCryptor(r.dataKey, p.id)
+	if err != nil {
+		return err
+	}
+	b, err := r.s.bytes.Open(p.ref)
+	if err != nil {
+		return fmt.Errorf("open %q: %w", r.Info.Key, err)
+	}
+	r.piece, r.blob, r.crypt = p, b, c
+	return nil
+}
+
+// chunk reads blocks of the open piece into buf, and decrypts them in their places.
+func (r *Reader) chunk() error {
+	if r.buf == nil {
+		r.buf = buffers.Get().(buffer)
+	}
+	off := r.at - r.piece.begin
+	wanted := min(r.left, r.piece.size-off)
+	block, skip := off/plainBlock, off%plainBlock
+	count := min(blocks(skip+wanted), chunkBlocks)
+	at := block * blob.BlockSize
+	stored := r.buf[:min(count*blob.BlockSize, r.piece.ref.Size-at)]
+	if n, err := r.blob.ReadAt(stored, at); n < len(stored) {
+		if err == nil || errors.Is(err, io.EOF) {
+			return fmt.Errorf("%w: it ends early", ErrCorrupt)
+		}
+		return err
+	}
+	last := blocks(r.piece.size) - 1
+	for n := range count {
+		b := stored[n*blob.BlockSize : min(int(n+1)*blob.BlockSize, len(stored))]
+		plain, err := r.crypt.open(b, block+n, block+n == last)
+		if err != nil {
+			return err
+		}
+		plain = plain[skip:min(int64(len(plain)), skip+wanted)]
+		r.ready[n], skip = plain, 0
+		wanted -= int64(len(plain))
+		r.at += int64(len(plain))
+		r.left -= int64(len(plain))
+	}
+	r.plain, r.waiting = r.ready[0], r.ready[1:count]
+	return nil
+}

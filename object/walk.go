@@ -1,0 +1,78 @@
+package object
+
+import (
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// walker walks over the rows of a table that have a prefix.
+type walker struct {
+	ListInput
+	it      *pebble.Iterator
+	table   byte
+	bucket  string
+	skipped int // how many bytes of a row are before the key
+}
+
+// walk begins behind in.After.
+func (s *Store) walk(table byte, bucket string, in ListInput) (*walker, error) {
+	return s.walkFrom(s.db, table, bucket, in, false)
+}
+
+// walkFrom reads from a snapshot. With again, it begins at in.After.
+func (s *Store) walkFrom(from pebble.Reader, table byte, bucket string, in ListInput, again bool) (*walker, error) {
+	w := &walker{ListInput: in, table: table, bucket: bucket, skipped: 2 + len(bucket)}
+	lower := escape(bucketRow(table, bucket), in.Prefix)
+	it, err := from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	if err != nil {
+		return nil, err
+	}
+	w.it = it
+	switch {
+	case in.After == "" || in.After < in.Prefix:
+		it.First()
+	case !strings.HasPrefix(in.After, in.Prefix):
+		it.SeekGE(keyRow(table, bucket, in.After)) // behind all of the prefix
+	case again:
+		it.SeekGE(keyRow(table, bucket, in.After))
+	case in.group(in.After) == in.After:
+		w.skip(in.After)
+	default:
+		it.SeekGE(after(keyRow(table, bucket, in.After)))
+	}
+	return w, nil
+}
+
+func (w *walker) valid() bool { return w.it.Valid() }
+
+// key returns the key of the row, and what it is listed as, if not by itself.
+func (w *walker) key() (key, group string) {
+	key, _ = splitRow(w.it.Key(), w.skipped)
+	return key, w.group(key)
+}
+
+// skip goes behind all keys that begin with prefix.
+func (w *walker) skip(prefix string) {
+	to := after(escape(bucketRow(w.table, w.bucket), prefix))
+	if to == nil {
+		w.it.Last()
+		w.it.Next()
+		return
+	}
+	w.it.SeekGE(to)
+}
+
+// rest is what follows the key in the row.
+func (w *walker) rest() []byte {
+	_, rest := splitRow(w.it.Key(), w.skipped)
+	return rest
+}
+
+func (w *walker) close() error {
+	err := w.it.Error()
+	if closed := w.it.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
