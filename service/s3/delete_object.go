@@ -61,7 +61,10 @@ func (s *Service) DeleteObjects(ctx context.Context, in *api.DeleteObjectsReques
 	if in.ExpectedBucketOwner != nil && *in.ExpectedBucketOwner != b.Account {
 		return nil, denied()
 	}
-	wanted := in.Delete.Objects
+	var wanted []api.ObjectIdentifier
+	if in.Delete != nil {
+		wanted = in.Delete.Objects
+	}
 	if len(wanted) == 0 || len(wanted) > maxDeletes {
 		if err := s.allowIn(ctx, "DeleteObject", b, nil, "*", keys{}); err != nil {
 			return nil, err

@@ -22,6 +22,7 @@ type reading struct {
 	customer  customer
 	preconditions
 	answer map[string]*string // headers that the caller wants otherwise
+	until  *time.Time         // Expires, likewise
 }
 
 // found is an object that was found, and how to tell of it.
@@ -40,10 +41,10 @@ type found struct {
 func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api.GetObjectOutput, error) {
 	q := &reading{
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: in.Key, version: in.VersionId, byteRange: in.Range, part: in.PartNumber, mode: in.ChecksumMode,
-		customer:   customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
+		customer:      customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
 		preconditions: preconditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince},
-		answer: overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding,
-			in.ResponseContentLanguage, in.ResponseContentType, in.ResponseExpires),
+		answer:        overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType),
+		until:         in.ResponseExpires,
 	}
 	var r *object.Reader
 	f, err := s.read(ctx, q, func(get object.GetInput) (info object.Info, first, length int64, err error) {
@@ -64,7 +65,7 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 		PartsCount: f.parts, ChecksumCRC32: f.CRC32, ChecksumCRC32C: f.CRC32C, ChecksumCRC64NVME: f.CRC64NVME, ChecksumSHA1: f.SHA1,
 		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
-		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), ExpiresString: q.header(f, expires),
+		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
 		WebsiteRedirectLocation: q.header(f, redirect),
 	}
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
@@ -76,10 +77,10 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*api.HeadObjectOutput, error) {
 	q := &reading{
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: in.Key, version: in.VersionId, byteRange: in.Range, part: in.PartNumber, mode: in.ChecksumMode,
-		customer:   customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
+		customer:      customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
 		preconditions: preconditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince},
-		answer: overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding,
-			in.ResponseContentLanguage, in.ResponseContentType, in.ResponseExpires),
+		answer:        overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType),
+		until:         in.ResponseExpires,
 	}
 	f, err := s.read(ctx, q, func(get object.GetInput) (object.Info, int64, int64, error) { return s.Objects.Span(ctx, get) })
 	if err != nil {
@@ -91,7 +92,7 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 		PartsCount: f.parts, ChecksumCRC32: f.CRC32, ChecksumCRC32C: f.CRC32C, ChecksumCRC64NVME: f.CRC64NVME, ChecksumSHA1: f.SHA1,
 		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
-		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), ExpiresString: q.header(f, expires),
+		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
 		WebsiteRedirectLocation: q.header(f, redirect),
 	}
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
@@ -100,12 +101,19 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 }
 
 // overridden are the headers that a request wants in place of the object's.
-func overridden(cache, disposition, encoding, language, kind *string, until *time.Time) map[string]*string {
-	h := map[string]*string{cacheControl: cache, contentDisposition: disposition, contentEncoding: encoding, contentLanguage: language, contentType: kind}
-	if until != nil {
-		h[expires] = new(until.UTC().Format(http.TimeFormat))
+func overridden(cache, disposition, encoding, language, kind *string) map[string]*string {
+	return map[string]*string{cacheControl: cache, contentDisposition: disposition, contentEncoding: encoding, contentLanguage: language, contentType: kind}
+}
+
+// expires is the header Expires of the answer.
+func (q *reading) expires(f *found) *time.Time {
+	if q.until != nil {
+		return q.until
 	}
-	return h
+	if t, err := http.ParseTime(f.info.System[expires]); err == nil {
+		return &t
+	}
+	return nil
 }
 
 // header is a header of the answer, nil if the object has none.

@@ -91,7 +91,7 @@ func (s *Service) ListObjectsV2(ctx context.Context, in *api.ListObjectsV2Reques
 	}
 	var owner *api.Owner
 	if val(in.FetchOwner) {
-		owner = s.ownerOf(b)
+		owner = s.ownerOf(b.Account)
 	}
 	out.Contents = contents(l.Objects, owner, write)
 	if l.More {
@@ -118,7 +118,7 @@ func (s *Service) ListObjects(ctx context.Context, in *api.ListObjectsRequest) (
 	}
 	out := &api.ListObjectsOutput{
 		Name: in.Bucket, Prefix: write(list.Prefix), Delimiter: maybe(write, opt(list.Delimiter)), EncodingType: in.EncodingType, Marker: write(list.After),
-		MaxKeys: new(int32(list.Max)), IsTruncated: &l.More, CommonPrefixes: prefixes(l.Prefixes, write), Contents: contents(l.Objects, s.ownerOf(b), write),
+		MaxKeys: new(int32(list.Max)), IsTruncated: &l.More, CommonPrefixes: prefixes(l.Prefixes, write), Contents: contents(l.Objects, s.ownerOf(b.Account), write),
 	}
 	if l.More && list.Delimiter != "" { // without one, the last key is the marker
 		out.NextMarker = write(l.Next)
@@ -192,7 +192,7 @@ func (s *Service) ListObjectVersions(ctx context.Context, in *api.ListObjectVers
 
 // versions adds versions and delete markers to a list.
 func (s *Service) versions(out *api.ListObjectVersionsOutput, b cloud.Bucket, infos []object.Info, write func(string) *string) {
-	owner := s.ownerOf(b)
+	owner := s.ownerOf(b.Account)
 	for k := range infos {
 		i := &infos[k]
 		if i.Marker {

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"unicode/utf8"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -97,7 +98,7 @@ func checkKey(key string) error {
 	if len(key) > 1024 {
 		return expressed(object.ErrKeyLength)
 	}
-	if !validText(key) {
+	if !utf8.ValidString(key) {
 		return invalid("Object keys are UTF-8.")
 	}
 	return nil
