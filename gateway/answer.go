@@ -54,7 +54,7 @@ func (q *request) expressible(err error) *wire.Error {
 		a := failure.Answer(q.dialect())
 		return &wire.Error{Code: a.Code, Message: a.Message, Status: a.Status}
 	case errors.As(err, &cloudErr):
-		return &wire.Error{Code: cloudErr.Code, Message: cloudErr.Message, Status: cloudErr.Status, Reason: cloudErr.Reason}
+		return &wire.Error{Code: cloudErr.Code, Message: cloudErr.Message, Status: cloudErr.Status, Reason: cloudErr.Reason, Header: cloudErr.Header}
 	case errors.As(err, &wireErr):
 		return wireErr
 	case errors.As(err, &known):

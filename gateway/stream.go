@@ -35,6 +35,9 @@ func (s *Stream) Length() int64 { return s.body.Length }
 // complete once Read has returned io.EOF.
 func (s *Stream) Trailer() http.Header { return s.body.Trailer() }
 
+// Announced returns the lower-case names of the headers that Trailer will have.
+func (s *Stream) Announced() []string { return s.body.Announced() }
+
 // Read reads on, as long as the body comes fast enough.
 func (s *Stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)

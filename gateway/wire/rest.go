@@ -183,6 +183,9 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 		default: // in the body
 		}
 	}
+	if status == http.StatusOK && w.Header().Get("Content-Range") != "" {
+		status = http.StatusPartialContent // the models do not say so: RFC 9110, 15.3.7
+	}
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
 		return nil
