@@ -20,21 +20,10 @@ var objectActions = map[string]string{
 	"ListParts": "ListMultipartUploadParts", "ListMultipartUploads": "ListBucketMultipartUploads",
 }
 
-// text is a body of known length, as the gateway's are.
-type text struct {
-	none
-	*strings.Reader
-}
-
-func (b text) Read(p []byte) (int, error) { return b.Reader.Read(p) }
-func (b text) Length() int64              { return b.Size() }
-
-func bodyOf(s string) io.Reader { return text{Reader: strings.NewReader(s)} }
-
 // write puts an object of alice's, and returns its version.
 func (r *rig) write(bucket, key, body string) string {
 	r.Helper()
-	return val(must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: &bucket, Key: &key, Body: bodyOf(body)}))(r).VersionId)
+	return val(must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: &bucket, Key: &key, Body: strings.NewReader(body)}))(r).VersionId)
 }
 
 // get reads an object of alice's.
@@ -90,7 +79,7 @@ func TestPutRefuses(t *testing.T) {
 		"an event hold":        {api.PutObjectRequest{ObjectLockEventHold: new("ON")}, "NotImplemented"},
 		"a long key":           {api.PutObjectRequest{Key: new(strings.Repeat("k", 1025))}, "KeyTooLongError"},
 		"a key in Latin-1":     {api.PutObjectRequest{Key: new("\xe9")}, "InvalidArgument"},
-		"no length":            {api.PutObjectRequest{Body: strings.NewReader("x")}, "MissingContentLength"},
+		"no length":            {api.PutObjectRequest{Body: io.LimitReader(strings.NewReader("x"), 1)}, "MissingContentLength"},
 		"another's bucket":     {api.PutObjectRequest{ExpectedBucketOwner: new(bob)}, "AccessDenied"},
 		"no bucket":            {api.PutObjectRequest{Bucket: new("nowhere")}, "NoSuchBucket"},
 	} {
@@ -102,7 +91,7 @@ func TestPutRefuses(t *testing.T) {
 			in.Key = new("k")
 		}
 		if in.Body == nil {
-			in.Body = bodyOf("x")
+			in.Body = strings.NewReader("x")
 		}
 		want(t, what, second(r.PutObject(r.ctx, &in)), q.wanted)
 	}
@@ -225,7 +214,7 @@ func TestExistingTags(t *testing.T) {
 	r.bucket("box")
 	box := new("box")
 	r.write("box", "plain", "x")
-	must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: box, Key: new("open"), Body: bodyOf("x"), Tagging: new("class=open")}))(t)
+	must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: box, Key: new("open"), Body: strings.NewReader("x"), Tagging: new("class=open")}))(t)
 	guest := r.user(alice, "guest", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:GetObject","s3:DeleteObjectTagging"],"Resource":"*",
 		"Condition":{"StringEquals":{"s3:ExistingObjectTag/class":"open"}}},
 		{"Effect":"Allow","Action":["s3:PutObject","s3:PutObjectTagging"],"Resource":"*","Condition":{"StringEquals":{"s3:RequestObjectTag/class":"mine"}}}]}`)
@@ -235,8 +224,8 @@ func TestExistingTags(t *testing.T) {
 	want(t, "untag without the tag", second(r.DeleteObjectTagging(guest, &api.DeleteObjectTaggingRequest{Bucket: box, Key: new("plain")})), "AccessDenied")
 	want(t, "untag with the tag", second(r.DeleteObjectTagging(guest, &api.DeleteObjectTaggingRequest{Bucket: box, Key: new("open")})), "")
 	want(t, "get after it went", second(r.GetObject(guest, &api.GetObjectRequest{Bucket: box, Key: new("open")})), "AccessDenied")
-	want(t, "put without a tag", second(r.PutObject(guest, &api.PutObjectRequest{Bucket: box, Key: new("n"), Body: bodyOf("x")})), "AccessDenied")
-	want(t, "put with a tag", second(r.PutObject(guest, &api.PutObjectRequest{Bucket: box, Key: new("n"), Body: bodyOf("x"), Tagging: new("class=mine")})), "")
+	want(t, "put without a tag", second(r.PutObject(guest, &api.PutObjectRequest{Bucket: box, Key: new("n"), Body: strings.NewReader("x")})), "AccessDenied")
+	want(t, "put with a tag", second(r.PutObject(guest, &api.PutObjectRequest{Bucket: box, Key: new("n"), Body: strings.NewReader("x"), Tagging: new("class=mine")})), "")
 }
 
 // TestLock retains and holds versions, which then stay.
@@ -246,7 +235,7 @@ func TestLock(t *testing.T) {
 	box, key := new("vault"), new("k")
 	until := r.Now().Add(24 * time.Hour)
 	version := new(val(must(r.PutObject(r.ctx, &api.PutObjectRequest{
-		Bucket: box, Key: key, Body: bodyOf("x"), ObjectLockMode: new(governance), ObjectLockRetainUntilDate: &until,
+		Bucket: box, Key: key, Body: strings.NewReader("x"), ObjectLockMode: new(governance), ObjectLockRetainUntilDate: &until,
 	}))(t).VersionId))
 	got := must(r.GetObjectRetention(r.ctx, &api.GetObjectRetentionRequest{Bucket: box, Key: key}))(t).Retention
 	if *got.Mode != governance || !got.RetainUntilDate.Equal(until) {
@@ -283,7 +272,7 @@ func TestLock(t *testing.T) {
 	want(t, "delete what is retained for good", remove(new(true)), "AccessDenied")
 	want(t, "back to governance", retain(governance, until, new(true)), "AccessDenied")
 
-	plain := val(must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: box, Key: new("plain"), Body: bodyOf("x")}))(t).VersionId)
+	plain := val(must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: box, Key: new("plain"), Body: strings.NewReader("x")}))(t).VersionId)
 	want(t, "retention of none", second(r.GetObjectRetention(r.ctx, &api.GetObjectRetentionRequest{Bucket: box, Key: new("plain"), VersionId: &plain})), "NoSuchObjectLockConfiguration")
 	r.bucket("box")
 	r.write("box", "k", "x")

@@ -99,7 +99,7 @@ func TestUploadRefuses(t *testing.T) {
 	})), "InvalidRequest")
 	up := begin(api.CreateMultipartUploadRequest{ChecksumAlgorithm: new("SHA256")})
 	part := func(number int32, body string, in api.UploadPartRequest) (*string, error) {
-		in.Bucket, in.Key, in.UploadId, in.PartNumber, in.Body = box, key, up, &number, bodyOf(body)
+		in.Bucket, in.Key, in.UploadId, in.PartNumber, in.Body = box, key, up, &number, strings.NewReader(body)
 		out, err := r.UploadPart(r.ctx, &in)
 		if err != nil {
 			return nil, err
