@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"strings"
+	"slices"
 	"testing"
 	"testing/iotest"
 
@@ -172,6 +173,7 @@ func (r *rig) segments() (names []string) {
 	for _, name := range list {
 		names = append(names, r.config.FS.PathJoin(dir, name))
 	}
+	slices.Sort(names) // a folder has no order
 	return names
 }
 
