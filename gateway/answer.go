@@ -58,7 +58,7 @@ func (q *request) expressible(err error) *wire.Error {
 	case errors.As(err, &wireErr):
 		return wireErr
 	case errors.As(err, &known):
-		return known.expressed(q.dialect(), q.cfg.MaxBody)
+		return known.expressed(q.dialect(), q.maxBody())
 	case q.r.Context().Err() != nil && errors.Is(err, context.Canceled):
 		// Nobody reads this; it tells the log from a fault of ours.
 		return &wire.Error{Code: "RequestAborted", Message: "The client closed the connection.", Status: http.StatusBadRequest}

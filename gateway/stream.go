@@ -61,12 +61,24 @@ func (s *Stream) Read(p []byte) (int, error) {
 // Close does nothing: the server closes the body.
 func (s *Stream) Close() error { return nil }
 
+// maxDocument is how many bytes a document of S3 may have: the list of 10,000 parts
+// with their checksums, or of 1,000 keys of 1,024 bytes that must all be escaped.
+const maxDocument = 6 << 20
+
+// maxBody is how many bytes a body may have that is read whole.
+func (q *request) maxBody() int64 {
+	if q.endpoint != nil && q.endpoint.api.Name == s3 {
+		return max(q.cfg.MaxBody, maxDocument)
+	}
+	return q.cfg.MaxBody
+}
+
 // stream hands the body on unread, if the operation takes one; else it is read
 // whole.
 func (q *request) stream(body *sigv4.Body) ([]byte, error) {
 	op, _, err := q.endpoint.api.Match(q.r, nil)
 	if err != nil || !op.Streams() {
-		return q.readBody(body, q.cfg.MaxBody)
+		return q.readBody(body, q.maxBody())
 	}
 	q.r.Body = &Stream{body: body, q: q, begin: time.Now()}
 	return nil, nil

@@ -44,25 +44,28 @@ func (none) Trailer() http.Header     { return nil }
 func (none) Announced() []string      { return nil }
 
 // streamOf is the body of a request. What does not come from the gateway has no
-// length and no trailer.
+// trailer, and a length if it says so as a bytes.Reader does.
 func streamOf(r io.Reader) stream {
 	switch r := r.(type) {
 	case nil:
 		return none{}
 	case stream:
 		return r
+	case interface{ Len() int }:
+		return reader{r: r.(io.Reader), length: int64(r.Len())} //nolint:forcetypeassert // it is r
 	default:
-		return unsized{none{}, r}
+		return reader{r: r, length: -1}
 	}
 }
 
-type unsized struct {
+type reader struct {
 	none
-	r io.Reader
+	r      io.Reader
+	length int64
 }
 
-func (u unsized) Read(p []byte) (int, error) { return u.r.Read(p) }
-func (unsized) Length() int64                { return -1 }
+func (r reader) Read(p []byte) (int, error) { return r.r.Read(p) }
+func (r reader) Length() int64              { return r.length }
 
 // each lists the checksums with their algorithms.
 func (s *sums) each() map[checksum.Algorithm]**string {

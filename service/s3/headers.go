@@ -202,14 +202,15 @@ func (h *headers) keys() keys {
 // alsoNeeds are the permissions beside the one to put.
 func (h *headers) alsoNeeds() []string {
 	var actions []string
-	for action, asked := range map[string]bool{
-		"PutObjectTagging": h.tagging != nil, "PutObjectAcl": h.acl != nil,
-		"PutObjectRetention": h.mode != nil || h.until != nil, "PutObjectLegalHold": h.hold != nil,
-	} {
+	need := func(asked bool, action string) {
 		if asked {
 			actions = append(actions, action)
 		}
 	}
+	need(h.tagging != nil, "PutObjectTagging")
+	need(h.acl != nil, "PutObjectAcl")
+	need(h.mode != nil || h.until != nil, "PutObjectRetention")
+	need(h.hold != nil, "PutObjectLegalHold")
 	return actions
 }
 

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"reflect"
 	"testing"
@@ -62,7 +63,7 @@ func TestEveryOperationAsks(t *testing.T) {
 				f.Set(reflect.ValueOf(&value))
 			}
 		}
-		action := actions[op.Name]
+		action := cmp.Or(actions[op.Name], objectActions[op.Name])
 		if action == "" {
 			action = op.Name
 		}
