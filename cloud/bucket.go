@@ -10,7 +10,7 @@ type Bucket struct {
 	// the ID. Without it they cannot be read.
 	Sealed []byte
 
-	Policy       string             `json:",omitempty"` // the document as it was given
+	Policy       string             `json:",omitempty"` // with the IDs of the users and roles that it names
 	PublicAccess *PublicAccessBlock `json:",omitempty"`
 	Ownership    string             // "BucketOwnerEnforced"
 }

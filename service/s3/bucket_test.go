@@ -30,13 +30,17 @@ func TestCreateBucket(t *testing.T) {
 		"one's own":         {api.CreateBucketRequest{Bucket: new("taken")}, "BucketAlreadyOwnedByYou"},
 		"another account's": {api.CreateBucketRequest{Bucket: new("bobs")}, "BucketAlreadyExists"},
 		"region": {api.CreateBucketRequest{Bucket: new("here"), CreateBucketConfiguration: &api.CreateBucketConfiguration{
-			LocationConstraint: &r.Place.Region, Tags: []api.Tag{{Key: new("k"), Value: new("v")}}}}, ""},
+			LocationConstraint: &r.Place.Region, Tags: []api.Tag{{Key: new("k"), Value: new("v")}},
+		}}, ""},
 		"another region": {api.CreateBucketRequest{Bucket: new("there"), CreateBucketConfiguration: &api.CreateBucketConfiguration{
-			LocationConstraint: new("eu-west-1")}}, "InvalidLocationConstraint"},
+			LocationConstraint: new("eu-west-1"),
+		}}, "InvalidLocationConstraint"},
 		"system tag": {api.CreateBucketRequest{Bucket: new("tagged"), CreateBucketConfiguration: &api.CreateBucketConfiguration{
-			Tags: []api.Tag{{Key: new("aws:k"), Value: new("v")}}}}, "InvalidTag"},
+			Tags: []api.Tag{{Key: new("aws:k"), Value: new("v")}},
+		}}, "InvalidTag"},
 		"directory": {api.CreateBucketRequest{Bucket: new("dir"), CreateBucketConfiguration: &api.CreateBucketConfiguration{
-			Bucket: &api.BucketInfo{}}}, "NotImplemented"},
+			Bucket: &api.BucketInfo{},
+		}}, "NotImplemented"},
 		"private":      {api.CreateBucketRequest{Bucket: new("private"), ACL: new("private")}, ""},
 		"public":       {api.CreateBucketRequest{Bucket: new("public"), ACL: new("public-read")}, "InvalidBucketAclWithObjectOwnership"},
 		"granted":      {api.CreateBucketRequest{Bucket: new("granted"), GrantRead: new("id=1")}, "InvalidBucketAclWithObjectOwnership"},

@@ -226,7 +226,7 @@ func TestKeys(t *testing.T) {
 	r.bucket("one")
 	b, _ := find(r.DB.View(), new("one"))
 	must(r.Keys.BucketKey(t.Context(), b.ID))(t)
-	other := &Keys{DB: r.DB, Seal: r.cloud.Judge.Keys.Tokens}
+	other := &Keys{DB: r.DB, Seal: r.cloud.Keys.Tokens}
 	if _, err := other.BucketKey(t.Context(), b.ID); err == nil {
 		t.Error("another key of the cloud opens it")
 	}

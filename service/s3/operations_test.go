@@ -84,11 +84,3 @@ func TestEveryOperationAsks(t *testing.T) {
 		t.Error("something was changed")
 	}
 }
-
-// everybody lets everybody do everything, and notes what was asked.
-type everybody struct{ asked []policy.Request }
-
-func (e *everybody) Authorize(_ context.Context, q policy.Request) error {
-	e.asked = append(e.asked, q)
-	return nil
-}

@@ -11,6 +11,7 @@ import (
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/policy"
+	"github.com/vauban-cloud/vauban/service/internal/principal"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -30,13 +31,24 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *api.PutBucketPolicyRe
 		return nil, err
 	}
 	public := isPublic(document)
-	err = s.modify(ctx, b, func(b *cloud.Bucket) error {
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		bound, err := principal.Bind(s.directory(), tx, document)
+		if unknown, ok := errors.AsType[*principal.Unknown](err); ok {
+			return malformedPolicy("%s", unknown.Error())
+		}
+		if err != nil {
+			return err
+		}
+		b, ok := bucketTable.Get(tx, b.ID)
+		if !ok {
+			return noBucket()
+		}
 		if public && b.PublicAccess != nil && b.PublicAccess.BlockPolicy {
 			return failure(403, "AccessDenied", "User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %s because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
 				cloud.CallerFrom(ctx).ARN, s.arn(b.Name))
 		}
-		b.Policy = document
-		return nil
+		b.Policy = bound
+		return bucketTable.Put(tx, b)
 	})
 	if err != nil {
 		return nil, err
@@ -44,7 +56,8 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *api.PutBucketPolicyRe
 	return &api.PutBucketPolicyOutput{}, nil
 }
 
-// GetBucketPolicy returns the policy of a bucket, as it was given.
+// GetBucketPolicy returns the policy of a bucket, as it was given but for principals
+// that are gone.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketPolicy.html
 func (s *Service) GetBucketPolicy(ctx context.Context, in *api.GetBucketPolicyRequest) (*api.GetBucketPolicyOutput, error) {
 	b, err := s.allowBucket(ctx, "GetBucketPolicy", in.Bucket, in.ExpectedBucketOwner, nil)
@@ -54,7 +67,7 @@ func (s *Service) GetBucketPolicy(ctx context.Context, in *api.GetBucketPolicyRe
 	if b.Policy == "" {
 		return nil, noPolicy()
 	}
-	return &api.GetBucketPolicyOutput{Policy: &b.Policy}, nil
+	return &api.GetBucketPolicyOutput{Policy: new(principal.Show(s.directory(), s.DB.View(), b.Policy))}, nil
 }
 
 // DeleteBucketPolicy takes the policy from a bucket, if it has one.
@@ -83,6 +96,11 @@ func (s *Service) GetBucketPolicyStatus(ctx context.Context, in *api.GetBucketPo
 	return &api.GetBucketPolicyStatusOutput{PolicyStatus: &api.PolicyStatus{IsPublic: new(isPublic(b.Policy))}}, nil
 }
 
+// directory finds principals.
+func (s *Service) directory() *identity.Directory {
+	return &identity.Directory{DB: s.DB, Place: s.Place, Now: s.Now}
+}
+
 func noPolicy() error {
 	return failure(404, "NoSuchBucketPolicy", "The bucket policy does not exist")
 }
@@ -109,13 +127,11 @@ func (s *Service) checkPolicy(b cloud.Bucket, document string) error {
 	var d struct {
 		Statement some[struct {
 			Action, NotAction, Resource, NotResource some[string]
-			Principal, NotPrincipal                  principals
 		}]
 	}
 	if err := json.Unmarshal([]byte(document), &d); err != nil {
 		return malformedPolicy("This policy contains invalid Json")
 	}
-	view := s.DB.View()
 	for _, st := range d.Statement {
 		for _, action := range append(st.Action, st.NotAction...) {
 			if action != "*" && !strings.HasPrefix(strings.ToLower(action), "s3:") {
@@ -125,11 +141,6 @@ func (s *Service) checkPolicy(b cloud.Bucket, document string) error {
 		for _, resource := range append(st.Resource, st.NotResource...) {
 			if !s.concerns(resource, b) {
 				return malformedPolicy("Policy has invalid resource: %s", resource)
-			}
-		}
-		for _, p := range append(st.Principal["AWS"], st.NotPrincipal["AWS"]...) {
-			if !s.exists(view, p) {
-				return malformedPolicy("Invalid principal in policy: %q:%q", "AWS", p)
 			}
 		}
 	}
@@ -145,19 +156,4 @@ func (s *Service) concerns(resource string, b cloud.Bucket) bool {
 	name, _, _ := strings.Cut(rest, "/")
 	fits, err := path.Match(name, b.Name)
 	return ok && fits && err == nil
-}
-
-// exists reports whether a principal is one of this cloud. Sessions come and go.
-func (s *Service) exists(r store.Reader, principal string) bool {
-	parts := strings.SplitN(principal, ":", 6)
-	switch {
-	case principal == "*":
-		return true
-	case len(parts) < 6:
-		principal = s.Place.GlobalARN("iam", principal, "root")
-	case parts[2] == "sts":
-		return true
-	}
-	_, ok := (&identity.Directory{DB: s.DB, Place: s.Place, Now: s.Now}).Find(r, principal)
-	return ok
 }

@@ -1,10 +1,14 @@
 package s3
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
 )
 
 // statementOf is a policy of one statement: what it says besides its action and
@@ -124,4 +128,36 @@ func TestBucketPolicyDecides(t *testing.T) {
 	want(t, "and his tags", second(r.GetBucketTagging(r.ctx, &api.GetBucketTaggingRequest{Bucket: new("one")})), "AccessDenied")
 	must(r.DeleteBucketPolicy(r.ctx, &api.DeleteBucketPolicyRequest{Bucket: new("one")}))(t)
 	want(t, "the owner again", second(r.HeadBucket(r.ctx, &api.HeadBucketRequest{Bucket: new("one")})), "")
+}
+
+// A user who is made anew under the same name is another one to a policy.
+func TestBucketPolicyKnowsUsersByID(t *testing.T) {
+	r := newRig(t)
+	r.bucket("one")
+	arn := "arn:aws:iam::" + bob + ":user/dave"
+	dave := r.user(bob, "dave", `{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"*"}}`)
+	document := `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"` + arn + `"},"Action":"s3:ListBucket","Resource":"arn:aws:s3:::one"}]}`
+	must(r.PutBucketPolicy(r.ctx, &api.PutBucketPolicyRequest{Bucket: new("one"), Policy: &document}))(t)
+	head := func(ctx context.Context) error {
+		return second(r.HeadBucket(ctx, &api.HeadBucketRequest{Bucket: new("one")}))
+	}
+	want(t, "dave", head(dave), "")
+	if got := must(r.GetBucketPolicy(r.ctx, &api.GetBucketPolicyRequest{Bucket: new("one")}))(t); *got.Policy != document {
+		t.Errorf("policy is %s", *got.Policy)
+	}
+	old := cloud.CallerFrom(dave).Entity
+	r.cloud.Update(func(tx *store.Tx) error {
+		u, _ := store.Table[cloud.User]{}.Get(tx, old)
+		tx.ReleaseAll(old)
+		if err := (store.Table[cloud.User]{}).Delete(tx, old); err != nil {
+			return err
+		}
+		u.ID = "AIDAANOTHERDAVE"
+		return errors.Join(tx.Claim(cloud.UserNames(bob), cloud.IAMName("dave"), u.ID), store.Table[cloud.User]{}.Create(tx, u))
+	})
+	want(t, "the new dave", head(r.cloud.As(arn)), "AccessDenied")
+	got := must(r.GetBucketPolicy(r.ctx, &api.GetBucketPolicyRequest{Bucket: new("one")}))(t)
+	if !strings.Contains(*got.Policy, `"`+old+`"`) {
+		t.Errorf("policy is %s", *got.Policy)
+	}
 }

@@ -31,7 +31,7 @@ type rig struct {
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	c := identitytest.New(t)
-	bucketKeys := &Keys{DB: c.DB, Seal: c.Judge.Keys.Objects}
+	bucketKeys := &Keys{DB: c.DB, Seal: c.Keys.Objects}
 	objects, err := object.Open(object.Config{Dir: t.TempDir(), Keys: bucketKeys, Now: c.Now, MinFree: 1})
 	if err != nil {
 		t.Fatal(err)

@@ -149,7 +149,7 @@ func (w *world) storage() {
 	if w.impls["s3"] != nil {
 		return
 	}
-	keys := &s3.Keys{DB: w.DB, Seal: w.Judge.Keys.Objects}
+	keys := &s3.Keys{DB: w.DB, Seal: w.Keys.Objects}
 	objects, err := object.Open(object.Config{Dir: w.TempDir(), Keys: keys, Now: w.Now, MinFree: 1, Tend: time.Hour})
 	if err != nil {
 		w.Fatal(err)
