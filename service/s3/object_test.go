@@ -109,7 +109,7 @@ func TestVersions(t *testing.T) {
 		t.Errorf("an unversioned bucket answers version %q", v)
 	}
 	r.versions("box", object.Enabled)
-	first, second_ := r.write("box", "k", "first"), r.write("box", "k", "second")
+	first, latest := r.write("box", "k", "first"), r.write("box", "k", "second")
 	if r.get("box", "k", first) != "first" || r.get("box", "k", "") != "second" || r.get("box", "k", "null") != "null" {
 		t.Error("versions are mixed up")
 	}
@@ -139,7 +139,7 @@ func TestVersions(t *testing.T) {
 		}
 		in.KeyMarker, in.VersionIdMarker = l.NextKeyMarker, l.NextVersionIdMarker
 	}
-	if got, wanted := strings.Join(seen, " "), strings.Join([]string{*marker.VersionId, second_, first, "null"}, " "); got != wanted {
+	if got, wanted := strings.Join(seen, " "), strings.Join([]string{*marker.VersionId, latest, first, "null"}, " "); got != wanted {
 		t.Errorf("listed %s, not %s", got, wanted)
 	}
 	want(t, "a marker of a version alone", second(r.ListObjectVersions(r.ctx, &api.ListObjectVersionsRequest{Bucket: box, VersionIdMarker: &first})), "InvalidArgument")
