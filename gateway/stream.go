@@ -64,14 +64,10 @@ func (s *Stream) Read(p []byte) (int, error) {
 // Close does nothing: the server closes the body.
 func (s *Stream) Close() error { return nil }
 
-// maxDocument is how many bytes a document of S3 may have: the list of 10,000 parts
-// with their checksums, or of 1,000 keys of 1,024 bytes that must all be escaped.
-const maxDocument = 6 << 20
-
 // maxBody is how many bytes a body may have that is read whole.
 func (q *request) maxBody() int64 {
 	if q.endpoint != nil && q.endpoint.api.Name == s3 {
-		return max(q.cfg.MaxBody, maxDocument)
+		return q.cfg.MaxDocument
 	}
 	return q.cfg.MaxBody
 }
