@@ -281,3 +281,42 @@ func TestLock(t *testing.T) {
 	clerk := r.user(alice, "clerk", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"s3:BypassGovernanceRetention","Resource":"*"}]}`)
 	want(t, "bypass without the right to", second(r.DeleteObject(clerk, &api.DeleteObjectRequest{Bucket: box, Key: key, VersionId: version, BypassGovernanceRetention: new(true)})), "AccessDenied")
 }
+
+// TestPolicyOfBucket lets another account do what the bucket's policy says, and no more.
+func TestPolicyOfBucket(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	r.write("box", "open/k", "x")
+	r.write("box", "k", "x")
+	document := `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"` + bob + `"},"Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::box/open/*"},
+		{"Effect":"Allow","Principal":{"AWS":"` + bob + `"},"Action":"s3:ListBucket","Resource":"arn:aws:s3:::box","Condition":{"StringLike":{"s3:prefix":"open/*"}}},
+		{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*","Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}]}`
+	must(r.PutBucketPolicy(r.ctx, &api.PutBucketPolicyRequest{Bucket: new("box"), Policy: &document}))(t)
+	get := func(key string) error {
+		out, err := r.GetObject(r.bob, &api.GetObjectRequest{Bucket: new("box"), Key: &key})
+		if err == nil {
+			out.Body.(io.Closer).Close()
+		}
+		return err
+	}
+	list := func(prefix string) error {
+		return second(r.ListObjectsV2(r.bob, &api.ListObjectsV2Request{Bucket: new("box"), Prefix: &prefix}))
+	}
+	put := func(sse *string) error {
+		return second(r.PutObject(r.bob, &api.PutObjectRequest{Bucket: new("box"), Key: new("open/new"), Body: strings.NewReader("x"), ServerSideEncryption: sse}))
+	}
+	want(t, "get what is open", get("open/k"), "")
+	want(t, "get what is not there", get("open/none"), "NoSuchKey")
+	want(t, "get another", get("k"), "AccessDenied")
+	want(t, "get another that is not there", get("none"), "AccessDenied")
+	want(t, "list what is open", list("open/"), "")
+	want(t, "list more", list(""), "AccessDenied")
+	want(t, "put without saying how to encrypt", put(nil), "AccessDenied")
+	want(t, "put", put(new("AES256")), "")
+	want(t, "delete", second(r.DeleteObject(r.bob, &api.DeleteObjectRequest{Bucket: new("box"), Key: new("open/k")})), "AccessDenied")
+	owner := must(r.ListObjectsV2(r.ctx, &api.ListObjectsV2Request{Bucket: new("box"), Prefix: new("open/new"), FetchOwner: new(true)}))(t).Contents
+	if len(owner) != 1 || *owner[0].Owner.ID != *r.ownerOf(alice).ID {
+		t.Errorf("it belongs to %+v", owner)
+	}
+}
