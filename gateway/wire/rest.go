@@ -176,7 +176,8 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 			w.Header().Set(f.name, headerText(f, fv))
 		case inHeaders:
 			for _, key := range sortedKeys(fv) {
-				w.Header().Set(f.name+key.String(), fv.MapIndex(key).String())
+				// As they are: clients read the key out of the header's name.
+				w.Header()[f.name+key.String()] = []string{fv.MapIndex(key).String()}
 			}
 		case inStatus:
 			status = int(fv.Elem().Int())

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/url"
 	"strings"
 
@@ -103,9 +104,9 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 
 // with is a map with one value set, or removed for "".
 func with(m map[string]string, name, value string) map[string]string {
-	out := map[string]string{}
-	for k, v := range m {
-		out[k] = v
+	out := maps.Clone(m)
+	if out == nil {
+		out = map[string]string{}
 	}
 	delete(out, name)
 	if value != "" {
@@ -147,11 +148,11 @@ type copying struct {
 func (c *copying) from(ctx context.Context, header string, key customer) (object.GetInput, error) {
 	path, query, _ := strings.Cut(header, "?")
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
-	name, object_, ok := strings.Cut(path, "/")
-	if err != nil || !ok || name == "" || object_ == "" {
+	name, source, ok := strings.Cut(path, "/")
+	if err != nil || !ok || name == "" || source == "" {
 		return object.GetInput{}, invalid("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	}
-	c.key = object_
+	c.key = source
 	if version, ok := strings.CutPrefix(query, "versionId="); ok {
 		c.version = &version
 	}

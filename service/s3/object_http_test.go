@@ -10,9 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -170,5 +174,72 @@ func TestTogether(t *testing.T) {
 	}
 	if r.get("box", "k", "") != fmt.Sprint(won) {
 		t.Errorf("%d won, not %s", won, r.get("box", "k", ""))
+	}
+}
+
+// TestTrailers puts bodies in chunks, whose checksums come behind them.
+func TestTrailers(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	c, ctx := r.client(), t.Context()
+	base := *c.Options().BaseEndpoint
+	put := func(announced, trailer string, header ...string) string {
+		body := "5\r\nhello\r\n0\r\n" + trailer + "\r\n"
+		q := must(http.NewRequestWithContext(ctx, http.MethodPut, base+"/box/k", strings.NewReader(body)))(t)
+		q.Header.Set("X-Amz-Content-Sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+		q.Header.Set("X-Amz-Decoded-Content-Length", "5")
+		q.Header.Set("Content-Encoding", "aws-chunked, gzip")
+		if announced != "" {
+			q.Header.Set("X-Amz-Trailer", announced)
+		}
+		for k := 0; k < len(header); k += 2 {
+			q.Header.Set(header[k], header[k+1])
+		}
+		key := aws.Credentials{AccessKeyID: "AKIDALICE", SecretAccessKey: "secret"}
+		if err := v4.NewSigner().SignHTTP(ctx, key, q, q.Header.Get("X-Amz-Content-Sha256"), "s3", r.Place.Region, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		answer := must(http.DefaultClient.Do(q))(t)
+		defer answer.Body.Close()
+		text := string(must(io.ReadAll(answer.Body))(t))
+		if answer.StatusCode == http.StatusOK {
+			return answer.Header.Get("X-Amz-Checksum-Crc32")
+		}
+		_, text, _ = strings.Cut(text, "<Code>")
+		text, _, _ = strings.Cut(text, "</Code>")
+		return text
+	}
+	const right, wrong = "x-amz-checksum-crc32:NhCmhg==\r\n", "x-amz-checksum-crc32:AAAAAA==\r\n"
+	for what, test := range map[string]struct{ got, wanted string }{
+		"right":                {put("x-amz-checksum-crc32", right), "NhCmhg=="},
+		"right and named":      {put("x-amz-checksum-crc32", right, "X-Amz-Sdk-Checksum-Algorithm", "CRC32"), "NhCmhg=="},
+		"wrong":                {put("x-amz-checksum-crc32", wrong), "BadDigest"},
+		"another is named":     {put("x-amz-checksum-crc32", right, "X-Amz-Sdk-Checksum-Algorithm", "SHA1"), "InvalidRequest"},
+		"none of ours":         {put("x-amz-checksum-md4", "x-amz-checksum-md4:AAAA\r\n"), "InvalidRequest"},
+		"no checksum":          {put("x-amz-checksum-crc32", "x-amz-checksum-crc32:AAAA\r\n"), "InvalidRequest"},
+		"one more in the head": {put("x-amz-checksum-crc32", right, "X-Amz-Checksum-Crc32", "NhCmhg=="), "InvalidRequest"},
+	} {
+		if test.got != test.wanted {
+			t.Errorf("%s: %q, not %q", what, test.got, test.wanted)
+		}
+	}
+	if out := must(r.HeadObject(r.ctx, &api.HeadObjectRequest{Bucket: new("box"), Key: new("k")}))(t); *out.ContentEncoding != "gzip" || *out.ContentLength != 5 {
+		t.Errorf("%+v", out)
+	}
+}
+
+// TestDocumentMD5 compares documents with their Content-MD5 before anything is done.
+func TestDocumentMD5(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	r.write("box", "k", "x")
+	c, ctx := r.client(), t.Context()
+	in := &sdk.DeleteObjectsInput{Bucket: new("box"), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: new("k")}}}}
+	for header, wanted := range map[string]string{"AA==": "InvalidDigest 400", base64.StdEncoding.EncodeToString(make([]byte, 16)): "BadDigest 400"} {
+		_, err := c.DeleteObjects(ctx, in, sdk.WithAPIOptions(smithyhttp.SetHeaderValue("Content-Md5", header)))
+		wantAnswer(t, header, err, wanted)
+	}
+	if r.get("box", "k", "") != "x" {
+		t.Error("it is gone")
 	}
 }

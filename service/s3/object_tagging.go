@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"maps"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -64,9 +65,7 @@ type about struct {
 // allow is the authorisation of an action on an object that carries such tags.
 func (s *Service) allow(ctx context.Context, b cloud.Bucket, a *about, action string, tags map[string]string) error {
 	k := keys{}.set("s3:VersionId", a.version).existingTags(tags)
-	for name, values := range a.keys {
-		k[name] = values
-	}
+	maps.Copy(k, a.keys)
 	if !a.plain {
 		action = versioned(action, a.version)
 	}

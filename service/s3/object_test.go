@@ -109,7 +109,7 @@ func TestVersions(t *testing.T) {
 		t.Errorf("an unversioned bucket answers version %q", v)
 	}
 	r.versions("box", object.Enabled)
-	first, second_ := r.write("box", "k", "first"), r.write("box", "k", "second")
+	first, latest := r.write("box", "k", "first"), r.write("box", "k", "second")
 	if r.get("box", "k", first) != "first" || r.get("box", "k", "") != "second" || r.get("box", "k", "null") != "null" {
 		t.Error("versions are mixed up")
 	}
@@ -139,7 +139,7 @@ func TestVersions(t *testing.T) {
 		}
 		in.KeyMarker, in.VersionIdMarker = l.NextKeyMarker, l.NextVersionIdMarker
 	}
-	if got, wanted := strings.Join(seen, " "), strings.Join([]string{*marker.VersionId, second_, first, "null"}, " "); got != wanted {
+	if got, wanted := strings.Join(seen, " "), strings.Join([]string{*marker.VersionId, latest, first, "null"}, " "); got != wanted {
 		t.Errorf("listed %s, not %s", got, wanted)
 	}
 	want(t, "a marker of a version alone", second(r.ListObjectVersions(r.ctx, &api.ListObjectVersionsRequest{Bucket: box, VersionIdMarker: &first})), "InvalidArgument")
@@ -280,4 +280,43 @@ func TestLock(t *testing.T) {
 	want(t, "hold where there is no lock", second(r.PutObjectLegalHold(r.ctx, &api.PutObjectLegalHoldRequest{Bucket: new("box"), Key: key, LegalHold: &api.ObjectLockLegalHold{Status: new(holdOn)}})), "InvalidRequest")
 	clerk := r.user(alice, "clerk", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","NotAction":"s3:BypassGovernanceRetention","Resource":"*"}]}`)
 	want(t, "bypass without the right to", second(r.DeleteObject(clerk, &api.DeleteObjectRequest{Bucket: box, Key: key, VersionId: version, BypassGovernanceRetention: new(true)})), "AccessDenied")
+}
+
+// TestPolicyOfBucket lets another account do what the bucket's policy says, and no more.
+func TestPolicyOfBucket(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	r.write("box", "open/k", "x")
+	r.write("box", "k", "x")
+	document := `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"AWS":"` + bob + `"},"Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::box/open/*"},
+		{"Effect":"Allow","Principal":{"AWS":"` + bob + `"},"Action":"s3:ListBucket","Resource":"arn:aws:s3:::box","Condition":{"StringLike":{"s3:prefix":"open/*"}}},
+		{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"*","Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}]}`
+	must(r.PutBucketPolicy(r.ctx, &api.PutBucketPolicyRequest{Bucket: new("box"), Policy: &document}))(t)
+	get := func(key string) error {
+		out, err := r.GetObject(r.bob, &api.GetObjectRequest{Bucket: new("box"), Key: &key})
+		if err == nil {
+			out.Body.(io.Closer).Close()
+		}
+		return err
+	}
+	list := func(prefix string) error {
+		return second(r.ListObjectsV2(r.bob, &api.ListObjectsV2Request{Bucket: new("box"), Prefix: &prefix}))
+	}
+	put := func(sse *string) error {
+		return second(r.PutObject(r.bob, &api.PutObjectRequest{Bucket: new("box"), Key: new("open/new"), Body: strings.NewReader("x"), ServerSideEncryption: sse}))
+	}
+	want(t, "get what is open", get("open/k"), "")
+	want(t, "get what is not there", get("open/none"), "NoSuchKey")
+	want(t, "get another", get("k"), "AccessDenied")
+	want(t, "get another that is not there", get("none"), "AccessDenied")
+	want(t, "list what is open", list("open/"), "")
+	want(t, "list more", list(""), "AccessDenied")
+	want(t, "put without saying how to encrypt", put(nil), "AccessDenied")
+	want(t, "put", put(new("AES256")), "")
+	want(t, "delete", second(r.DeleteObject(r.bob, &api.DeleteObjectRequest{Bucket: new("box"), Key: new("open/k")})), "AccessDenied")
+	owner := must(r.ListObjectsV2(r.ctx, &api.ListObjectsV2Request{Bucket: new("box"), Prefix: new("open/new"), FetchOwner: new(true)}))(t).Contents
+	if len(owner) != 1 || *owner[0].Owner.ID != *r.ownerOf(alice).ID {
+		t.Errorf("it belongs to %+v", owner)
+	}
 }
