@@ -45,11 +45,12 @@ func TestErrorHeaders(t *testing.T) {
 // TestMetadataCase holds that names which clients read out of headers stay as they are.
 func TestMetadataCase(t *testing.T) {
 	w := httptest.NewRecorder()
-	out := &s3.HeadObjectOutput{Metadata: map[string]string{"mtime": "1"}}
+	name := "mtime"
+	out := &s3.HeadObjectOutput{Metadata: map[string]string{name: "1"}}
 	if err := wire.Encode(w, s3.API(), wire.RESTXML, s3.API().Operation("HeadObject"), out, "id"); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Header()["x-amz-meta-mtime"]; len(got) != 1 || got[0] != "1" {
+	if got := w.Header()["x-amz-meta-"+name]; len(got) != 1 || got[0] != "1" {
 		t.Errorf("headers are %v", w.Header())
 	}
 }
