@@ -2,6 +2,7 @@ package s3
 
 import (
 	"strings"
+	"sync"
 	"testing"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
@@ -98,4 +99,41 @@ func TestDeleteBucketAgain(t *testing.T) {
 		t.Error("the key is still there")
 	}
 	r.bucket("half")
+}
+
+// Of many who want a name at once, one gets it.
+func TestCreateBucketAtOnce(t *testing.T) {
+	r := newRig(t)
+	errs := make([]error, 16)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() {
+			ctx := r.ctx
+			if i%2 == 1 {
+				ctx = r.bob
+			}
+			_, errs[i] = r.CreateBucket(ctx, &api.CreateBucketRequest{Bucket: new("one"), ObjectLockEnabledForBucket: new(i%3 == 0)})
+		})
+	}
+	all.Wait()
+	b, err := find(r.DB.View(), new("one"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for i, err := range errs {
+		wanted := "BucketAlreadyExists"
+		if mine := (i%2 == 0) == (b.Account == alice); mine {
+			wanted = "BucketAlreadyOwnedByYou"
+		}
+		if err == nil {
+			made++
+			continue
+		}
+		want(t, "create", err, wanted)
+	}
+	if n := bucketTable.Count(r.DB.View(), ""); made != 1 || n != 1 {
+		t.Errorf("%d were made, and %d are there", made, n)
+	}
+	r.put("one", "k")
 }
