@@ -112,6 +112,9 @@ func TestBucketsThroughTheSDK(t *testing.T) {
 	if _, err := c.GetBucketCors(ctx, &sdk.GetBucketCorsInput{Bucket: one}); apiCode(err) != "NoSuchCORSConfiguration" {
 		t.Errorf("CORS: %v", err)
 	}
+	if _, err := c.ListBucketInventoryConfigurations(ctx, &sdk.ListBucketInventoryConfigurationsInput{Bucket: one}); apiCode(err) != "NotImplemented" {
+		t.Errorf("inventories: %v", err)
+	}
 	must(c.DeleteBucketPolicy(ctx, &sdk.DeleteBucketPolicyInput{Bucket: one}))(t)
 	must(c.DeleteBucket(ctx, &sdk.DeleteBucketInput{Bucket: one}))(t)
 	if _, err := c.GetBucketTagging(ctx, &sdk.GetBucketTaggingInput{Bucket: one}); apiCode(err) != "NoSuchBucket" {
