@@ -89,6 +89,7 @@ func (c Config) databasePath() string { return filepath.Join(c.Data, "vauban.db"
 func (c Config) guestsDir() string    { return filepath.Join(c.Data, "guests") }
 func (c Config) idPath() string       { return filepath.Join(c.Data, "cloud-id") }
 func (c Config) blocksDir() string    { return filepath.Join(c.Data, "disks") }
+func (c Config) objectsDir() string   { return filepath.Join(c.Data, "objects") }
 
 // rootKeyPath is where the root key is kept.
 func (c Config) rootKeyPath() string {

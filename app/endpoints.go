@@ -15,6 +15,7 @@ import (
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
+	s3service "github.com/vauban-cloud/vauban/service/s3"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
 )
 
@@ -24,12 +25,13 @@ type apis struct {
 	tokens   *stsservice.Service
 	people   *iamservice.Service
 	accounts *organizationsservice.Service
+	objects  *s3service.Service
 }
 
 // Endpoints returns every API that the gateway knows, with services that have
 // no store: good for asking which operations they support.
 func Endpoints() []gateway.Endpoint {
-	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}}.endpoints()
+	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}, &s3service.Service{}}.endpoints()
 }
 
 // endpoints ties each API to the service that implements it. An API without
@@ -41,7 +43,7 @@ func (a apis) endpoints() []gateway.Endpoint {
 		{API: sts.API(), Impl: a.tokens, Anonymous: []string{"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}},
 		{API: iam.API(), Impl: a.people},
 		{API: organizations.API(), Impl: a.accounts},
-		{API: s3.API()},
+		{API: s3.API(), Impl: a.objects},
 		{API: kms.API()},
 		{API: elbv2.API()},
 		{API: cloudwatch.API()},

@@ -27,9 +27,11 @@ import (
 	"github.com/vauban-cloud/vauban/identity/oidc"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
+	"github.com/vauban-cloud/vauban/object"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
+	s3service "github.com/vauban-cloud/vauban/service/s3"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
 	"github.com/vauban-cloud/vauban/store"
 	"github.com/vauban-cloud/vauban/store/postgres"
@@ -39,24 +41,26 @@ import (
 // running is a cloud at work.
 type running struct {
 	engines
-	cfg       Config
-	log       *slog.Logger
-	db        *store.Store
-	engine    string // of the store, in words
-	settings  cloud.Settings
-	directory *identity.Directory
-	judge     *identity.Judge
-	uses      *identity.Uses
-	view      *hostview.View
-	services  *services.Services
-	agent     *node.Agent
-	control   *control.Plane
-	gateway   *gateway.Gateway
-	endpoint  string
-	pid       int
-	started   time.Time
-	now       func() time.Time
-	stop      context.CancelFunc
+	cfg        Config
+	objects    *object.Store
+	bucketKeys *s3service.Keys
+	log        *slog.Logger
+	db         *store.Store
+	engine     string // of the store, in words
+	settings   cloud.Settings
+	directory  *identity.Directory
+	judge      *identity.Judge
+	uses       *identity.Uses
+	view       *hostview.View
+	services   *services.Services
+	agent      *node.Agent
+	control    *control.Plane
+	gateway    *gateway.Gateway
+	endpoint   string
+	pid        int
+	started    time.Time
+	now        func() time.Time
+	stop       context.CancelFunc
 }
 
 // Run serves until ctx ends or the operator asks the cloud down. ready is called
@@ -76,6 +80,10 @@ func Run(ctx context.Context, cfg Config, log *slog.Logger, ready func(Status)) 
 		return err
 	}
 	defer r.close()
+	if err := r.openObjects(); err != nil {
+		return err
+	}
+	defer r.closeObjects()
 	if err := r.wire(); err != nil {
 		return err
 	}
@@ -190,6 +198,9 @@ func (r *running) apis() apis {
 		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
+		objects: &s3service.Service{
+			DB: r.db, Objects: r.objects, Keys: r.bucketKeys, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey,
+		},
 	}
 }
 
@@ -224,6 +235,7 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.control.Run(ctx) })
+	g.Go(func() error { return r.objects.Run(ctx) })
 	g.Go(func() error { return r.gateway.Serve(ctx, api) })
 	g.Go(func() error { return serveAdmin(ctx, admin, r.adminHandler()) })
 	r.log.Info("cloud is up", "cloud", r.settings.ID, "endpoint", r.endpoint, "version", Version())

@@ -47,5 +47,6 @@ func Documents() []Document {
 		NetworkInterface{},
 		Address{},
 		SecurityGroup{},
+		Bucket{},
 	}
 }

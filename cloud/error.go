@@ -11,6 +11,9 @@ type Error struct {
 	Message string
 	Status  int    // HTTP status; 0 means 400
 	Reason  string // of services whose errors have one beside the code, such as Organizations
+	// Header are headers of the answer, for protocols whose errors have some, such as
+	// the ETag of a 304.
+	Header map[string]string
 }
 
 // Error returns the code and the message.

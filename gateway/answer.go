@@ -54,11 +54,11 @@ func (q *request) expressible(err error) *wire.Error {
 		a := failure.Answer(q.dialect())
 		return &wire.Error{Code: a.Code, Message: a.Message, Status: a.Status}
 	case errors.As(err, &cloudErr):
-		return &wire.Error{Code: cloudErr.Code, Message: cloudErr.Message, Status: cloudErr.Status, Reason: cloudErr.Reason}
+		return &wire.Error{Code: cloudErr.Code, Message: cloudErr.Message, Status: cloudErr.Status, Reason: cloudErr.Reason, Header: cloudErr.Header}
 	case errors.As(err, &wireErr):
 		return wireErr
 	case errors.As(err, &known):
-		return known.expressed(q.dialect(), q.cfg.MaxBody)
+		return known.expressed(q.dialect(), q.maxBody())
 	case q.r.Context().Err() != nil && errors.Is(err, context.Canceled):
 		// Nobody reads this; it tells the log from a fault of ours.
 		return &wire.Error{Code: "RequestAborted", Message: "The client closed the connection.", Status: http.StatusBadRequest}

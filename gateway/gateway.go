@@ -77,7 +77,10 @@ type Config struct {
 	Burst int                           // requests that an account may make at once; twice Rate
 	Base  string                        // domain whose subdomains name services and buckets; "localhost"
 
-	MaxBody         int64         // bytes of a request's body that is not streamed; 1 MiB
+	MaxBody int64 // bytes of a request's body that is not streamed; 1 MiB
+	// MaxDocument is the same for S3, whose lists may have 10,000 parts with their
+	// checksums, or 1,000 keys of 1,024 bytes that must all be escaped; 6 MiB.
+	MaxDocument     int64
 	MaxHeader       int           // bytes of a request's head; 64 KiB
 	MaxConnections  int           // open at once; 2048
 	HeaderTimeout   time.Duration // from the first byte of a head to its last; 10 s
@@ -119,6 +122,7 @@ func New(cfg Config) (*Gateway, error) {
 	}
 	cfg.Base = cmp.Or(cfg.Base, "localhost")
 	cfg.MaxBody = cmp.Or(cfg.MaxBody, 1<<20)
+	cfg.MaxDocument = cmp.Or(cfg.MaxDocument, 6<<20)
 	cfg.MaxHeader = cmp.Or(cfg.MaxHeader, 64<<10)
 	cfg.MaxConnections = cmp.Or(cfg.MaxConnections, 2048)
 	cfg.HeaderTimeout = cmp.Or(cfg.HeaderTimeout, 10*time.Second)

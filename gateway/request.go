@@ -47,6 +47,11 @@ type request struct {
 
 // ServeHTTP answers one request.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength == 0 && r.ProtoAtLeast(1, 1) && r.Header.Get("Expect") == "100-continue" {
+		// The server itself says so only before a body. AWS's own clients for Python
+		// take an answer without it for the next one on the same connection.
+		w.WriteHeader(http.StatusContinue)
+	}
 	if r.ContentLength != 0 {
 		// It also bounds how long the server skips a body that nobody wants.
 		setReadDeadline(w, time.Now().Add(g.cfg.BodyTimeout))

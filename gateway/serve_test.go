@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"net/http"
@@ -135,5 +136,33 @@ func TestServeError(t *testing.T) {
 	l.Close()
 	if err := g.Serve(t.Context(), l); err == nil {
 		t.Error("no error")
+	}
+}
+
+// TestContinueWithoutBody asks leave to send a body of no bytes, twice on a connection.
+func TestContinueWithoutBody(t *testing.T) {
+	s := start(t)
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	r := bufio.NewReader(conn)
+	for range 2 {
+		if _, err := io.WriteString(conn, "PUT /b/k HTTP/1.1\r\nHost: s3.localhost\r\nContent-Length: 0\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		line, err := r.ReadString('\n')
+		if blank, _ := r.ReadString('\n'); err != nil || line != "HTTP/1.1 100 Continue\r\n" || blank != "\r\n" {
+			t.Fatalf("first %q, then %q, %v", line, blank, err)
+		}
+		response, err := http.ReadResponse(r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusForbidden {
+			t.Fatalf("%s, %v", response.Status, err)
+		}
+		response.Body.Close()
 	}
 }

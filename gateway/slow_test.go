@@ -108,7 +108,7 @@ func TestSlowBody(t *testing.T) {
 }
 
 func TestOversized(t *testing.T) {
-	s := start(t, func(c *gateway.Config) { c.MaxBody, c.MaxHeader = 1000, 8000 })
+	s := start(t, func(c *gateway.Config) { c.MaxBody, c.MaxDocument, c.MaxHeader = 1000, 2000, 8000 })
 	for name, test := range map[string]struct {
 		call   call
 		status int
@@ -117,7 +117,7 @@ func TestOversized(t *testing.T) {
 		"query":     {query("sts", identity+"&x="+strings.Repeat("x", 1000)), 413, "<Code>RequestEntityTooLarge</Code><Message>Request is too long"},
 		"ec2":       {query("ec2", strings.Repeat("x", 1001)), 413, "<Code>RequestEntityTooLarge</Code>"},
 		"json":      {jsonCall("kms", "TrentService.ListKeys", strings.Repeat(" ", 1001)), 413, "RequestEntityTooLargeException"},
-		"s3":        {call{method: "PUT", path: "/b?policy", service: "s3", body: strings.Repeat("x", 1001)}, 400, "<Code>EntityTooLarge</Code>"},
+		"s3":        {call{method: "PUT", path: "/b?policy", service: "s3", body: strings.Repeat("x", 2001)}, 400, "<Code>EntityTooLarge</Code>"},
 		"s3 stream": {call{method: "PUT", path: "/b/k", service: "s3", body: strings.Repeat("x", 1001)}, 200, ""},
 		"chunked":   {call{method: "POST", path: "/", service: "sts", body: strings.Repeat("x", 1001), edit: func(r *http.Request) { r.ContentLength = -1; r.Header.Del("Content-Length") }}, 413, "<Code>RequestEntityTooLarge</Code>"},
 		"unsigned":  {call{method: "POST", path: "/", body: identity + strings.Repeat("x", 1000)}, 403, "<Code>MissingAuthenticationToken</Code>"},

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"crypto/md5" //nolint:gosec // it is what Content-MD5 is
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -8,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/gateway/sigv4"
+	"github.com/vauban-cloud/vauban/gateway/wire"
 )
 
 // minRate is the slowest that a streamed body may come, and an answer may be
@@ -35,6 +38,9 @@ func (s *Stream) Length() int64 { return s.body.Length }
 // complete once Read has returned io.EOF.
 func (s *Stream) Trailer() http.Header { return s.body.Trailer() }
 
+// Announced returns the lower-case names of the headers that Trailer will have.
+func (s *Stream) Announced() []string { return s.body.Announced() }
+
 // Read reads on, as long as the body comes fast enough.
 func (s *Stream) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
@@ -58,12 +64,37 @@ func (s *Stream) Read(p []byte) (int, error) {
 // Close does nothing: the server closes the body.
 func (s *Stream) Close() error { return nil }
 
+// maxBody is how many bytes a body may have that is read whole.
+func (q *request) maxBody() int64 {
+	if q.endpoint != nil && q.endpoint.api.Name == s3 {
+		return q.cfg.MaxDocument
+	}
+	return q.cfg.MaxBody
+}
+
+// readDocument reads a document, and compares it with its Content-MD5.
+func (q *request) readDocument(body *sigv4.Body) ([]byte, error) {
+	document, err := q.readBody(body, q.maxBody())
+	header := q.r.Header.Get("Content-Md5")
+	if err != nil || header == "" {
+		return document, err
+	}
+	want, err := base64.StdEncoding.DecodeString(header)
+	if err != nil || len(want) != md5.Size {
+		return nil, &wire.Error{Code: "InvalidDigest", Message: "The Content-MD5 you specified was invalid.", Status: http.StatusBadRequest}
+	}
+	if md5.Sum(document) != [md5.Size]byte(want) { //nolint:gosec // as above
+		return nil, &wire.Error{Code: "BadDigest", Message: "The Content-MD5 you specified did not match what we received.", Status: http.StatusBadRequest}
+	}
+	return document, nil
+}
+
 // stream hands the body on unread, if the operation takes one; else it is read
 // whole.
 func (q *request) stream(body *sigv4.Body) ([]byte, error) {
 	op, _, err := q.endpoint.api.Match(q.r, nil)
 	if err != nil || !op.Streams() {
-		return q.readBody(body, q.cfg.MaxBody)
+		return q.readDocument(body)
 	}
 	q.r.Body = &Stream{body: body, q: q, begin: time.Now()}
 	return nil, nil

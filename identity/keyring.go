@@ -15,13 +15,14 @@ type Keyring struct {
 	Secrets  *seal.Key // seals secret access keys, seeds of MFA devices and keys of certificates; owner: access key ID, serial number, certificate ID
 	Tokens   *seal.Key // seals session tokens
 	Messages *seal.Key // seals explanations of refusals
+	Objects  *seal.Key // seals the keys of buckets; owner: ID of the bucket
 }
 
 // OpenKeyring opens the data keys, and makes those that are missing. It fails if
 // a key is wrapped by another root key.
 func OpenKeyring(ctx context.Context, db *store.Store, root seal.Root, now func() time.Time) (*Keyring, error) {
 	var ring Keyring
-	for name, key := range map[string]**seal.Key{"secrets": &ring.Secrets, "tokens": &ring.Tokens, "messages": &ring.Messages} {
+	for name, key := range map[string]**seal.Key{"secrets": &ring.Secrets, "tokens": &ring.Tokens, "messages": &ring.Messages, "objects": &ring.Objects} {
 		raw, err := openKey(ctx, db, root, name, now)
 		if err != nil {
 			return nil, err

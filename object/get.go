@@ -43,19 +43,25 @@ func (r *Range) resolve(size int64) (first, length int64, err error) {
 // Head returns what is known of a version. With ErrMarker the Info is the marker's; with
 // ErrRange, ErrNoPart, ErrCustomerKey and ErrWrongKey the object's.
 func (s *Store) Head(ctx context.Context, in GetInput) (Info, error) {
+	info, _, _, err := s.Span(ctx, in)
+	return info, err
+}
+
+// Span returns what Head does, and which bytes Get would read: length bytes from first.
+func (s *Store) Span(ctx context.Context, in GetInput) (info Info, first, length int64, err error) {
 	r, err := s.lookup(in.Bucket, in.Key, in.Version)
 	if err != nil {
-		return infoOf(r), err
+		return infoOf(r), 0, 0, err
 	}
-	if _, _, err := s.span(r, in); err != nil {
-		return r.Info, err
+	if first, length, err = s.span(r, in); err != nil {
+		return r.Info, 0, 0, err
 	}
 	if r.Customer || in.CustomerKey != nil {
 		if _, err := s.unwrap(ctx, in.Bucket, in.Key, r.id, r.sealed, r.Customer, in.CustomerKey); err != nil {
-			return r.Info, err
+			return r.Info, 0, 0, err
 		}
 	}
-	return r.Info, nil
+	return r.Info, first, length, nil
 }
 
 func infoOf(r *record) Info {

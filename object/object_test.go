@@ -89,6 +89,10 @@ func TestRanges(t *testing.T) {
 			if err != nil || !bytes.Equal(b, body[test.from:test.to]) {
 				t.Errorf("range %d to %d of %d bytes: %d bytes, %v", test.first, test.last, n, len(b), err)
 			}
+			_, first, length, err := r.Span(r.ctx, object.GetInput{Bucket: plain, Key: "a", Range: &object.Range{First: test.first, Last: test.last}})
+			if err != nil || first != test.from || length != test.to-test.from {
+				t.Errorf("span of range %d to %d of %d bytes: %d bytes from %d, %v", test.first, test.last, n, length, first, err)
+			}
 		}
 		_, info, err := r.tryGet(object.GetInput{Bucket: plain, Key: "a", Range: &object.Range{First: n, Last: -1}})
 		r.wants(err, object.ErrRange)
@@ -185,7 +189,7 @@ func (r *rig) segments() (names []string) {
 	for _, name := range list {
 		names = append(names, r.config.FS.PathJoin(dir, name))
 	}
-	slices.Sort(names)
+	slices.Sort(names) // a folder has no order
 	return names
 }
 

@@ -39,6 +39,14 @@ func (b *Body) Trailer() http.Header {
 	return b.chunks.trailer
 }
 
+// Announced returns the lower-case names of the trailing headers to come.
+func (b *Body) Announced() []string {
+	if b.chunks == nil {
+		return nil
+	}
+	return b.chunks.expect
+}
+
 // Open tests the signature and the time of an S3 request, after Check, and
 // returns its body, which is verified while it is read. A refusal is a *Failure.
 func (v *Verifier) Open(r *http.Request, c *Claim, secret string) (*Body, error) {

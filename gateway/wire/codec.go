@@ -108,7 +108,14 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // EncodeError answers a request with an error. Op is nil when none matched.
 func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e *Error, requestID string) {
 	setRequestID(w, s, requestID)
+	for name, value := range e.Header {
+		w.Header().Set(name, value)
+	}
 	shape := s.errorShape(e)
+	if shape.Status == http.StatusNotModified { // it has no body, nor headers of one
+		w.WriteHeader(shape.Status)
+		return
+	}
 	var body []byte
 	contentType := "text/xml"
 	switch p {

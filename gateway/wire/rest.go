@@ -176,12 +176,16 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 			w.Header().Set(f.name, headerText(f, fv))
 		case inHeaders:
 			for _, key := range sortedKeys(fv) {
-				w.Header().Set(f.name+key.String(), fv.MapIndex(key).String())
+				// As they are: clients read the key out of the header's name.
+				w.Header()[f.name+key.String()] = []string{fv.MapIndex(key).String()}
 			}
 		case inStatus:
 			status = int(fv.Elem().Int())
 		default: // in the body
 		}
+	}
+	if status == http.StatusOK && w.Header().Get("Content-Range") != "" {
+		status = http.StatusPartialContent // the models do not say so: RFC 9110, 15.3.7
 	}
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)

@@ -106,6 +106,7 @@ type Error struct {
 	Message string
 	Status  int    // HTTP status; 0 means the model's, else 400
 	Reason  string // the member Reason of JSON errors that have one
+	Header  map[string]string
 }
 
 // Error returns the code and the message.

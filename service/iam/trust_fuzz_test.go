@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/vauban-cloud/vauban/policy"
+	"github.com/vauban-cloud/vauban/service/internal/principal"
 )
 
 // Whatever policy takes for a trust document can be rewritten: with nothing
@@ -23,7 +24,7 @@ func FuzzRewritePrincipals(f *testing.F) {
 			t.Skip()
 		}
 		found := 0
-		same, err := rewritePrincipals(document, func(p string) (string, error) {
+		same, err := principal.Rewrite(document, func(p string) (string, error) {
 			found++
 			return p, nil
 		})
@@ -31,7 +32,7 @@ func FuzzRewritePrincipals(f *testing.F) {
 			t.Fatalf("%q became %q, %v", document, same, err)
 		}
 		const other = "AIDAAAAAAAAAAAAAAAAAA"
-		bound, err := rewritePrincipals(document, func(string) (string, error) { return other, nil })
+		bound, err := principal.Rewrite(document, func(string) (string, error) { return other, nil })
 		if err != nil {
 			t.Fatalf("%q: %v", document, err)
 		}
@@ -39,7 +40,7 @@ func FuzzRewritePrincipals(f *testing.F) {
 			t.Fatalf("%q became %q: %v", document, bound, err)
 		}
 		again := 0
-		if _, err := rewritePrincipals(bound, func(p string) (string, error) {
+		if _, err := principal.Rewrite(bound, func(p string) (string, error) {
 			again++
 			if p != other {
 				t.Errorf("%q keeps %q", bound, p)

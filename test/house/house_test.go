@@ -31,7 +31,7 @@ var mayImport = map[string][]string{
 	"identity":      {"cloud", "policy", "seal", "store", "identity"},
 	"gateway":       {"gateway/wire", "gateway/sigv4", "cloud", "policy"},
 	"awsapi":        {"gateway/wire"},
-	"service":       {"awsapi", "gateway/wire", "cloud", "policy", "identity", "seal", "store", "service/internal"},
+	"service":       {"awsapi", "gateway/wire", "cloud", "policy", "identity", "seal", "store", "object", "service/internal"},
 	"reconcile":     {},
 	"control":       {"cloud", "store", "reconcile", "control"},
 	"driver":        {"cloud", "driver"},

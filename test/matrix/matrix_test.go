@@ -74,6 +74,7 @@ func also(action, resource string, pairs ...string) need {
 var rows = join(
 	ec2Reads, ec2Instances, ec2Resources, ec2Groups, stsRows,
 	iamUsers, iamRoles, iamPolicies, iamCredentials, iamProviders, iamAccount, organizationRows,
+	s3Buckets, s3Objects,
 )
 
 type table map[string]func(*world) row

@@ -97,7 +97,13 @@ func kindOf(arn string) string {
 	if parts[4] != "" && parts[4] != "aws" {
 		parts[4] = "ACCOUNT"
 	}
-	if kind, _, ok := strings.Cut(parts[5], "/"); ok {
+	kind, _, ok := strings.Cut(parts[5], "/")
+	switch {
+	case parts[2] == "s3" && ok:
+		parts[5] = "BUCKET/KEY"
+	case parts[2] == "s3":
+		parts[5] = "BUCKET"
+	case ok:
 		parts[5] = kind + "/*"
 	}
 	return "`" + strings.Join(parts, ":") + "`"

@@ -75,6 +75,9 @@ func (w *world) call(ctx context.Context, name string, in any) (any, error) {
 			continue
 		}
 		if op := e.API.Operation(operation); op != nil {
+			if service == "s3" {
+				w.storage()
+			}
 			if handle := op.Bind(w.impls[service]); handle != nil {
 				return handle(ctx, in)
 			}

@@ -1,0 +1,30 @@
+package cloud
+
+// Bucket is a bucket of the object store. Its name is claimed in the whole cloud;
+// its objects, its versioning and its object lock are what package object keeps
+// under its ID. The API writes it.
+type Bucket struct {
+	Meta
+	Name string
+	// Sealed is what package object seals the bucket's objects with, itself sealed for
+	// the ID. Without it they cannot be read.
+	Sealed []byte
+
+	Policy       string             `json:",omitempty"` // with the IDs of the users and roles that it names
+	PublicAccess *PublicAccessBlock `json:",omitempty"`
+	Ownership    string             // "BucketOwnerEnforced"
+}
+
+// PublicAccessBlock says what of a bucket may not be made public.
+type PublicAccessBlock struct {
+	BlockACLs, IgnoreACLs, BlockPolicy, RestrictBuckets bool
+}
+
+// Table is "bucket".
+func (Bucket) Table() string { return "bucket" }
+
+// Labels finds the buckets of an account.
+func (b Bucket) Labels() []string { return []string{AccountLabel(b.Account)} }
+
+// BucketNames is the space in which the names of buckets are claimed.
+const BucketNames = "bucketname"

@@ -1,0 +1,146 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/object"
+)
+
+// reading is a request for an object, or for its head.
+type reading struct {
+	bucket, owner, key, version *string
+
+	byteRange *string
+	part      *int32
+	mode      *string // x-amz-checksum-mode
+	customer  customer
+	preconditions
+	answer map[string]*string // headers that the caller wants otherwise
+	until  *time.Time         // Expires, likewise
+}
+
+// found is an object that was found, and how to tell of it.
+type found struct {
+	b    cloud.Bucket
+	info object.Info
+	// first and length are the bytes to tell; partial, that they may be fewer than all.
+	first, length int64
+	partial       bool
+	sums
+	sumType *string
+	parts   *int32
+}
+
+// GetObject reads an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html.
+func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api.GetObjectOutput, error) {
+	q := &reading{
+		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: in.Key, version: in.VersionId, byteRange: in.Range, part: in.PartNumber, mode: in.ChecksumMode,
+		customer:      customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
+		preconditions: preconditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince},
+		answer:        overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType),
+		until:         in.ResponseExpires,
+	}
+	var r *object.Reader
+	f, err := s.read(ctx, q, func(get object.GetInput) (info object.Info, first, length int64, err error) {
+		if r, info, err = s.Objects.Get(ctx, get); err == nil {
+			first, length = r.First, r.Length
+		}
+		return info, first, length, err
+	})
+	if err != nil {
+		if r != nil {
+			r.Close() //nolint:errcheck // nothing was read
+		}
+		return nil, err
+	}
+	out := &api.GetObjectOutput{
+		Body: io.ReadCloser(r), AcceptRanges: new("bytes"), ContentLength: &f.length, ContentRange: f.contentRange(), ETag: quoted(f.info.ETag),
+		LastModified: &f.info.Modified, Metadata: f.info.User, VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
+		PartsCount: f.parts, ChecksumCRC32: f.CRC32, ChecksumCRC32C: f.CRC32C, ChecksumCRC64NVME: f.CRC64NVME, ChecksumSHA1: f.SHA1,
+		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
+		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
+		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
+		WebsiteRedirectLocation: q.header(f, redirect),
+	}
+	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
+	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
+	return out, nil
+}
+
+// HeadObject tells of an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html.
+func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*api.HeadObjectOutput, error) {
+	q := &reading{
+		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: in.Key, version: in.VersionId, byteRange: in.Range, part: in.PartNumber, mode: in.ChecksumMode,
+		customer:      customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
+		preconditions: preconditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince},
+		answer:        overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType),
+		until:         in.ResponseExpires,
+	}
+	f, err := s.read(ctx, q, func(get object.GetInput) (object.Info, int64, int64, error) { return s.Objects.Span(ctx, get) })
+	if err != nil {
+		return nil, err
+	}
+	out := &api.HeadObjectOutput{
+		AcceptRanges: new("bytes"), ContentLength: &f.length, ContentRange: f.contentRange(), ETag: quoted(f.info.ETag),
+		LastModified: &f.info.Modified, Metadata: f.info.User, VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
+		PartsCount: f.parts, ChecksumCRC32: f.CRC32, ChecksumCRC32C: f.CRC32C, ChecksumCRC64NVME: f.CRC64NVME, ChecksumSHA1: f.SHA1,
+		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
+		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
+		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
+		WebsiteRedirectLocation: q.header(f, redirect),
+	}
+	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
+	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
+	return out, nil
+}
+
+// overridden are the headers that a request wants in place of the object's.
+func overridden(cache, disposition, encoding, language, kind *string) map[string]*string {
+	return map[string]*string{cacheControl: cache, contentDisposition: disposition, contentEncoding: encoding, contentLanguage: language, contentType: kind}
+}
+
+// expires is the header Expires of the answer.
+func (q *reading) expires(f *found) *time.Time {
+	if q.until != nil {
+		return q.until
+	}
+	if t, err := http.ParseTime(f.info.System[expires]); err == nil {
+		return &t
+	}
+	return nil
+}
+
+// header is a header of the answer, nil if the object has none.
+func (q *reading) header(f *found, name string) *string {
+	if want := q.answer[name]; want != nil {
+		return want
+	}
+	if name == contentType && f.info.System[name] == "" {
+		return new(defaultType)
+	}
+	return opt(f.info.System[name])
+}
+
+func (f *found) contentRange() *string {
+	if !f.partial || f.length == 0 {
+		return nil
+	}
+	return new(fmt.Sprintf("bytes %d-%d/%d", f.first, f.first+f.length-1, f.info.Size))
+}
+
+// locked are the members that tell of object lock.
+func locked(i object.Info) (mode *string, until *time.Time, hold *string) {
+	if i.Retention.Mode != object.NotRetained {
+		mode, until = new(modeText(i.Retention.Mode)), &i.Retention.Until
+	}
+	if i.Hold {
+		hold = new(holdOn)
+	}
+	return mode, until, hold
+}

@@ -1,0 +1,217 @@
+package s3
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/object"
+)
+
+// The names under which the engine keeps what comes back as headers.
+const (
+	cacheControl       = "Cache-Control"
+	contentDisposition = "Content-Disposition"
+	contentEncoding    = "Content-Encoding"
+	contentLanguage    = "Content-Language"
+	contentType        = "Content-Type"
+	expires            = "Expires"
+	redirect           = "x-amz-website-redirect-location"
+)
+
+// defaultType is what an object is whose writer did not say.
+const defaultType = "binary/octet-stream"
+
+// standard is the only storage class.
+const standard = "STANDARD"
+
+// maxMetadata is how many bytes the names and values of the caller's metadata may have.
+const maxMetadata = 2 << 10
+
+// headers are what requests that make an object say of it.
+type headers struct {
+	cacheControl, contentDisposition, contentEncoding, contentLanguage, contentType, redirect *string
+
+	expires  *time.Time
+	metadata map[string]string
+	tagging  *string
+
+	acl            *string
+	grants         []*string
+	class          *string
+	sse, kms       *string
+	customer       customer
+	mode, hold     *string
+	until          *time.Time
+	eventHold      *string
+	eventHoldYears *int32
+	eventHoldDays  *int32
+}
+
+// customer is the key of SSE-C, as headers give it.
+type customer struct{ algorithm, key, md5 *string }
+
+// attributes are what the engine keeps of the headers.
+func (h *headers) attributes(now time.Time) (object.Attributes, error) {
+	a := object.Attributes{User: h.metadata, System: h.system()}
+	size := 0
+	for name, value := range h.metadata {
+		size += len(name) + len(value)
+	}
+	if size > maxMetadata {
+		return a, cloud.Errorf("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size of %d bytes", maxMetadata)
+	}
+	if err := h.refuse(); err != nil {
+		return a, err
+	}
+	var err error
+	if a.Tags, err = headerTags(h.tagging); err != nil {
+		return a, err
+	}
+	if a.Retention, err = retention(h.mode, h.until, now); err != nil {
+		return a, err
+	}
+	a.Hold, err = legalHold(h.hold)
+	return a, err
+}
+
+// system are the headers that come back as they are.
+func (h *headers) system() map[string]string {
+	s := map[string]string{}
+	for name, value := range map[string]*string{
+		cacheControl: h.cacheControl, contentDisposition: h.contentDisposition, contentLanguage: h.contentLanguage,
+		contentType: h.contentType, redirect: h.redirect, contentEncoding: opt(withoutChunks(val(h.contentEncoding))),
+	} {
+		if val(value) != "" {
+			s[name] = *value
+		}
+	}
+	if h.expires != nil {
+		s[expires] = h.expires.UTC().Format(http.TimeFormat)
+	}
+	return s
+}
+
+// withoutChunks removes what is the encoding of the transfer, not of the object.
+func withoutChunks(encoding string) string {
+	var kept []string
+	for part := range strings.SplitSeq(encoding, ",") {
+		if part = strings.TrimSpace(part); part != "" && part != "aws-chunked" {
+			kept = append(kept, part)
+		}
+	}
+	return strings.Join(kept, ",")
+}
+
+// refuse refuses what would have no effect.
+func (h *headers) refuse() error {
+	for _, grant := range h.grants {
+		if grant != nil {
+			return aclNotSupported()
+		}
+	}
+	switch val(h.acl) {
+	case "", "private", "bucket-owner-full-control": // what holds anyway
+	case "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read":
+		return aclNotSupported()
+	default:
+		return invalid("%q is not a canned ACL.", *h.acl)
+	}
+	switch {
+	case h.class != nil && *h.class != standard:
+		return cloud.Errorf("InvalidStorageClass", "The storage class you specified is not valid: use %s.", standard)
+	case h.kms != nil || val(h.sse) == "aws:kms" || val(h.sse) == "aws:kms:dsse":
+		return notImplemented("encryption with KMS; use AES256.")
+	case h.sse != nil && *h.sse != "AES256":
+		return cloud.Errorf("InvalidEncryptionAlgorithmError", "The encryption request that you specified is not valid. The valid value is AES256.")
+	case h.sse != nil && h.customer.algorithm != nil:
+		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
+	case h.eventHold != nil || h.eventHoldDays != nil || h.eventHoldYears != nil:
+		return notImplemented("event holds; use retention or a legal hold.")
+	}
+	return nil
+}
+
+func aclNotSupported() error {
+	return cloud.Errorf("AccessControlListNotSupported", "The bucket does not allow ACLs: use a bucket policy.")
+}
+
+// retention is what an object lock's headers, or the document, say.
+func retention(mode *string, until *time.Time, now time.Time) (object.Retention, error) {
+	var r object.Retention
+	switch {
+	case mode == nil && until == nil:
+		return r, nil
+	case mode == nil || until == nil:
+		return r, invalid("x-amz-object-lock-retain-until-date and x-amz-object-lock-mode must both be supplied")
+	case !until.After(now):
+		return r, invalid("The retain until date must be in the future!")
+	}
+	r.Until = until.UTC().Truncate(time.Millisecond)
+	switch *mode {
+	case governance:
+		r.Mode = object.Governance
+	case compliance:
+		r.Mode = object.Compliance
+	default:
+		return r, invalid("Unknown wormMode directive.")
+	}
+	return r, nil
+}
+
+// The modes of object lock, and the states of a legal hold.
+const (
+	governance = "GOVERNANCE"
+	compliance = "COMPLIANCE"
+	holdOn     = "ON"
+	holdOff    = "OFF"
+)
+
+func modeText(m object.Mode) string {
+	return [...]string{object.NotRetained: "", object.Governance: governance, object.Compliance: compliance}[m]
+}
+
+func legalHold(status *string) (bool, error) {
+	switch val(status) {
+	case holdOn:
+		return true, nil
+	case "", holdOff:
+		return false, nil
+	}
+	return false, invalid("Legal Hold must be either of 'ON' or 'OFF'")
+}
+
+// keys are the condition keys of a request that makes an object.
+func (h *headers) keys() keys {
+	k := keys{}.set("s3:x-amz-acl", h.acl).set("s3:x-amz-storage-class", h.class).
+		set("s3:x-amz-server-side-encryption", h.sse).
+		set("s3:x-amz-server-side-encryption-customer-algorithm", h.customer.algorithm).
+		set("s3:x-amz-website-redirect-location", h.redirect).
+		set("s3:object-lock-mode", h.mode).set("s3:object-lock-legal-hold", h.hold)
+	if h.until != nil {
+		k["s3:object-lock-retain-until-date"] = []string{h.until.UTC().Format(time.RFC3339)}
+	}
+	if tags, err := headerTags(h.tagging); err == nil {
+		k.requestTags(tags)
+	}
+	return k
+}
+
+// alsoNeeds are the permissions beside the one to put.
+func (h *headers) alsoNeeds() []string {
+	var actions []string
+	need := func(asked bool, action string) {
+		if asked {
+			actions = append(actions, action)
+		}
+	}
+	need(h.tagging != nil, "PutObjectTagging")
+	need(h.acl != nil, "PutObjectAcl")
+	need(h.mode != nil || h.until != nil, "PutObjectRetention")
+	need(h.hold != nil, "PutObjectLegalHold")
+	return actions
+}
+
+func itoa(n int) string { return strconv.Itoa(n) }

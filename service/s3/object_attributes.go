@@ -1,0 +1,97 @@
+package s3
+
+import (
+	"context"
+	"slices"
+
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/object"
+)
+
+// The attributes that GetObjectAttributes tells.
+var attributeNames = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
+
+// GetObjectAttributes tells what is asked of an object:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html.
+func (s *Service) GetObjectAttributes(ctx context.Context, in *api.GetObjectAttributesRequest) (*api.GetObjectAttributesOutput, error) {
+	b, info, err := s.look(ctx, &about{bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId}, "GetObjectAttributes", "GetObject")
+	if err != nil {
+		return nil, err
+	}
+	key, err := customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5}.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if info.Customer || key != nil { // whoever asks must have the key
+		if _, err := s.Objects.Head(ctx, object.GetInput{Bucket: b.ID, Key: *in.Key, Version: info.Version, CustomerKey: key}); err != nil {
+			return nil, expressed(err)
+		}
+	}
+	out := &api.GetObjectAttributesOutput{LastModified: &info.Modified, VersionId: s.version(ctx, b, info.Version)}
+	for _, name := range in.ObjectAttributes {
+		if !slices.Contains(attributeNames, name) {
+			return nil, invalid("Invalid attribute name specified.")
+		}
+		switch name {
+		case "ETag":
+			out.ETag = &info.ETag
+		case "StorageClass":
+			out.StorageClass = opt(info.Class)
+		case "ObjectSize":
+			out.ObjectSize = &info.Size
+		case "Checksum":
+			if sum, kind := shown(info.Checksum, info.Parts); kind != nil {
+				out.Checksum = &api.Checksum{
+					ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
+					ChecksumType: kind,
+				}
+			}
+		case "ObjectParts":
+			if out.ObjectParts, err = s.parts(ctx, b, info, in); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// parts are the parts of an object, nil if it was put as a whole.
+func (s *Service) parts(ctx context.Context, b cloud.Bucket, info object.Info, in *api.GetObjectAttributesRequest) (*api.GetObjectAttributesParts, error) {
+	if info.Parts == 0 {
+		return nil, nil
+	}
+	behind, most, err := partPage(in.PartNumberMarker, in.MaxParts, "x-amz-max-parts")
+	if err != nil {
+		return nil, err
+	}
+	parts, more, err := s.Objects.ObjectParts(ctx, b.ID, info.Key, info.Version, behind, most)
+	if err != nil {
+		return nil, expressed(err)
+	}
+	out := &api.GetObjectAttributesParts{
+		IsTruncated: &more, MaxParts: new(int32(most)), PartNumberMarker: new(itoa(behind)), TotalPartsCount: new(int32(info.Parts)),
+	}
+	for _, p := range parts {
+		sum, _ := shown(p.Checksum, 0)
+		out.Parts = append(out.Parts, api.ObjectPart{
+			PartNumber: new(int32(p.Number)), Size: new(p.Size),
+			ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
+		})
+	}
+	if more {
+		out.NextPartNumberMarker = new(itoa(parts[len(parts)-1].Number))
+	}
+	return out, nil
+}
+
+// GetObjectAcl tells that the bucket's owner may do everything: ACLs are disabled.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html.
+func (s *Service) GetObjectAcl(ctx context.Context, in *api.GetObjectAclRequest) (*api.GetObjectAclOutput, error) { //nolint:revive // AWS's name
+	b, _, err := s.look(ctx, &about{bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId}, "GetObjectAcl")
+	if err != nil {
+		return nil, err
+	}
+	owner := s.ownerOf(b.Account)
+	return &api.GetObjectAclOutput{Owner: owner, Grants: fullControl(owner)}, nil
+}

@@ -1,0 +1,159 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"hash"
+	"io"
+
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/object/checksum"
+)
+
+// UploadPart puts a part of an upload: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html.
+func (s *Service) UploadPart(ctx context.Context, in *api.UploadPartRequest) (*api.UploadPartOutput, error) {
+	b, err := s.allowObject(ctx, "PutObject", in.Bucket, in.ExpectedBucketOwner, *in.Key, nil)
+	if err != nil {
+		return nil, err
+	}
+	c := customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5}
+	put, u, err := s.newPart(ctx, b.ID, *in.Key, *in.UploadId, *in.PartNumber, c)
+	if err != nil {
+		return nil, err
+	}
+	body := streamOf(in.Body)
+	if put.Size, err = size(body); err != nil {
+		return nil, err
+	}
+	g := given{
+		sums: sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256},
+		md5:  in.ContentMD5, algorithm: in.ChecksumAlgorithm,
+		others: []*string{in.ChecksumMD5, in.ChecksumSHA512, in.ChecksumXXHASH128, in.ChecksumXXHASH3, in.ChecksumXXHASH64},
+	}
+	if put.Expected, err = g.expected(body); err != nil {
+		return nil, err
+	}
+	var from io.Reader = body
+	var own *other
+	if a := put.Algorithm; a != checksum.None && a != u.Algorithm {
+		if u.System[unasked] == "" {
+			return nil, mismatch(u, a)
+		}
+		own = &other{Reader: body, Algorithm: a, hash: a.New(), want: put.Checksum}
+		from, put.Expected = own, object.Expected{MD5: put.MD5}
+	}
+	part, err := s.Objects.PutPart(ctx, put, from)
+	if err != nil {
+		return nil, expressed(err)
+	}
+	if own != nil {
+		part.Checksum = own.sum()
+	}
+	out := &api.UploadPartOutput{ETag: quoted(part.ETag)}
+	sum, _ := shown(part.Checksum, 0)
+	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
+	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = c.sealed()
+	return out, nil
+}
+
+// newPart is a part to put, but for its body, and the upload that it is of.
+func (s *Service) newPart(ctx context.Context, bucket, key, upload string, number int32, c customer) (object.PartInput, object.Upload, error) {
+	put := object.PartInput{Bucket: bucket, Key: key, Upload: upload, Number: int(number)}
+	if number < 1 || number > object.MaxParts {
+		return put, object.Upload{}, invalid("Part number must be an integer between 1 and %d, inclusive", object.MaxParts)
+	}
+	var err error
+	if put.CustomerKey, err = c.open(ctx); err != nil {
+		return put, object.Upload{}, err
+	}
+	u, err := s.Objects.Upload(ctx, bucket, key, upload)
+	return put, u, expressed(err)
+}
+
+// other compares a body with a checksum of an algorithm that the engine does not keep
+// for its upload.
+type other struct {
+	io.Reader
+	checksum.Algorithm
+	hash hash.Hash
+	want func() ([]byte, error)
+}
+
+// Read fails in place of the end of a body that is another one.
+func (o *other) Read(p []byte) (int, error) {
+	n, err := o.Reader.Read(p)
+	o.hash.Write(p[:n])
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	want, wrong := o.want()
+	if wrong == nil && !bytes.Equal(want, o.hash.Sum(nil)) {
+		wrong = object.ErrDigest
+	}
+	if wrong != nil {
+		return n, wrong
+	}
+	return n, err
+}
+
+func (o *other) sum() checksum.Sum {
+	return checksum.Sum{Algorithm: o.Algorithm, Type: checksum.FullObject, Value: o.hash.Sum(nil)}
+}
+
+// UploadPartCopy makes a part of an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html.
+func (s *Service) UploadPartCopy(ctx context.Context, in *api.UploadPartCopyRequest) (*api.UploadPartCopyOutput, error) {
+	b, err := s.allowObject(ctx, "PutObject", in.Bucket, in.ExpectedBucketOwner, *in.Key, keys{}.set("s3:x-amz-copy-source", in.CopySource))
+	if err != nil {
+		return nil, err
+	}
+	c := &copying{
+		s: s, target: b, owner: in.ExpectedSourceBucketOwner, preconditions: preconditions{
+			in.CopySourceIfMatch, in.CopySourceIfNoneMatch, in.CopySourceIfModifiedSince, in.CopySourceIfUnmodifiedSince,
+		},
+	}
+	from, err := c.from(ctx, *in.CopySource, customer{in.CopySourceSSECustomerAlgorithm, in.CopySourceSSECustomerKey, in.CopySourceSSECustomerKeyMD5})
+	if err != nil {
+		return nil, err
+	}
+	own := customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5}
+	put, _, err := s.newPart(ctx, b.ID, *in.Key, *in.UploadId, *in.PartNumber, own)
+	if err != nil {
+		return nil, err
+	}
+	if in.CopySourceRange != nil {
+		r := parseRange(*in.CopySourceRange)
+		if r == nil || r.First < 0 || r.Last < 0 {
+			return nil, invalid("The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy")
+		}
+		from.Range = r
+	}
+	part, source, err := s.Objects.CopyPart(ctx, from, func(source object.Info) (object.PartInput, error) {
+		if err := c.allow(ctx, source); err != nil {
+			return put, err
+		}
+		length := source.Size
+		if r := from.Range; r != nil {
+			if r.Last >= source.Size {
+				return put, invalid("Range specified is not valid for source object of size: %d", source.Size)
+			}
+			length = r.Last - r.First + 1
+		}
+		if length > maxPut {
+			return put, invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(maxPut))
+		}
+		return put, nil
+	})
+	if err != nil {
+		return nil, c.failed(ctx, source, err)
+	}
+	out := &api.UploadPartCopyOutput{CopySourceVersionId: s.version(ctx, c.source, source.Version)}
+	sum, _ := shown(part.Checksum, 0)
+	out.CopyPartResult = &api.CopyPartResult{
+		ETag: quoted(part.ETag), LastModified: &part.Modified,
+		ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
+	}
+	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = own.sealed()
+	return out, nil
+}

@@ -1,0 +1,141 @@
+package s3
+
+import (
+	"context"
+	"unicode/utf8"
+
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/object/checksum"
+)
+
+// maxPut is the most bytes of an object, or of a part, that one request puts.
+const maxPut = 5 << 30
+
+// PutObject puts an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html.
+func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api.PutObjectOutput, error) {
+	h := &headers{
+		cacheControl: in.CacheControl, contentDisposition: in.ContentDisposition, contentEncoding: in.ContentEncoding,
+		contentLanguage: in.ContentLanguage, contentType: in.ContentType, redirect: in.WebsiteRedirectLocation, expires: in.Expires,
+		metadata: in.Metadata, tagging: in.Tagging, acl: in.ACL, class: in.StorageClass, sse: in.ServerSideEncryption,
+		grants: []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP}, kms: in.SSEKMSKeyId,
+		customer: customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
+		mode:     in.ObjectLockMode, until: in.ObjectLockRetainUntilDate, hold: in.ObjectLockLegalHoldStatus,
+		eventHold: in.ObjectLockEventHold, eventHoldDays: in.ObjectLockEventHoldDurationDays, eventHoldYears: in.ObjectLockEventHoldDurationYears,
+	}
+	b, err := s.allowWrite(ctx, in.Bucket, in.ExpectedBucketOwner, in.Key, h, h.keys().set("s3:if-match", in.IfMatch).set("s3:if-none-match", in.IfNoneMatch))
+	if err != nil {
+		return nil, err
+	}
+	put, err := s.newPut(ctx, b, *in.Key, h)
+	if err != nil {
+		return nil, err
+	}
+	if put.Conditions, err = conditions(in.IfMatch, in.IfNoneMatch); err != nil {
+		return nil, err
+	}
+	if in.WriteOffsetBytes != nil {
+		return nil, notImplemented("appending to objects")
+	}
+	body := streamOf(in.Body)
+	if put.Size, err = size(body); err != nil {
+		return nil, err
+	}
+	g := given{
+		sums: sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256},
+		md5:  in.ContentMD5, algorithm: in.ChecksumAlgorithm,
+		others: []*string{in.ChecksumMD5, in.ChecksumSHA512, in.ChecksumXXHASH128, in.ChecksumXXHASH3, in.ChecksumXXHASH64},
+	}
+	if put.Expected, err = g.expected(body); err != nil {
+		return nil, err
+	}
+	if put.Algorithm == checksum.None {
+		put.Algorithm = defaultChecksum
+	}
+	info, err := s.Objects.Put(ctx, put, body)
+	if err != nil {
+		return nil, expressed(err)
+	}
+	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version)}
+	sum, kind := shown(info.Checksum, 0)
+	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
+	out.ChecksumType = kind
+	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()
+	return out, nil
+}
+
+// allowWrite is the authorisation to make an object of such headers.
+func (s *Service) allowWrite(ctx context.Context, bucket, owner, key *string, h *headers, k keys) (cloud.Bucket, error) {
+	b, err := s.allowObject(ctx, "PutObject", bucket, owner, *key, k)
+	if err != nil {
+		return b, err
+	}
+	for _, action := range h.alsoNeeds() {
+		if err := s.allowIn(ctx, action, b, owner, *key, k); err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// newPut is what to put, but for the body.
+func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *headers) (object.PutInput, error) {
+	put := object.PutInput{Bucket: b.ID, Key: key, Class: standard, Owner: b.Account}
+	if err := checkKey(key); err != nil {
+		return put, err
+	}
+	var err error
+	if put.Attributes, err = h.attributes(s.Now()); err != nil {
+		return put, err
+	}
+	put.CustomerKey, err = h.customer.open(ctx)
+	return put, err
+}
+
+// checkKey refuses keys that S3 refuses.
+func checkKey(key string) error {
+	if len(key) > 1024 {
+		return expressed(object.ErrKeyLength)
+	}
+	if !utf8.ValidString(key) {
+		return invalid("Object keys are UTF-8.")
+	}
+	return nil
+}
+
+// conditions are those of a write.
+func conditions(ifMatch, ifNoneMatch *string) (object.Conditions, error) {
+	switch {
+	case ifMatch != nil && ifNoneMatch != nil:
+		return object.Conditions{}, notImplemented("If-Match and If-None-Match together")
+	case ifNoneMatch != nil && *ifNoneMatch != "*":
+		return object.Conditions{}, notImplemented("If-None-Match with an ETag; use *.")
+	}
+	return object.Conditions{IfMatch: val(ifMatch), IfNoneMatch: ifNoneMatch != nil}, nil
+}
+
+// size is how many bytes a body has, which S3 wants to know before.
+func size(body stream) (int64, error) {
+	switch n := body.Length(); {
+	case n < 0:
+		return 0, failure(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+	case n > maxPut:
+		return 0, failure(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size of %d bytes: use an upload in parts.", int64(maxPut))
+	default:
+		return n, nil
+	}
+}
+
+// quoted is how an ETag is written.
+func quoted(etag string) *string { return new(`"` + etag + `"`) }
+
+// version is what answers call a version: nothing in buckets that never had any.
+func (s *Service) version(ctx context.Context, b cloud.Bucket, version string) *string {
+	if version == object.NullVersion {
+		if info, err := s.Objects.Bucket(ctx, b.ID); err == nil && info.Versioning == object.Unversioned {
+			return nil
+		}
+	}
+	return opt(version)
+}

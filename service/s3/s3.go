@@ -1,0 +1,153 @@
+// Package s3 implements the S3 API: https://docs.aws.amazon.com/AmazonS3/latest/API/.
+//
+// A bucket is a document of the store: its name, its owner, its configurations,
+// its sealed key. What lies in it is kept by package object, under the bucket's ID,
+// which is never used again; so are versioning and object lock. The two are changed
+// one after the other, in an order that leaves nothing worse than an empty bucket
+// without a name if the process ends in between.
+//
+// Every operation asks the one policy engine, with the bucket's policy and owner.
+// A bucket that does not exist is no secret, as with AWS; a key is one to who may
+// not list the bucket. Objects belong to the bucket's owner: ACLs are disabled, as
+// AWS has them by default. What is not implemented is refused, never ignored.
+package s3
+
+import (
+	"context"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/policy"
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// Service is the S3 API. Its exported methods are exactly the operations that it
+// supports. Fields are set once, before the first call.
+type Service struct {
+	DB      *store.Store
+	Objects *object.Store // opened with Keys
+	Keys    *Keys
+	Authz   policy.Authorizer
+	Place   cloud.Place
+	Now     func() time.Time
+	PageKey []byte // seals tokens of paged lists
+}
+
+// The tables that the operations work on.
+var bucketTable store.Table[cloud.Bucket]
+
+// keys are condition keys of a request.
+type keys map[string][]string
+
+// set adds a key whose value is a header or a parameter that the request has.
+func (k keys) set(name string, value *string) keys {
+	if value != nil {
+		k[name] = []string{*value}
+	}
+	return k
+}
+
+// find returns a bucket by its name.
+func find(r store.Reader, name *string) (cloud.Bucket, error) {
+	id, ok := store.Owner(r, cloud.BucketNames, val(name))
+	if ok {
+		if b, ok := bucketTable.Get(r, id); ok {
+			return b, nil
+		}
+	}
+	return cloud.Bucket{}, noBucket()
+}
+
+// allowBucket is the authorisation of an operation on a bucket: it returns the
+// bucket if it exists, its owner is the expected one, and the policies let the caller
+// do action (e.g. "ListBucket").
+func (s *Service) allowBucket(ctx context.Context, action string, name, owner *string, k keys) (cloud.Bucket, error) {
+	return s.allowObject(ctx, action, name, owner, "", k)
+}
+
+// allowObject is allowBucket for an operation on an object, whose key is not empty.
+func (s *Service) allowObject(ctx context.Context, action string, name, owner *string, key string, k keys) (cloud.Bucket, error) {
+	b, err := find(s.DB.View(), name)
+	if err != nil {
+		return b, err
+	}
+	return b, s.allowIn(ctx, action, b, owner, key, k)
+}
+
+// allowIn is allowObject, or for an empty key allowBucket, in a bucket that was found.
+func (s *Service) allowIn(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys) error {
+	caller := cloud.CallerFrom(ctx)
+	if caller.Account == "" || owner != nil && *owner != b.Account {
+		return denied()
+	}
+	return s.Authz.Authorize(ctx, policy.Request{
+		Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{s.resource(caller, action, b, key)},
+	})
+}
+
+// resource is a bucket, or an object in it, as policies see it.
+func (s *Service) resource(caller cloud.Caller, action string, b cloud.Bucket, key string) policy.Resource {
+	r := policy.Resource{ARN: s.arn(b.Name), Owner: b.Account}
+	if key != "" {
+		r.ARN += "/" + key
+	}
+	if b.Policy != "" && !outruled(caller, action, b) {
+		r.Policy = policy.Attached{Name: "policy of bucket " + b.Name, Document: b.Policy, Kind: policy.ResourcePolicy}
+	}
+	return r
+}
+
+// outruled reports whether a bucket's policy says nothing to a caller: a public one
+// that is restricted says nothing to other accounts; and no policy keeps the root of
+// the bucket's account from the policy itself, or nobody could ever mend it.
+func outruled(caller cloud.Caller, action string, b cloud.Bucket) bool {
+	if caller.Account != b.Account {
+		return b.PublicAccess != nil && b.PublicAccess.RestrictBuckets && isPublic(b.Policy)
+	}
+	switch action {
+	case "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy":
+		return caller.Type == cloud.PrincipalRoot
+	}
+	return false
+}
+
+// noKey is the error for a key that is not there: only who may list the bucket
+// learns that it is not.
+func (s *Service) noKey(ctx context.Context, b cloud.Bucket, key string) error {
+	if s.allowIn(ctx, "ListBucket", b, nil, "", keys{"s3:prefix": {key}}) != nil {
+		return denied()
+	}
+	return noKey()
+}
+
+// arn is the name of a bucket, or of an object as BUCKET/KEY.
+func (s *Service) arn(resource string) string { return s.Place.GlobalARN("s3", "", resource) }
+
+// modify changes the document of a bucket that was found, unless it is gone by now.
+func (s *Service) modify(ctx context.Context, b cloud.Bucket, change func(*cloud.Bucket) error) error {
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		if _, ok := bucketTable.Get(tx, b.ID); !ok {
+			return noBucket()
+		}
+		return bucketTable.Modify(tx, b.ID, change)
+	})
+}
+
+// val returns what p points to, the zero value for nil: an absent parameter.
+func val[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
+}
+
+// opt returns a pointer to v, nil for the zero value: an absent member.
+func opt[T comparable](v T) *T {
+	var zero T
+	if v == zero {
+		return nil
+	}
+	return &v
+}

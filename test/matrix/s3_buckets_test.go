@@ -1,0 +1,165 @@
+package matrix
+
+import (
+	"time"
+
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/service/s3"
+)
+
+// s3Buckets are the operations on buckets. Another account is refused, since a
+// bucket is no secret, but what one may do with it is its owner's to say.
+var s3Buckets = table{
+	"s3:ListBuckets": func(w *world) row {
+		w.bucket()
+		return row{in: &api.ListBucketsRequest{}, needs: []need{also("s3:ListAllMyBuckets", "*")}}
+	},
+	"s3:CreateBucket": func(w *world) row {
+		arn := w.s3ARN(bucketName)
+		return row{
+			in: &api.CreateBucketRequest{
+				Bucket: new(bucketName), ACL: new("private"), ObjectOwnership: new("BucketOwnerEnforced"), ObjectLockEnabledForBucket: new(true),
+				CreateBucketConfiguration: &api.CreateBucketConfiguration{LocationConstraint: &w.Place.Region, Tags: []api.Tag{{Key: new("team"), Value: new("blue")}}},
+			},
+			needs: []need{
+				on(arn, "s3:x-amz-acl", "private", "s3:LocationConstraint", w.Place.Region, "s3:x-amz-object-ownership", "BucketOwnerEnforced", "aws:RequestTag/team", "blue"),
+				also("s3:TagResource", arn, "aws:RequestTag/team", "blue"), also("s3:PutBucketOwnershipControls", arn),
+				also("s3:PutBucketVersioning", arn), also("s3:PutBucketObjectLockConfiguration", arn),
+			},
+			theirs: &api.CreateBucketRequest{Bucket: new("theirs")},
+		}
+	},
+	"s3:HeadBucket": func(w *world) row { return w.onBucket(&api.HeadBucketRequest{Bucket: w.bucket()}, "ListBucket", "") },
+	"s3:DeleteBucket": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketRequest{Bucket: w.bucket()}, "DeleteBucket", "")
+	},
+	"s3:GetBucketLocation": func(w *world) row {
+		return w.onBucket(&api.GetBucketLocationRequest{Bucket: w.bucket()}, "GetBucketLocation", "")
+	},
+	"s3:GetBucketVersioning": func(w *world) row {
+		return w.onBucket(&api.GetBucketVersioningRequest{Bucket: w.bucket()}, "GetBucketVersioning", "")
+	},
+	"s3:PutBucketVersioning": func(w *world) row {
+		return w.onBucket(&api.PutBucketVersioningRequest{
+			Bucket: w.bucket(), VersioningConfiguration: &api.VersioningConfiguration{Status: new("Enabled")},
+		}, "PutBucketVersioning", "")
+	},
+	"s3:GetBucketPolicy": func(w *world) row {
+		return w.onBucket(&api.GetBucketPolicyRequest{Bucket: w.bucket()}, "GetBucketPolicy", "NoSuchBucketPolicy")
+	},
+	"s3:GetBucketPolicyStatus": func(w *world) row {
+		return w.onBucket(&api.GetBucketPolicyStatusRequest{Bucket: w.bucket()}, "GetBucketPolicyStatus", "NoSuchBucketPolicy")
+	},
+	"s3:PutBucketPolicy": func(w *world) row {
+		document := `{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:GetObject","Resource":"` + w.s3ARN(bucketName) + `/*"}}`
+		return w.onBucket(&api.PutBucketPolicyRequest{Bucket: w.bucket(), Policy: &document}, "PutBucketPolicy", "")
+	},
+	"s3:DeleteBucketPolicy": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketPolicyRequest{Bucket: w.bucket()}, "DeleteBucketPolicy", "")
+	},
+	"s3:GetBucketTagging": func(w *world) row {
+		return w.onBucket(&api.GetBucketTaggingRequest{Bucket: w.bucket()}, "GetBucketTagging", "NoSuchTagSet")
+	},
+	"s3:PutBucketTagging": func(w *world) row {
+		return w.onBucket(&api.PutBucketTaggingRequest{Bucket: w.bucket(), Tagging: &api.Tagging{}}, "PutBucketTagging", "")
+	},
+	"s3:DeleteBucketTagging": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketTaggingRequest{Bucket: w.bucket()}, "PutBucketTagging", "")
+	},
+	"s3:GetPublicAccessBlock": func(w *world) row {
+		return w.onBucket(&api.GetPublicAccessBlockRequest{Bucket: w.bucket()}, "GetBucketPublicAccessBlock", "")
+	},
+	"s3:PutPublicAccessBlock": func(w *world) row {
+		return w.onBucket(&api.PutPublicAccessBlockRequest{
+			Bucket: w.bucket(), PublicAccessBlockConfiguration: &api.PublicAccessBlockConfiguration{},
+		}, "PutBucketPublicAccessBlock", "")
+	},
+	"s3:DeletePublicAccessBlock": func(w *world) row {
+		return w.onBucket(&api.DeletePublicAccessBlockRequest{Bucket: w.bucket()}, "PutBucketPublicAccessBlock", "")
+	},
+	"s3:GetBucketOwnershipControls": func(w *world) row {
+		return w.onBucket(&api.GetBucketOwnershipControlsRequest{Bucket: w.bucket()}, "GetBucketOwnershipControls", "")
+	},
+	"s3:PutBucketOwnershipControls": func(w *world) row {
+		return w.onBucket(&api.PutBucketOwnershipControlsRequest{
+			Bucket: w.bucket(), OwnershipControls: &api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: new("BucketOwnerEnforced")}}},
+		}, "PutBucketOwnershipControls", "")
+	},
+	"s3:GetBucketEncryption": func(w *world) row {
+		return w.onBucket(&api.GetBucketEncryptionRequest{Bucket: w.bucket()}, "GetEncryptionConfiguration", "")
+	},
+	"s3:PutBucketEncryption": func(w *world) row {
+		rule := api.ServerSideEncryptionRule{ApplyServerSideEncryptionByDefault: &api.ServerSideEncryptionByDefault{SSEAlgorithm: new("AES256")}}
+		return w.onBucket(&api.PutBucketEncryptionRequest{
+			Bucket: w.bucket(), ServerSideEncryptionConfiguration: &api.ServerSideEncryptionConfiguration{Rules: []api.ServerSideEncryptionRule{rule}},
+		}, "PutEncryptionConfiguration", "")
+	},
+	"s3:DeleteBucketEncryption": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketEncryptionRequest{Bucket: w.bucket()}, "PutEncryptionConfiguration", "")
+	},
+	"s3:GetBucketAcl": func(w *world) row {
+		return w.onBucket(&api.GetBucketAclRequest{Bucket: w.bucket()}, "GetBucketAcl", "")
+	},
+	"s3:GetBucketCors": func(w *world) row {
+		return w.onBucket(&api.GetBucketCorsRequest{Bucket: w.bucket()}, "GetBucketCORS", "NoSuchCORSConfiguration")
+	},
+	"s3:GetBucketWebsite": func(w *world) row {
+		return w.onBucket(&api.GetBucketWebsiteRequest{Bucket: w.bucket()}, "GetBucketWebsite", "NoSuchWebsiteConfiguration")
+	},
+	"s3:GetBucketReplication": func(w *world) row {
+		return w.onBucket(&api.GetBucketReplicationRequest{Bucket: w.bucket()}, "GetReplicationConfiguration", "ReplicationConfigurationNotFoundError")
+	},
+	"s3:GetBucketLogging": func(w *world) row {
+		return w.onBucket(&api.GetBucketLoggingRequest{Bucket: w.bucket()}, "GetBucketLogging", "")
+	},
+	"s3:GetBucketAccelerateConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetBucketAccelerateConfigurationRequest{Bucket: w.bucket()}, "GetAccelerateConfiguration", "")
+	},
+	"s3:GetBucketRequestPayment": func(w *world) row {
+		return w.onBucket(&api.GetBucketRequestPaymentRequest{Bucket: w.bucket()}, "GetBucketRequestPayment", "")
+	},
+	"s3:GetBucketNotificationConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetBucketNotificationConfigurationRequest{Bucket: w.bucket()}, "GetBucketNotification", "")
+	},
+	"s3:GetObjectLockConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetObjectLockConfigurationRequest{Bucket: w.bucket()}, "GetBucketObjectLockConfiguration", "ObjectLockConfigurationNotFoundError")
+	},
+}
+
+const bucketName = "archive"
+
+// bucket makes a bucket of Alice's, and returns its name.
+func (w *world) bucket() *string {
+	w.Helper()
+	made[*api.CreateBucketOutput](w, Alice, &api.CreateBucketRequest{Bucket: new(bucketName)})
+	return new(bucketName)
+}
+
+func (w *world) s3ARN(resource string) string { return w.Place.GlobalARN("s3", "", resource) }
+
+// onBucket is the row of an operation on the bucket, which ends with a code.
+func (w *world) onBucket(in any, action, ends string) row {
+	return row{in: in, needs: []need{also("s3:"+action, w.s3ARN(bucketName))}, other: "AccessDenied", ends: ends}
+}
+
+// storage opens the S3 service, when a row first asks for it.
+func (w *world) storage() {
+	w.Helper()
+	if w.impls["s3"] != nil {
+		return
+	}
+	keys := &s3.Keys{DB: w.DB, Seal: w.Keys.Objects}
+	objects, err := object.Open(object.Config{Dir: w.TempDir(), Keys: keys, Now: w.Now, MinFree: 1, Tend: time.Hour})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() {
+		if err := objects.Close(); err != nil {
+			w.Error(err)
+		}
+	})
+	w.impls["s3"] = &s3.Service{
+		DB: w.DB, Objects: objects, Keys: keys, Authz: w.Judge, Place: w.Place, Now: w.Now, PageKey: []byte("a key of the world"),
+	}
+}
