@@ -15,18 +15,28 @@ import (
 // Run tends the store until ctx ends: it removes garbage, compacts segments and scrubs. It
 // returns ErrFailed after a fatal error: the process should end then.
 func (s *Store) Run(ctx context.Context) error {
-	scrubbed := make(chan struct{})
+	scrubbed, tended := make(chan struct{}), make(chan struct{})
 	ctx, cancel := context.WithCancel(ctx)
 	defer func() { cancel(); <-scrubbed }()
 	go func() {
 		defer close(scrubbed)
-		s.scrubForever(ctx)
+		// A crash may have left rows of garbage whose files are gone: the first round
+		// removes them, or they would pass for damage.
+		select {
+		case <-tended:
+			s.scrubForever(ctx)
+		case <-ctx.Done():
+		case <-s.failed:
+		}
 	}()
 	tick := time.NewTicker(s.Tend)
 	defer tick.Stop()
-	for {
+	for round := 1; ; round++ {
 		if err := s.Maintain(ctx); err != nil && ctx.Err() == nil && s.ready() == nil {
 			s.Log.Error("tend the object store", slog.Any("error", err))
+		}
+		if round == 1 {
+			close(tended)
 		}
 		select {
 		case <-ctx.Done():
