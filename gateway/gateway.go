@@ -73,7 +73,7 @@ type Config struct {
 	Log   *slog.Logger                  // slog.Default()
 	Now   func() time.Time              // time.Now
 	Audit func(context.Context, Record) // called at the end of every request; nothing
-	Rate  float64                       // requests a second that an account may make, see DefaultRate; no limit
+	Rate  float64                       // requests a second that an account may make, ten times as many of S3, see DefaultRate; no limit
 	Burst int                           // requests that an account may make at once; twice Rate
 	Base  string                        // domain whose subdomains name services and buckets; "localhost"
 
@@ -93,11 +93,16 @@ type Config struct {
 // DefaultRate is a generous Rate: what no honest client reaches.
 const DefaultRate = 1000
 
+// bulkRate is how many times as many requests of S3 an account may make: an object
+// a request is what S3 is for.
+const bulkRate = 10
+
 // Gateway serves. It is safe for concurrent use.
 type Gateway struct {
 	cfg       Config
 	verifier  *sigv4.Verifier
 	limiter   *limiter             // nil: no limit
+	bulk      *limiter             // of S3, which moves data, not machines; nil: no limit
 	endpoints map[string]*endpoint // by API.Name
 	order     []*endpoint          // as configured
 	newID     func() string        // of requests
@@ -133,7 +138,9 @@ func New(cfg Config) (*Gateway, error) {
 
 	g := &Gateway{cfg: cfg, verifier: sigv4.NewVerifier(cfg.Now), endpoints: make(map[string]*endpoint), newID: newRequestID}
 	if cfg.Rate > 0 {
-		g.limiter = newLimiter(cfg.Rate, cmp.Or(cfg.Burst, int(2*cfg.Rate)), cfg.Now)
+		burst := cmp.Or(cfg.Burst, int(2*cfg.Rate))
+		g.limiter = newLimiter(cfg.Rate, burst, cfg.Now)
+		g.bulk = newLimiter(bulkRate*cfg.Rate, bulkRate*burst, cfg.Now)
 	}
 	for _, e := range cfg.Endpoints {
 		if g.endpoints[e.API.Name] != nil {

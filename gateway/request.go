@@ -86,7 +86,11 @@ func (q *request) serve() (err error) {
 	if err != nil {
 		return err
 	}
-	if q.limiter != nil && !q.limiter.allow(cmp.Or(q.caller.Account, q.caller.VPC+" "+q.source)) {
+	limit := q.limiter
+	if q.endpoint.api.Name == s3 {
+		limit = q.bulk
+	}
+	if limit != nil && !limit.allow(cmp.Or(q.caller.Account, q.caller.VPC+" "+q.source)) {
 		return tooMany
 	}
 	handler := q.endpoint.handlers[q.op.Name]
