@@ -14,7 +14,7 @@ type Organization struct {
 	Root       string // "r-" and 4
 	Management string // account
 	Created    time.Time
-	// PolicyTypes are those that are enabled in the root, e.g. "SERVICE_CONTROL_POLICY".
+	// PolicyTypes are those that are enabled in the root, e.g. ControlPolicies.
 	PolicyTypes []string          `json:",omitempty"`
 	RootTags    map[string]string `json:",omitempty"`
 }
@@ -55,7 +55,7 @@ type ControlPolicy struct {
 	ID          string // "p-" and 8
 	Name        string
 	Description string `json:",omitempty"`
-	Type        string // "SERVICE_CONTROL_POLICY"
+	Type        string // ControlPolicies
 	Document    string
 	// Targets are the roots, units and accounts that it is attached to.
 	Targets []string          `json:",omitempty"`
@@ -63,6 +63,9 @@ type ControlPolicy struct {
 	Tags    map[string]string `json:",omitempty"`
 	Fixed   bool              `json:",omitempty"` // made by the cloud: may not be changed or deleted
 }
+
+// ControlPolicies is the type of the policies that bound what accounts may do.
+const ControlPolicies = "SERVICE_CONTROL_POLICY"
 
 // FullAccess is the ID of the control policy that allows everything.
 const FullAccess = "p-FullAWSAccess"
@@ -155,10 +158,10 @@ func (r OperatorRecord) Labels() []string { return []string{"operator/" + r.Oper
 func NewOrganization(management string, now time.Time) (Organization, ControlPolicy) {
 	o := Organization{
 		ID: "o-" + LowerID(10), Root: "r-" + LowerID(4), Management: management, Created: now,
-		PolicyTypes: []string{"SERVICE_CONTROL_POLICY"},
+		PolicyTypes: []string{ControlPolicies},
 	}
 	full := ControlPolicy{
-		ID: FullAccess, Name: "FullAWSAccess", Description: "Allows access to every operation", Type: "SERVICE_CONTROL_POLICY",
+		ID: FullAccess, Name: "FullAWSAccess", Description: "Allows access to every operation", Type: ControlPolicies,
 		Document: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
 		Targets:  []string{o.Root}, Created: now, Fixed: true,
 	}

@@ -12,9 +12,6 @@ import (
 // allowAll is what the root of an account may do by itself.
 const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`
 
-// controlPolicies is the type of policy that bounds what accounts may do.
-const controlPolicies = "SERVICE_CONTROL_POLICY"
-
 // Policies gathers what applies to a caller, but for policies of resources.
 func (j *Judge) Policies(r store.Reader, c cloud.Caller) (p policy.Policies, err error) {
 	g := gathering{j: j, r: r}
@@ -111,7 +108,7 @@ func (g *gathering) boundary(arn string) *policy.Source {
 // the organization from its root down; nil where none apply.
 func (g *gathering) control(account string) [][]policy.Source {
 	o, ok := organizationTable.Get(g.r, cloud.OrganizationKey)
-	if !ok || account == o.Management || !slices.Contains(o.PolicyTypes, controlPolicies) {
+	if !ok || account == o.Management || !slices.Contains(o.PolicyTypes, cloud.ControlPolicies) {
 		return nil
 	}
 	a, ok := accountTable.Get(g.r, account)
@@ -122,7 +119,7 @@ func (g *gathering) control(account string) [][]policy.Source {
 	for target, above := account, a.Parent; ; {
 		level := []policy.Source{} // a level without policies allows nothing
 		for p := range controlTable.Select(g.r, cloud.TargetLabel(target)) {
-			if p.Type == controlPolicies {
+			if p.Type == cloud.ControlPolicies {
 				level = append(level, g.source(policy.ServiceControlPolicy, p.ID+" ("+p.Name+") at "+target, p.Document))
 			}
 		}

@@ -13,7 +13,7 @@ import (
 )
 
 // controlPolicies is the only type of policy that the cloud has.
-const controlPolicies = api.PolicyTypeSERVICECONTROLPOLICY
+const controlPolicies = cloud.ControlPolicies
 
 // The limits of control policies:
 // https://docs.aws.amazon.com/organizations/latest/userguide/orgs_reference_limits.html
