@@ -48,10 +48,22 @@ func (l *listing) input(maximum string) (object.ListInput, func(string) *string,
 	return in, nil, invalid("Invalid Encoding Method specified in Request")
 }
 
-// encoded is a key as encoding-type=url writes it.
-func encoded(s string) string {
-	return strings.NewReplacer("+", "%20", "%2F", "/", "%2A", "*").Replace(url.QueryEscape(s))
+// beginList authorises a list of keys, and returns what the engine is asked and how
+// keys are written in the answer.
+func (s *Service) beginList(ctx context.Context, action string, bucket, owner *string, q listing) (cloud.Bucket, object.ListInput, func(string) *string, error) {
+	b, err := s.allowBucket(ctx, action, bucket, owner, q.keys())
+	if err != nil {
+		return b, object.ListInput{}, nil, err
+	}
+	in, write, err := q.input("max-keys")
+	return b, in, write, err
 }
+
+// unescaped are the characters that keys keep, unlike values of forms.
+var unescaped = strings.NewReplacer("+", "%20", "%2F", "/", "%2A", "*")
+
+// encoded is a key as encoding-type=url writes it.
+func encoded(s string) string { return unescaped.Replace(url.QueryEscape(s)) }
 
 // maybe writes what the request said, nil if it did not.
 func maybe(write func(string) *string, text *string) *string {
@@ -64,11 +76,7 @@ func maybe(write func(string) *string, text *string) *string {
 // ListObjectsV2 lists objects: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
 func (s *Service) ListObjectsV2(ctx context.Context, in *api.ListObjectsV2Request) (*api.ListObjectsV2Output, error) {
 	q := listing{in.Prefix, in.Delimiter, in.EncodingType, in.MaxKeys}
-	b, err := s.allowBucket(ctx, "ListBucket", in.Bucket, in.ExpectedBucketOwner, q.keys())
-	if err != nil {
-		return nil, err
-	}
-	list, write, err := q.input("max-keys")
+	b, list, write, err := s.beginList(ctx, "ListBucket", in.Bucket, in.ExpectedBucketOwner, q)
 	if err != nil {
 		return nil, err
 	}
@@ -103,11 +111,7 @@ func (s *Service) ListObjectsV2(ctx context.Context, in *api.ListObjectsV2Reques
 // ListObjects lists objects the old way: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html.
 func (s *Service) ListObjects(ctx context.Context, in *api.ListObjectsRequest) (*api.ListObjectsOutput, error) {
 	q := listing{in.Prefix, in.Delimiter, in.EncodingType, in.MaxKeys}
-	b, err := s.allowBucket(ctx, "ListBucket", in.Bucket, in.ExpectedBucketOwner, q.keys())
-	if err != nil {
-		return nil, err
-	}
-	list, write, err := q.input("max-keys")
+	b, list, write, err := s.beginList(ctx, "ListBucket", in.Bucket, in.ExpectedBucketOwner, q)
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +164,7 @@ func prefixes(list []string, write func(string) *string) []api.CommonPrefix {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html.
 func (s *Service) ListObjectVersions(ctx context.Context, in *api.ListObjectVersionsRequest) (*api.ListObjectVersionsOutput, error) {
 	q := listing{in.Prefix, in.Delimiter, in.EncodingType, in.MaxKeys}
-	b, err := s.allowBucket(ctx, "ListBucketVersions", in.Bucket, in.ExpectedBucketOwner, q.keys())
-	if err != nil {
-		return nil, err
-	}
-	list, write, err := q.input("max-keys")
+	b, list, write, err := s.beginList(ctx, "ListBucketVersions", in.Bucket, in.ExpectedBucketOwner, q)
 	if err != nil {
 		return nil, err
 	}
