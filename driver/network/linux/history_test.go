@@ -74,7 +74,7 @@ func mutate(r *rand.Rand, v network.VPC) network.VPC {
 			v.Groups[i].Egress = append(v.Groups[i].Egress, network.Rule{Protocol: 17, From: r.IntN(100), To: 100, Group: "sg-c"})
 		}
 	}
-	v.Subnets[0].Internet = !some()
+	v.Internet = !some()
 	if some() {
 		v.CIDRs = append(v.CIDRs, netip.MustParsePrefix("172.16.0.0/16"))
 	}

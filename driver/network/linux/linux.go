@@ -151,7 +151,7 @@ func (d *Driver) check(plan network.VPC) error {
 
 // hasOutside reports whether packets may leave the VPC, or come in.
 func hasOutside(plan network.VPC) bool {
-	return slices.ContainsFunc(plan.Subnets, func(s network.Subnet) bool { return s.Internet })
+	return slices.ContainsFunc(plan.Subnets, plan.Outside)
 }
 
 // make returns the VPC with its namespace, which it makes or finds, and whose

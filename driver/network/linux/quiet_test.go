@@ -55,9 +55,10 @@ func busyPlan(ports int) network.VPC {
 	v := network.VPC{
 		ID: "vpc-0123456789abcdef0", CIDRs: []netip.Prefix{prefix("10.0.0.0/16"), prefix("10.1.0.0/20")},
 		Subnets: []network.Subnet{
-			{ID: "subnet-a", Prefix: prefix("10.0.0.0/20"), Router: netip.MustParseAddr("10.0.0.1"), Internet: true},
+			{ID: "subnet-a", Prefix: prefix("10.0.0.0/20"), Router: netip.MustParseAddr("10.0.0.1"), Table: "rtb-out"},
 			{ID: "subnet-b", Prefix: prefix("10.1.0.0/24"), Router: netip.MustParseAddr("10.1.0.1")},
 		},
+		Internet: true, Tables: []network.Table{{ID: "rtb-out", Routes: []network.Route{{To: prefix("0.0.0.0/0"), Via: network.ViaInternet}}}},
 		Groups: []network.Group{
 			{ID: "sg-a", Ingress: []network.Rule{
 				{Protocol: 6, From: 22, To: 22, Prefix: prefix("0.0.0.0/0")},

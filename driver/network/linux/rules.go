@@ -287,7 +287,7 @@ func resolvers(v network.VPC) []netip.Addr {
 func eachPublic(v network.VPC, f func(network.Port, network.Address)) {
 	internet := make(map[string]bool)
 	for _, s := range v.Subnets {
-		internet[s.ID] = s.Internet
+		internet[s.ID] = v.Outside(s)
 	}
 	for _, p := range v.Ports {
 		for _, a := range p.Addresses {

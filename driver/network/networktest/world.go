@@ -106,14 +106,20 @@ func (w *world) apply(p *plan) {
 // internet, and "subnet-in" without one.
 type plan struct{ network.VPC }
 
-const subnetOut, subnetIn = "subnet-out", "subnet-in"
+const (
+	subnetOut, subnetIn = "subnet-out", "subnet-in"
+	tableOut, tableIn   = "rtb-out", "rtb-in"
+)
 
 // newPlan plans a VPC with the second octet of its range, 10.n.0.0/16.
 func newPlan(id string, n byte) *plan {
-	p := &plan{network.VPC{ID: id, CIDRs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n}), 16)}}}
+	p := &plan{network.VPC{
+		ID: id, CIDRs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n}), 16)}, Internet: true,
+		Tables: []network.Table{{ID: tableOut, Routes: []network.Route{{To: anywhere, Via: network.ViaInternet}}}, {ID: tableIn}},
+	}}
 	for i, id := range []string{subnetOut, subnetIn} {
 		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n, byte(i + 1), 0}), 24)
-		p.Subnets = append(p.Subnets, network.Subnet{ID: id, Prefix: prefix, Router: prefix.Addr().Next(), Internet: id == subnetOut})
+		p.Subnets = append(p.Subnets, network.Subnet{ID: id, Prefix: prefix, Router: prefix.Addr().Next(), Table: []string{tableOut, tableIn}[i]})
 	}
 	return p
 }

@@ -1,0 +1,31 @@
+package cloud
+
+// DHCPOptions is what DHCP tells the guests of VPCs.
+type DHCPOptions struct {
+	Meta    // ID is "dopt-…"
+	Options []DHCPOption
+}
+
+// DHCPOption is one option: "domain-name-servers", "domain-name", "ntp-servers",
+// "netbios-name-servers", "netbios-node-type" or "ipv6-address-preferred-lease-time".
+// "AmazonProvidedDNS" among the name servers is the VPC's resolver.
+type DHCPOption struct {
+	Name   string
+	Values []string
+}
+
+// Table is "dhcpoptions".
+func (DHCPOptions) Table() string { return "dhcpoptions" }
+
+// Labels finds the option sets of an account.
+func (o DHCPOptions) Labels() []string { return []string{AccountLabel(o.Account)} }
+
+// Values returns those of an option, nil if it is not in the set.
+func (o DHCPOptions) Values(name string) []string {
+	for _, x := range o.Options {
+		if x.Name == name {
+			return x.Values
+		}
+	}
+	return nil
+}
