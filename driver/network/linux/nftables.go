@@ -69,26 +69,48 @@ func (r *ruleset) change(conn *nftConn, want []*table, anyway bool) ([]removal, 
 			return nil, rebuild(want, err)
 		}
 	}
-	tx := &transaction{}
 	for i, t := range want {
 		t.adopt(r.tables[i])
+	}
+	first := &transaction{}
+	prepared := prepare(first, r.tables, want)
+	if err := r.commit(conn, first, prepared, anyway); err != nil {
+		return nil, rebuildUnless(unix.ERESTART, want, err)
+	}
+	tx := &transaction{}
+	for i, t := range want {
 		tx.change(r.tables[i], t)
 	}
-	if len(tx.messages) == 0 || tx.err != nil {
-		return nil, tx.err
+	if err := r.commit(conn, tx, want, anyway); err != nil {
+		return tx.removed, rebuildUnless(unix.ERESTART, want, err)
 	}
-	condition := generation
+	return tx.removed, nil
+}
+
+// commit makes the changes, if there are any, and remembers what is there then.
+// ERESTART if others changed rules meanwhile, unless it is to be made all the same.
+func (r *ruleset) commit(conn *nftConn, tx *transaction, then []*table, anyway bool) error {
+	if len(tx.messages) == 0 || tx.err != nil {
+		return tx.err
+	}
+	condition := r.generation
 	if anyway {
 		condition = unconditional
 	}
 	r.known = false
-	if err := conn.commit(tx, condition); errors.Is(err, unix.ERESTART) {
-		return nil, err
-	} else if err != nil {
-		return tx.removed, rebuild(want, err)
+	if err := conn.commit(tx, condition); err != nil {
+		return err
 	}
-	r.tables, r.generation, r.known = want, generation+1, !anyway
-	return tx.removed, nil
+	r.tables, r.generation, r.known = then, r.generation+1, !anyway
+	return nil
+}
+
+// rebuildUnless is rebuild, unless the reason is the given one, which it returns.
+func rebuildUnless(not error, want []*table, why error) error {
+	if errors.Is(why, not) {
+		return why
+	}
+	return rebuild(want, why)
 }
 
 // rebuild replaces all tables, in one transaction: they hold something, such as
