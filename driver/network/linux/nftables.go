@@ -279,9 +279,12 @@ func (c *nftConn) readSets(ref *nftables.Table, t, want *table) error {
 	for _, n := range sets {
 		have := &set{key: n.KeyType, data: n.DataType, elements: make(map[string]string)}
 		if w := want.sets[n.Name]; w != nil {
-			have.key, have.data = w.key, w.data
+			have.key, have.data, have.fields, have.limit = w.key, w.data, w.fields, w.limit
 		}
 		t.sets[n.Name] = have
+		if n.Dynamic {
+			continue
+		}
 		elements, err := c.GetSetElements(n)
 		if err != nil {
 			return fmt.Errorf("read set %s: %w", n.Name, err)
@@ -289,32 +292,32 @@ func (c *nftConn) readSets(ref *nftables.Table, t, want *table) error {
 		for _, e := range elements {
 			value := string(e.Val)
 			if have.isVerdicts() {
-				value = gotoChain(e.Val)
+				value = jumpChain(e.Val)
 			}
-			have.elements[string(e.Key)] = value
+			have.elements[string(e.Key)+string(e.KeyEnd)] = value
 		}
 	}
 	return nil
 }
 
-// gotoChain returns the chain that an encoded verdict goes to. What is no such
+// jumpChain returns the chain that an encoded verdict jumps to. What is no such
 // verdict yields something that is no chain's name.
-func gotoChain(verdict []byte) string {
+func jumpChain(verdict []byte) string {
 	ad, err := netlink.NewAttributeDecoder(verdict)
 	if err != nil {
 		return "?"
 	}
 	ad.ByteOrder = binary.BigEndian
-	chain, goes := "?", false
+	chain, jumps := "?", false
 	for ad.Next() {
 		switch ad.Type() {
 		case unix.NFTA_VERDICT_CODE:
-			goes = ad.Int32() == unix.NFT_GOTO
+			jumps = ad.Int32() == unix.NFT_JUMP
 		case unix.NFTA_VERDICT_CHAIN:
 			chain = ad.String()
 		}
 	}
-	if !goes {
+	if !jumps {
 		return "?"
 	}
 	return chain

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -91,6 +92,9 @@ func (tx *transaction) changeRules(t *table, name string, have, want *chain) {
 
 // changeElements gives a set the elements of want; have is nil if it is new.
 func (tx *transaction) changeElements(t *table, name string, have, want *set) {
+	if want.limit > 0 {
+		return
+	}
 	if have == nil {
 		have = &set{}
 	}
@@ -202,6 +206,16 @@ func (tx *transaction) addSet(t *table, name string, s *set) {
 		a.Uint32(unix.NFTA_SET_KEY_LEN, s.key.Bytes)
 		var flags uint32
 		switch {
+		case s.fields != nil:
+			flags = unix.NFT_SET_INTERVAL | nftables.NFT_SET_CONCAT
+			s.describe(a)
+		case s.limit > 0:
+			flags = unix.NFT_SET_EVAL | unix.NFT_SET_TIMEOUT
+			a.Uint64(unix.NFTA_SET_TIMEOUT, uint64(forgetAfter.Milliseconds()))
+			a.Nested(unix.NFTA_SET_DESC, func(a *netlink.AttributeEncoder) error {
+				a.Uint32(unix.NFTA_SET_DESC_SIZE, s.limit)
+				return nil
+			})
 		case s.isVerdicts():
 			flags = unix.NFT_SET_MAP
 			a.Uint32(unix.NFTA_SET_DATA_TYPE, unix.NFT_DATA_VERDICT)
@@ -213,6 +227,25 @@ func (tx *transaction) addSet(t *table, name string, s *set) {
 		a.Uint32(unix.NFTA_SET_FLAGS, flags)
 	})
 }
+
+// describe tells the kernel the sizes of the parts of a set's keys.
+func (s *set) describe(a *netlink.AttributeEncoder) {
+	a.Nested(unix.NFTA_SET_DESC, func(a *netlink.AttributeEncoder) error {
+		a.Nested(nftables.NFTA_SET_DESC_CONCAT, func(a *netlink.AttributeEncoder) error {
+			for _, size := range s.fields {
+				a.Nested(unix.NFTA_LIST_ELEM, func(a *netlink.AttributeEncoder) error {
+					a.Uint32(fieldLength, size)
+					return nil
+				})
+			}
+			return nil
+		})
+		return nil
+	})
+}
+
+// fieldLength is NFTA_SET_FIELD_LEN of linux/netfilter/nf_tables.h.
+const fieldLength = 1
 
 func (tx *transaction) elements(kind int, flags netlink.HeaderFlags, t *table, name string, s *set, keys []string) {
 	tx.add(kind, flags, t, func(a *netlink.AttributeEncoder) {
@@ -238,13 +271,17 @@ func (s *set) encode(a *netlink.AttributeEncoder, key string, value bool) {
 			return nil
 		})
 	}
+	if s.fields != nil {
+		data(nftables.NFTA_SET_ELEM_KEY_END, key[len(key)/2:])
+		key = key[:len(key)/2]
+	}
 	data(unix.NFTA_SET_ELEM_KEY, key)
 	switch {
 	case !value || !s.isMap():
 	case s.isVerdicts():
 		a.Nested(unix.NFTA_SET_ELEM_DATA, func(a *netlink.AttributeEncoder) error {
 			a.Nested(unix.NFTA_DATA_VERDICT, func(a *netlink.AttributeEncoder) error {
-				a.Int32(unix.NFTA_VERDICT_CODE, unix.NFT_GOTO)
+				a.Int32(unix.NFTA_VERDICT_CODE, unix.NFT_JUMP)
 				a.String(unix.NFTA_VERDICT_CHAIN, s.elements[key])
 				return nil
 			})
