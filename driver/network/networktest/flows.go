@@ -89,8 +89,8 @@ func flows(w *world) {
 // rejectedByACL: an ACL on the way out rejects for the sender, one on the way in for the
 // receiver, and packets are counted.
 func (w *world) rejectedByACL(p *plan, driver network.Flows, a, b *guest) {
-	p.acl(0, "acl-a", openACL, []network.Entry{deny(udp(anywhere, 5000)), allow(all(anywhere))})
-	p.acl(1, "acl-b", []network.Entry{deny(udp(anywhere, 5001)), allow(all(anywhere))}, openACL)
+	p.acl(0, "acl-a", openACL(), []network.Entry{deny(udp(anywhere, 5000)), allow(all(anywhere))})
+	p.acl(1, "acl-b", []network.Entry{deny(udp(anywhere, 5001)), allow(all(anywhere))}, openACL())
 	w.apply(p)
 	router := a.router(p.Subnets[0])
 	for range 5 {
