@@ -28,6 +28,9 @@ func (q Way) args() map[string]string {
 	return map[string]string{"from": q.From, "to": q.To, "protocol": q.Protocol, "port": strconv.Itoa(q.ToPort)}
 }
 
+// Verdict is what becomes of a packet, and why.
+type Verdict = explain.Verdict
+
 // explainNetwork answers from the plans of all networks, which packets are carried by.
 func (r *running) explainNetwork(_ context.Context, q Way) (explain.Verdict, error) {
 	v := r.db.View()

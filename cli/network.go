@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/vauban-cloud/vauban/app"
-	"github.com/vauban-cloud/vauban/driver/network/explain"
 )
 
 func (e *env) networkCommand() *cobra.Command {
@@ -67,7 +66,7 @@ Exit status: 0 if it gets through, 2 if it does not, 1 if the question could not
 	return c
 }
 
-func (e *env) printVerdict(v explain.Verdict, asJSON bool) error {
+func (e *env) printVerdict(v app.Verdict, asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(e.out)
 		enc.SetIndent("", "  ")
