@@ -48,5 +48,6 @@ func Documents() []Document {
 		Address{},
 		SecurityGroup{},
 		Bucket{},
+		LifecycleRun{},
 	}
 }
