@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"encoding/json"
 	"strings"
 	"time"
 )
@@ -50,3 +51,32 @@ type ObjectEvent struct {
 
 // TestEvent tells a destination that a bucket will notify it.
 const TestEvent = "s3:TestEvent"
+
+// Made reports whether the event is one of a new version.
+func (e *ObjectEvent) Made() bool { return strings.HasPrefix(e.Event, "s3:ObjectCreated:") }
+
+// Removed reports whether it is one of a version that is gone or hidden.
+func (e *ObjectEvent) Removed() bool {
+	return strings.HasPrefix(e.Event, "s3:ObjectRemoved:") || strings.HasPrefix(e.Event, "s3:LifecycleExpiration:")
+}
+
+// Message is an event on its way to a destination.
+type Message struct {
+	Queue string
+	Body  []byte // an ObjectEvent in JSON
+}
+
+// Messages are what a bucket has to tell of an event.
+func (b *Bucket) Messages(e ObjectEvent) (list []Message) {
+	for k := range b.Notifications {
+		n := &b.Notifications[k]
+		if !n.Wants(e.Event, e.Key) {
+			continue
+		}
+		e.Notification = n.ID
+		if body, err := json.Marshal(e); err == nil { // always
+			list = append(list, Message{n.Queue, body})
+		}
+	}
+	return list
+}
