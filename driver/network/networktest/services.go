@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -28,17 +27,11 @@ func services(w *world) {
 	g := w.boot(p, "eni-a", "eni-b")
 	resolver := netip.MustParseAddr("10.1.0.2")
 	serve := func(a netip.Addr, port uint16) {
-		l, err := w.Listen(w.Context(), p.ID, "tcp4", at(a, port).String())
+		l, err := w.Listen(w.Context(), p.ID, "tcp"+version(a), at(a, port).String())
 		must(w.T, err)
-		c, err := w.ListenPacket(w.Context(), p.ID, "udp4", at(a, port).String())
+		c, err := w.ListenPacket(w.Context(), p.ID, "udp"+version(a), at(a, port).String())
 		must(w.T, err)
-		var wg sync.WaitGroup
-		wg.Go(func() { answerTCP(l) })
-		wg.Go(func() { answerUDP(c) })
-		w.Cleanup(func() {
-			_, _ = l.Close(), c.Close()
-			wg.Wait()
-		})
+		answer(w.T, l, c)
 	}
 	serve(network.Metadata, 80)
 	serve(network.Metadata, 81)
