@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+
+	"github.com/vauban-cloud/vauban/driver/network"
 )
 
 // forgery: whatever a guest puts on its wire, others only get what its MAC and
@@ -53,7 +55,7 @@ func forgery(w *world) {
 	for _, frame := range forged {
 		bad.send(frame)
 	}
-	bad.send(routerAdvertisement(mac))
+	bad.send(routerAdvertisement(mac, network.Router6))
 	// The last frame is true: when it has come, the others have had their time.
 	bad.send(datagram(mac, router, at(bad.addr, 1), to, "TRUE"))
 	if !good.sees(contains("TRUE")) {

@@ -174,7 +174,7 @@ func (s stack) ping(ctx context.Context, to netip.Addr) error {
 		if err != nil {
 			continue
 		}
-		if e, is := m.Body.(*icmp.Echo); is && m.Type == reply && string(e.Data) == string(data) && from.String() == to.String() {
+		if e, is := m.Body.(*icmp.Echo); is && m.Type == reply && string(e.Data) == string(data) && from.(*net.IPAddr).IP.Equal(to.AsSlice()) {
 			return nil
 		}
 	}

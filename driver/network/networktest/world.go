@@ -2,10 +2,12 @@ package networktest
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -72,7 +74,10 @@ func newStack(t *testing.T) stack {
 	must(t, err)
 	t.Cleanup(s.Close)
 	must(t, s.Do(func() error {
-		return netlink.LinkSetUp(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 1}}) // lo
+		return errors.Join(
+			netlink.LinkSetUp(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 1}}), // lo
+			// Addresses are ready when they are there.
+			os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o600))
 	}))
 	return stack{s}
 }
