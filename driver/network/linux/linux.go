@@ -8,7 +8,7 @@
 // VPCs never meet but through public addresses; guests reach of the host nothing,
 // and of their router only DHCP, DNS, metadata, the API and an echo. Packets go on while no
 // process of the control plane runs. It does not isolate what the hardware shares
-// (caches, bandwidth), carries IPv4 alone, and sets the host's ip_forward, which
+// (caches, bandwidth), and sets the host's ip_forward, which
 // it never takes back.
 //
 // Everything outside that it names carries the cloud's ID: namespaces
@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vauban-cloud/vauban/driver/internal/turn"
 	"github.com/vauban-cloud/vauban/driver/network"
@@ -49,7 +50,7 @@ type Config struct {
 	Log  *slog.Logger // nil for none
 }
 
-// Driver is a network.Driver and network.Ports. One process at a time drives a
+// Driver is a network.Driver, network.Ports and network.Flows. One process at a time drives a
 // cloud's network.
 type Driver struct {
 	cfg   Config
@@ -68,6 +69,8 @@ type vpc struct {
 	ports map[string]plannedPort // as last applied, by ID; nil until then
 	plan  *network.VPC           // as last applied; nil until then
 	nats  map[string]*nat        // by ID
+	// counted is when this Driver last read the flows, or began to count them.
+	counted time.Time
 }
 
 func newVPC(s *space.Space) *vpc { return &vpc{space: s, nats: make(map[string]*nat)} }
@@ -75,6 +78,7 @@ func newVPC(s *space.Space) *vpc { return &vpc{space: s, nats: make(map[string]*
 var (
 	_ network.Driver = (*Driver)(nil)
 	_ network.Ports  = (*Driver)(nil)
+	_ network.Flows  = (*Driver)(nil)
 )
 
 // New returns the Driver of a cloud. It touches nothing: what an earlier Driver
@@ -132,6 +136,9 @@ func (d *Driver) applyAlone(ctx context.Context, plan network.VPC) error {
 	plan = openNATs(plan) // a copy: the caller's stays the caller's
 	if err := d.apply(ctx, v, plan); err != nil {
 		return err
+	}
+	if v.ports == nil {
+		v.counted = time.Now()
 	}
 	v.plan, v.ports = &plan, planPorts(plan)
 	return nil

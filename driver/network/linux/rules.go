@@ -10,6 +10,9 @@ import (
 	"github.com/vauban-cloud/vauban/driver/network"
 )
 
+// rulesName is the name of a VPC's tables.
+const rulesName = "vauban"
+
 // Names of sets in a VPC's tables.
 const (
 	sourcesSet   = "sources"    // device, MAC, address: what a port may send as
@@ -50,7 +53,7 @@ func vpcTables(v network.VPC) []*table {
 // forwarding holds the groups, the ACLs, the router's own firewall and the translation of
 // public addresses.
 func forwarding(v network.VPC) *table {
-	t := newTable(nftables.TableFamilyINet, "vauban")
+	t := newTable(nftables.TableFamilyINet, rulesName)
 	addSources(t, v)
 	addInput(t, v)
 	addPublic(t, v)

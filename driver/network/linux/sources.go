@@ -115,7 +115,7 @@ func addPortSets(t *table, v network.VPC) {
 // resolution lets ARP only tell the truth: who may say that an address is at a
 // MAC, and who may ask.
 func resolution(v network.VPC) *table {
-	t := newTable(nftables.TableFamilyARP, "vauban")
+	t := newTable(nftables.TableFamilyARP, rulesName)
 	addPortSets(t, v)
 	delete(t.sets, anySourceSet)
 	delete(t.sets, sources6Set)

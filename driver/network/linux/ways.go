@@ -45,7 +45,7 @@ func planWays(plan network.VPC, found map[string]*device) (*ways, error) {
 
 // ownAddresses are those at which the router itself answers everybody.
 func ownAddresses(plan network.VPC) map[netip.Addr]bool {
-	own := map[netip.Addr]bool{network.Metadata: true, network.API: true}
+	own := map[netip.Addr]bool{network.Metadata: true, network.API: true, network.Objects: true}
 	for _, a := range resolvers(plan) {
 		own[a] = true
 	}
@@ -54,9 +54,6 @@ func ownAddresses(plan network.VPC) map[netip.Addr]bool {
 	}
 	if hasIPv6(plan) {
 		own[network.Metadata6], own[network.Resolver6] = true, true
-	}
-	if len(objectsDevices(plan)) > 0 {
-		own[network.Objects] = true
 	}
 	return own
 }
