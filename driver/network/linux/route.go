@@ -239,7 +239,11 @@ func changeAddresses(h *netlink.Handle, want map[address]bool, devices map[int]b
 
 // add gives the device the address, which nobody else on its link is asked about.
 func (a address) add(h *netlink.Handle) error {
-	n := &netlink.Addr{IPNet: &net.IPNet{IP: a.ip.AsSlice(), Mask: net.CIDRMask(a.ip.BitLen(), a.ip.BitLen())}}
+	bits := a.ip.BitLen()
+	if a.ip.IsLinkLocalUnicast() && a.ip.Is6() {
+		bits = 64 // who is on the link is reached there: RFC 4291
+	}
+	n := &netlink.Addr{IPNet: &net.IPNet{IP: a.ip.AsSlice(), Mask: net.CIDRMask(bits, a.ip.BitLen())}}
 	if a.ip.Is6() {
 		n.Flags = unix.IFA_F_NODAD
 	}
