@@ -37,6 +37,7 @@ type Config struct {
 type Reconciler struct {
 	Config
 	limit *rate.Limiter
+	page  int // how many versions or uploads are in memory; two at least
 }
 
 // removalsAtOnce share their syncs.
@@ -53,7 +54,7 @@ func New(c Config) *Reconciler {
 	if c.Slice == 0 {
 		c.Slice = 10_000
 	}
-	return &Reconciler{Config: c, limit: rate.NewLimiter(rate.Limit(c.Rate), max(c.Rate, removalsAtOnce))}
+	return &Reconciler{Config: c, limit: rate.NewLimiter(rate.Limit(c.Rate), max(c.Rate, removalsAtOnce)), page: 1000}
 }
 
 var (

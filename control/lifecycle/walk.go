@@ -24,9 +24,6 @@ type walk struct {
 	due    []object.DeleteInput
 }
 
-// page is how many versions or uploads are in memory.
-const page = 1000
-
 // on walks until the slice or the bucket ends.
 func (w *walk) on(ctx context.Context) error {
 	kept, err := w.Objects.Bucket(ctx, w.b.ID)
@@ -51,7 +48,7 @@ func (w *walk) on(ctx context.Context) error {
 
 // versions looks at a page of versions, and removes what is due of it.
 func (w *walk) versions(ctx context.Context) (int, error) {
-	in := object.VersionsInput{ListInput: object.ListInput{After: w.run.After, Max: page}, AfterVersion: w.run.AfterVersion}
+	in := object.VersionsInput{ListInput: object.ListInput{After: w.run.After, Max: w.page}, AfterVersion: w.run.AfterVersion}
 	l, err := w.Objects.Versions(ctx, w.b.ID, in)
 	if err != nil {
 		return 0, err
@@ -194,7 +191,7 @@ func (w *walk) remove(ctx context.Context) error {
 
 // uploads looks at a page of uploads, and aborts what is due of it.
 func (w *walk) uploads(ctx context.Context) (int, error) {
-	in := object.UploadsInput{ListInput: object.ListInput{After: w.run.After, Max: page}, AfterUpload: w.run.AfterVersion}
+	in := object.UploadsInput{ListInput: object.ListInput{After: w.run.After, Max: w.page}, AfterUpload: w.run.AfterVersion}
 	l, err := w.Objects.Uploads(ctx, w.b.ID, in)
 	if err != nil {
 		return 0, err

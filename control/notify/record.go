@@ -80,7 +80,7 @@ func (c *Courier) render(e cloud.ObjectEvent, number uint64) ([]byte, error) {
 		S3: entity{
 			SchemaVersion: "1.0", Configuration: e.Notification,
 			Bucket: bucketPart{e.Bucket, identity{c.Owner(e.Owner)}, "arn:aws:s3:::" + e.Bucket},
-			Object: objectPart{Key: url.QueryEscape(e.Key), Size: e.Size, ETag: e.ETag, Version: e.Version, Sequencer: fmt.Sprintf("%018X", number)},
+			Object: objectPart{Key: strings.ReplaceAll(url.QueryEscape(e.Key), "%2F", "/"), Size: e.Size, ETag: e.ETag, Version: e.Version, Sequencer: fmt.Sprintf("%018X", number)},
 		},
 	}
 	return json.Marshal(message{[]record{r}})
