@@ -73,7 +73,7 @@ var kinds = []kind{
 	},
 	{
 		"pl", "prefix-list", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound",
-		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", "",
+		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", "PrefixListIds",
 	},
 	{
 		"eigw", "egress-only-internet-gateway", "InvalidEgressOnlyInternetGatewayId.Malformed", "InvalidEgressOnlyInternetGatewayId.NotFound",

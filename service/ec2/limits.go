@@ -1,0 +1,44 @@
+package ec2
+
+import "github.com/vauban-cloud/vauban/cloud"
+
+// Limits are what an account may have. Zero is no limit.
+type Limits struct {
+	VCPUs int // of all its instances that are neither stopped nor terminated
+
+	VPCs             int
+	Ranges           int // IPv4 ranges of a VPC, and as many of IPv6
+	Subnets          int // of a VPC
+	RouteTables      int // of a VPC
+	Routes           int // of a route table; one to a prefix list counts as many as the list may have entries
+	InternetGateways int
+	EgressGateways   int // egress-only internet gateways
+	NATGateways      int // of a zone
+	NATAddresses     int // public ones of a NAT gateway, and as many private ones
+	DHCPOptions      int
+	Endpoints        int // gateway endpoints
+}
+
+// DefaultLimits are those that accounts have on AWS unless they ask for more, but
+// that vCPUs have no limit:
+// https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+func DefaultLimits() Limits {
+	return Limits{
+		VPCs: 5, Ranges: 5, Subnets: 200, RouteTables: 200, Routes: 500, InternetGateways: 5, EgressGateways: 5,
+		NATGateways: 5, NATAddresses: 8, DHCPOptions: 1000, Endpoints: 20,
+	}
+}
+
+// within refuses another one where there are so many already and no more than limit
+// are allowed; code is the API's, what in the plural.
+func within(limit, have int, code, what string) error {
+	return withinSum(limit, have, 1, code, what)
+}
+
+// withinSum is within for several at once.
+func withinSum(limit, have, more int, code, what string) error {
+	if limit > 0 && have+more > limit {
+		return cloud.Errorf(code, "The maximum number of %s has been reached: the limit is %d. Delete some, or ask the operator for a higher limit.", what, limit)
+	}
+	return nil
+}
