@@ -1,6 +1,14 @@
 package ec2
 
-import "github.com/vauban-cloud/vauban/cloud"
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vauban-cloud/vauban/cloud"
+)
 
 // Limits are what an account may have. Zero is no limit.
 type Limits struct {
@@ -27,6 +35,27 @@ func DefaultLimits() Limits {
 		VPCs: 5, Ranges: 5, Subnets: 200, RouteTables: 200, Routes: 500, InternetGateways: 5, EgressGateways: 5,
 		NATGateways: 5, NATAddresses: 8, DHCPOptions: 1000, Endpoints: 20,
 	}
+}
+
+// names are the limits by the names that operators use.
+func (l *Limits) names() map[string]*int {
+	return map[string]*int{
+		"vcpus": &l.VCPUs, "vpcs": &l.VPCs, "ranges": &l.Ranges, "subnets": &l.Subnets, "route-tables": &l.RouteTables, "routes": &l.Routes,
+		"internet-gateways": &l.InternetGateways, "egress-gateways": &l.EgressGateways, "nat-gateways": &l.NATGateways,
+		"nat-addresses": &l.NATAddresses, "dhcp-options": &l.DHCPOptions, "endpoints": &l.Endpoints,
+	}
+}
+
+// Set sets one limit by a word such as "vpcs=20"; 0 is no limit.
+func (l *Limits) Set(word string) error {
+	name, value, _ := strings.Cut(word, "=")
+	limit, ok := l.names()[name]
+	n, err := strconv.Atoi(value)
+	if !ok || err != nil || n < 0 {
+		return fmt.Errorf("%q is not NAME=NUMBER: the names are %s; 0 is no limit", word, strings.Join(slices.Sorted(maps.Keys(l.names())), ", "))
+	}
+	*limit = n
+	return nil
 }
 
 // within refuses another one where there are so many already and no more than limit
