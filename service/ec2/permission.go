@@ -129,12 +129,9 @@ func checkRange(what string, n, lo, hi int32) error {
 func parseSources(p ec2.IpPermission) ([]parsedRule, error) {
 	var sources []parsedRule
 	prefix := func(cidr, description *string, v6 bool) error {
-		ip, err := netip.ParsePrefix(val(cidr))
-		if err != nil || ip.Addr().Is6() != v6 || ip.Addr().Is4In6() {
-			return cloud.Errorf("InvalidParameterValue", "CIDR block %s is malformed", val(cidr))
-		}
-		sources = append(sources, parsedRule{Rule: cloud.Rule{Prefix: ip.Masked(), Description: val(description)}})
-		return nil
+		ip, err := parseCIDR(cidr, v6)
+		sources = append(sources, parsedRule{Rule: cloud.Rule{Prefix: ip, Description: val(description)}})
+		return err
 	}
 	for _, r := range p.IpRanges {
 		if err := prefix(r.CidrIp, r.Description, false); err != nil {
@@ -170,6 +167,15 @@ func parseSources(p ec2.IpPermission) ([]parsedRule, error) {
 		return nil, cloud.Errorf("InvalidPermission.Malformed", "A security group rule needs a source or destination: an address range, a security group or a prefix list.")
 	}
 	return sources, nil
+}
+
+// parseCIDR reads a range of addresses of a family, without its host bits.
+func parseCIDR(cidr *string, v6 bool) (netip.Prefix, error) {
+	ip, err := netip.ParsePrefix(val(cidr))
+	if err != nil || ip.Addr().Is6() != v6 || ip.Addr().Is4In6() {
+		return ip, cloud.Errorf("InvalidParameterValue", "CIDR block %s is malformed", val(cidr))
+	}
+	return ip.Masked(), nil
 }
 
 // ruleSigns are the signs, other than letters and digits, in names and

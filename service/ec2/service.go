@@ -60,6 +60,10 @@ var (
 	interfaceTable store.Table[cloud.NetworkInterface]
 	addressTable   store.Table[cloud.Address]
 	groupTable     store.Table[cloud.SecurityGroup]
+	aclTable       store.Table[cloud.NetworkACL]
+	listTable      store.Table[cloud.PrefixList]
+	peeringTable   store.Table[cloud.Peering]
+	flowLogTable   store.Table[cloud.FlowLog]
 )
 
 // arn names a resource of the caller, e.g. kind "instance", id "i-…".
