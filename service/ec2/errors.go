@@ -93,7 +93,7 @@ var kinds = []kind{
 	},
 	{
 		"fl", "vpc-flow-log", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound",
-		"The flow log ID '%' does not exist", "The flow log IDs '%' do not exist", "FlowLogIds",
+		"These flow log ids in the input list are not found: [TotalCount: 1] %", "These flow log ids in the input list are not found: %", "FlowLogIds",
 	},
 	{
 		"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",

@@ -3,6 +3,7 @@ package ec2
 import (
 	"cmp"
 	"context"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -19,8 +20,14 @@ func (s *Service) DescribeManagedPrefixLists(ctx context.Context, in *ec2.Descri
 	if err != nil {
 		return nil, err
 	}
-	q := listQuery{"DescribeManagedPrefixLists", in.PrefixListIds, in.Filters, listFields, in.MaxResults, 100, in.NextToken}
-	lists, next, err := q.of(s, caller, caller.Account, cloud.OperatorAccount)
+	lists, next, err := listing[cloud.PrefixList]{
+		operation: "DescribeManagedPrefixLists", table: listTable, prefix: "pl", ids: in.PrefixListIds,
+		filters: in.Filters, fields: listFields, max: in.MaxResults, least: 1, most: 100, token: in.NextToken,
+		all: listsOf(caller.Account, cloud.OperatorAccount),
+		seen: func(l cloud.PrefixList) bool {
+			return l.Account == caller.Account || l.Account == cloud.OperatorAccount
+		},
+	}.of(s, s.DB.View(), caller)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +44,12 @@ func (s *Service) DescribePrefixLists(ctx context.Context, in *ec2.DescribePrefi
 	}
 	known := maps.Clone(listFields)
 	delete(known, "owner-id")
-	q := listQuery{"DescribePrefixLists", in.PrefixListIds, in.Filters, known, in.MaxResults, 1000, in.NextToken}
-	lists, next, err := q.of(s, caller, cloud.OperatorAccount)
+	lists, next, err := listing[cloud.PrefixList]{
+		operation: "DescribePrefixLists", table: listTable, prefix: "pl", ids: in.PrefixListIds,
+		filters: in.Filters, fields: known, max: in.MaxResults, most: 1000, token: in.NextToken,
+		all:  listsOf(cloud.OperatorAccount),
+		seen: func(l cloud.PrefixList) bool { return l.Account == cloud.OperatorAccount },
+	}.of(s, s.DB.View(), caller)
 	if err != nil {
 		return nil, err
 	}
@@ -55,53 +66,16 @@ var listFields = fields[cloud.PrefixList]{
 	"prefix-list-name": one(func(l cloud.PrefixList) string { return l.Name }),
 }
 
-// listQuery is what the operations that list prefix lists have in common: unlike
-// other listings they show those of more than one account.
-type listQuery struct {
-	operation string
-	ids       []string
-	filters   []ec2.Filter
-	fields    fields[cloud.PrefixList]
-	max       *int32
-	most      int32
-	token     *string
-}
-
-func (q listQuery) of(s *Service, c cloud.Caller, accounts ...string) ([]cloud.PrefixList, *string, error) {
-	if q.max != nil && len(q.ids) > 0 {
-		return nil, nil, notWithIDs("pl")
-	}
-	if err := checkIDs("pl", q.ids...); err != nil {
-		return nil, nil, err
-	}
-	p, err := s.page(c, q.operation, q.max, q.token, 1, q.most)
-	if err != nil {
-		return nil, nil, err
-	}
-	keep, err := match(q.filters, q.fields, func(l cloud.PrefixList) map[string]string { return l.Tags })
-	if err != nil {
-		return nil, nil, err
-	}
-	view := s.DB.View()
-	var lists []cloud.PrefixList
-	for _, account := range accounts {
-		lists = slices.AppendSeq(lists, listTable.Select(view, cloud.AccountLabel(account)))
-	}
-	slices.SortFunc(lists, func(a, b cloud.PrefixList) int { return cmp.Compare(a.ID, b.ID) })
-	var unknown []string
-	for _, id := range q.ids {
-		if !slices.ContainsFunc(lists, func(l cloud.PrefixList) bool { return l.ID == id }) {
-			unknown = append(unknown, id)
+// listsOf yields the lists of accounts, by ID.
+func listsOf(accounts ...string) func(store.Reader) iter.Seq[cloud.PrefixList] {
+	return func(r store.Reader) iter.Seq[cloud.PrefixList] {
+		var lists []cloud.PrefixList
+		for _, account := range accounts {
+			lists = slices.AppendSeq(lists, listTable.Select(r, cloud.AccountLabel(account)))
 		}
+		slices.SortFunc(lists, func(a, b cloud.PrefixList) int { return cmp.Compare(a.ID, b.ID) })
+		return slices.Values(lists)
 	}
-	if len(unknown) > 0 {
-		return nil, nil, notFound("pl", unknown...)
-	}
-	if len(q.ids) > 0 {
-		lists = slices.DeleteFunc(lists, func(l cloud.PrefixList) bool { return !slices.Contains(q.ids, l.ID) })
-	}
-	found, next := cut(p, where(slices.Values(lists), keep), cloud.PrefixList.Key)
-	return found, next, nil
 }
 
 // GetManagedPrefixListEntries tells the entries of a version of a list.
@@ -159,11 +133,11 @@ func (s *Service) GetManagedPrefixListAssociations(ctx context.Context, in *ec2.
 	}, nil
 }
 
-// listWeight returns how many rules a rule that names a list counts for: as many as
-// the list has room for. One of the cloud's own, or an unknown one, counts for what it has.
-func listWeight(r store.Reader) func(id string) int {
-	return func(id string) int {
+// weights returns how many rules a rule that names a list counts for: as many as the
+// list has room for. One of the cloud's own counts for what it has.
+func weights(r store.Reader) weight {
+	return func(id string) (n int, v6 bool) {
 		l, _ := listTable.Get(r, id)
-		return max(1, l.MaxEntries, len(l.Entries))
+		return max(1, l.MaxEntries, len(l.Entries)), l.IPv6
 	}
 }

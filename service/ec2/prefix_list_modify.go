@@ -80,15 +80,15 @@ func resizeList(r store.Reader, c cloud.Caller, l *cloud.PrefixList, most int32)
 	if err := checkListRoom(most, len(l.Entries)); err != nil {
 		return err
 	}
-	weight := func(id string) int {
+	weigh := func(id string) (int, bool) {
 		if id == l.ID {
-			return int(most)
+			return int(most), l.IPv6
 		}
-		return listWeight(r)(id)
+		return weights(r)(id)
 	}
 	var full []string
 	for g := range groupTable.Select(r, "names-list/"+l.ID) {
-		if g.Account == c.Account && int(most) > l.MaxEntries && (tooManyRules(weight, g.Rules, false) || tooManyRules(weight, g.Rules, true)) {
+		if g.Account == c.Account && int(most) > l.MaxEntries && (tooManyRules(weigh, g.Rules, false) || tooManyRules(weigh, g.Rules, true)) {
 			full = append(full, g.ID)
 		}
 	}
