@@ -20,32 +20,6 @@ func serviceList(r store.Reader, name string) (cloud.PrefixList, bool) {
 	return cloud.PrefixList{}, false
 }
 
-// DescribePrefixLists lists the ranges of the cloud's services.
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribePrefixLists.html
-func (s *Service) DescribePrefixLists(ctx context.Context, in *ec2.DescribePrefixListsRequest) (*ec2.DescribePrefixListsResult, error) {
-	if _, err := s.allow(ctx, "DescribePrefixLists", in.DryRun); err != nil {
-		return nil, err
-	}
-	found, next, err := listing[cloud.PrefixList]{
-		operation: "DescribePrefixLists", table: listTable, prefix: "pl", ids: in.PrefixListIds,
-		filters: in.Filters, fields: serviceListFields, max: in.MaxResults, most: 1000, token: in.NextToken,
-	}.of(s, s.DB.View(), cloud.Caller{Account: cloud.OperatorAccount})
-	if err != nil {
-		return nil, err
-	}
-	return &ec2.DescribePrefixListsResult{NextToken: next, PrefixLists: each(found, func(l cloud.PrefixList) ec2.PrefixList {
-		return ec2.PrefixList{
-			PrefixListId: new(l.ID), PrefixListName: new(l.Name),
-			Cidrs: each(l.Entries, func(e cloud.PrefixListEntry) string { return e.Prefix.String() }),
-		}
-	})}, nil
-}
-
-var serviceListFields = fields[cloud.PrefixList]{
-	"prefix-list-id":   one(func(l cloud.PrefixList) string { return l.ID }),
-	"prefix-list-name": one(func(l cloud.PrefixList) string { return l.Name }),
-}
-
 // DescribeVpcEndpointServices lists the services that endpoints can lead to.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVpcEndpointServices.html
 func (s *Service) DescribeVpcEndpointServices(ctx context.Context, in *ec2.DescribeVpcEndpointServicesRequest) (*ec2.DescribeVpcEndpointServicesResult, error) {

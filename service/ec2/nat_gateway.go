@@ -103,4 +103,3 @@ func natAddressOut(g cloud.NATGateway, a cloud.NATAddress, primary bool, status 
 		PrivateIp: opt(addrWord(a.Private)), PublicIp: opt(addrWord(a.Public)), IsPrimary: &primary, Status: &status,
 	}
 }
-

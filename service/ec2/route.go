@@ -142,9 +142,9 @@ type destination struct {
 func readDestination(v4, v6, list *string) (d destination, err error) {
 	switch given := each([]*string{v4, v6, list}, func(p *string) bool { return val(p) != "" }); {
 	case slices.Equal(given, []bool{true, false, false}):
-		d.prefix, err = parseCIDR("destinationCidrBlock", *v4, false)
+		d.prefix, err = parseRange("destinationCidrBlock", *v4, false)
 	case slices.Equal(given, []bool{false, true, false}):
-		d.prefix, err = parseCIDR("destinationIpv6CidrBlock", *v6, true)
+		d.prefix, err = parseRange("destinationIpv6CidrBlock", *v6, true)
 	case slices.Equal(given, []bool{false, false, true}):
 		d.list, err = *list, checkIDs("pl", *list)
 	case slices.Contains(given, true):

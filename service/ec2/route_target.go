@@ -38,16 +38,14 @@ func (t target) read() (string, error) {
 		id     *string
 	}{
 		{"eigw", in.EgressOnlyInternetGatewayId}, {"i", in.InstanceId}, {"nat", in.NatGatewayId}, {"eni", in.NetworkInterfaceId},
+		{"pcx", in.VpcPeeringConnectionId},
 	} {
 		if val(p.id) != "" {
 			return given[0], checkIDs(p.prefix, *p.id)
 		}
 	}
-	switch {
-	case val(in.GatewayId) != "" && !cloud.ValidID("igw", *in.GatewayId):
-		return "", errNoGateway(*in.GatewayId)
-	case val(in.VpcPeeringConnectionId) != "" && !cloud.ValidID("pcx", *in.VpcPeeringConnectionId):
-		return "", cloud.Errorf("InvalidVpcPeeringConnectionId.Malformed", `Invalid id: "%s" (expecting "pcx-...")`, *in.VpcPeeringConnectionId)
+	if !cloud.ValidID("igw", given[0]) {
+		return "", errNoGateway(given[0])
 	}
 	return given[0], nil
 }
@@ -151,5 +149,5 @@ func (s *Service) resolve(r store.Reader, c cloud.Caller, id, table string) (lea
 	if leads != "" {
 		return leads, vpc, nil
 	}
-	return "", "", cloud.Errorf("InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '%s' does not exist", id)
+	return "", "", notFound("pcx", id)
 }

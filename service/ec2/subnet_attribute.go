@@ -109,7 +109,7 @@ func (s *Service) AssociateSubnetCidrBlock(ctx context.Context, in *ec2.Associat
 	case val(in.Ipv6CidrBlock) == "":
 		return nil, missing("ipv6CidrBlock")
 	}
-	p, err := parseCIDR("ipv6CidrBlock", *in.Ipv6CidrBlock, true)
+	p, err := parseRange("ipv6CidrBlock", *in.Ipv6CidrBlock, true)
 	if err != nil {
 		return nil, err
 	}

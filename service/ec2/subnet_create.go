@@ -67,11 +67,11 @@ func readSubnet(in *ec2.CreateSubnetRequest) (n cloud.Subnet, err error) {
 		return n, missing("cidrBlock")
 	}
 	n.VPC = *in.VpcId
-	if n.Prefix, err = parseCIDR("cidrBlock", *in.CidrBlock, false); err != nil {
+	if n.Prefix, err = parseRange("cidrBlock", *in.CidrBlock, false); err != nil {
 		return n, err
 	}
 	if val(in.Ipv6CidrBlock) != "" {
-		if n.Prefix6, err = parseCIDR("ipv6CidrBlock", *in.Ipv6CidrBlock, true); err != nil {
+		if n.Prefix6, err = parseRange("ipv6CidrBlock", *in.Ipv6CidrBlock, true); err != nil {
 			return n, err
 		}
 	}

@@ -36,11 +36,11 @@ func (q rangeRequest) check(s *Service) (netip.Prefix, error) {
 	if val(q.cidr) == "" {
 		return none, nil
 	}
-	return parseCIDR("cidrBlock", *q.cidr, false)
+	return parseRange("cidrBlock", *q.cidr, false)
 }
 
-// parseCIDR reads a range of IPv4 or IPv6; bits behind the prefix are cleared.
-func parseCIDR(parameter, cidr string, v6 bool) (netip.Prefix, error) {
+// parseRange reads a range that a parameter names; bits behind the prefix are cleared.
+func parseRange(parameter, cidr string, v6 bool) (netip.Prefix, error) {
 	p, err := netip.ParsePrefix(cidr)
 	if err != nil || p.Addr().Is6() != v6 || p.Addr().Is4In6() {
 		return p, invalid(parameter, cidr, "This is not a valid CIDR block.")
