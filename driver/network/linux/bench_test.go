@@ -107,7 +107,7 @@ func BenchmarkRule(b *testing.B) {
 	}
 	for i := range 500 { // the ports' own groups
 		id := fmt.Sprintf("sg-own-%03d", i)
-		plan.Groups = append(plan.Groups, network.Group{ID: id, Ingress: plan.Groups[0].Ingress})
+		plan.Groups = append(plan.Groups, network.Group{ID: id, Ingress: slices.Clone(plan.Groups[0].Ingress)})
 		plan.Ports[i].Groups = append(plan.Ports[i].Groups[:len(plan.Ports[i].Groups):len(plan.Ports[i].Groups)], id)
 	}
 	must(b, cloud.Apply(b.Context(), plan))
