@@ -2,6 +2,7 @@ package linux
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -54,10 +55,12 @@ func addServices(t *table, v network.VPC) {
 		serve(s, n.Router, unix.IPPROTO_UDP, dhcpServer)
 	}
 	serve(s6, network.Router6, unix.IPPROTO_UDP, dhcp6Server)
-	t.chain(servicesChain,
+	t.chain(servicesChain, slices.Concat([]rule{
 		when(in(servicesSet, destination, protocol, toPort), accept()),
+	}, objects(t, v), []rule{
 		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpEcho), accept()),
-		when(drop()))
+		when(drop()),
+	})...)
 	t.chain(services6Chain,
 		when(in(services6Set, destination6, protocol, toPort), accept()),
 		when(protocol.isNot(unix.IPPROTO_ICMPV6), drop()),

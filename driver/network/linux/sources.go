@@ -41,6 +41,7 @@ func addSources(t *table, v network.VPC) {
 		when(in(sourcesSet, inDevice, etherSource, source), accept()),
 		when(inDevice.is(link...), accept()),
 		when(inDevice.is(lo...), accept()),
+		when(verdictOf(peerSources, inDevice)),
 		when(source.within(linkLocal), drop()),
 		when(in(anySourceSet, inDevice, etherSource), accept()),
 		when(in(cardsSet, inDevice, etherSource), isDiscover(), source.is(nobody.AsSlice()...), accept()))
@@ -48,6 +49,7 @@ func addSources(t *table, v network.VPC) {
 		when(in(sources6Set, inDevice, etherSource, source6), accept()),
 		when(inDevice.is(link...), accept()),
 		when(inDevice.is(lo...), accept()),
+		when(verdictOf(peerSources, inDevice)),
 		when(source6.is(network.Router6.AsSlice()...), drop()),
 		when(source6.within(services6), drop()),
 		when(in(cardsSet, inDevice, etherSource), source6.within(linkLocal6), accept()),
