@@ -67,10 +67,10 @@ type vpc struct {
 	space *space.Space
 	rules ruleset
 	ports map[string]plannedPort // as last applied, by ID; nil until then
+	plan  *network.VPC           // as last applied; nil until then
+	nats  map[string]*nat        // by ID
 	// counted is when this Driver last read the flows, or began to count them.
 	counted time.Time
-	plan    *network.VPC    // as last applied; nil until then
-	nats    map[string]*nat // by ID
 }
 
 func newVPC(s *space.Space) *vpc { return &vpc{space: s, nats: make(map[string]*nat)} }
@@ -139,6 +139,9 @@ func (d *Driver) applyAlone(ctx context.Context, plan network.VPC) error {
 	plan = openNATs(plan) // a copy: the caller's stays the caller's
 	if err := d.apply(ctx, v, plan); err != nil {
 		return err
+	}
+	if v.ports == nil {
+		v.counted = time.Now()
 	}
 	v.plan, v.ports = &plan, planPorts(plan)
 	return nil

@@ -240,8 +240,8 @@ func changeAddresses(h *netlink.Handle, want map[address]bool, devices map[int]b
 // add gives the device the address, which nobody else on its link is asked about.
 func (a address) add(h *netlink.Handle) error {
 	bits := a.ip.BitLen()
-	if linkLocal6.Contains(a.ip) {
-		bits = 64 // so that there is a way to guests' addresses on the link
+	if a.ip.IsLinkLocalUnicast() && a.ip.Is6() {
+		bits = 64 // who is on the link is reached there: RFC 4291
 	}
 	n := &netlink.Addr{IPNet: &net.IPNet{IP: a.ip.AsSlice(), Mask: net.CIDRMask(bits, a.ip.BitLen())}}
 	if a.ip.Is6() {

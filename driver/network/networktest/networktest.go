@@ -54,7 +54,8 @@ func Run(t *testing.T, b Bench) {
 		maps.Copy(tests, map[string]func(*world){
 			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Established": established, "Egress": egress, "NoGap": noGap,
 			"Public": public, "Hairpin": hairpin, "PublicChanges": publicChanges, "Pool": pool, "Host": hostIsClosed,
-			"ACLs": acls, "ACLChanges": aclChanges, "Fragments": fragments, "Lists": lists, "MembersBeyond": membersBeyond, "Groups6": groups6, "Services6": services6, "Forgery6": forgery6, "Matrix": matrix, "Flows": flows, "FlowFlood": flowFlood, "Pieces": pieces,
+			"ACLs": acls, "ACLChanges": aclChanges, "Fragments": fragments, "Lists": lists, "MembersBeyond": membersBeyond, "Flows": flows, "FlowFlood": flowFlood, "Pieces": pieces,
+			"Groups6": groups6, "Services6": services6, "Forgery6": forgery6, "Matrix": matrix,
 			"Overlap": overlap, "TwoClouds": twoClouds,
 			"Forgery": forgery, "AnySource": anySource, "Services": services, "DHCP": dhcp,
 			"Unused": unused, "MTU": mtu, "SeveralAddresses": severalAddresses,
