@@ -133,9 +133,6 @@ func (d *Driver) applyAlone(ctx context.Context, plan network.VPC) error {
 	if err != nil {
 		return err
 	}
-	if v.ports == nil {
-		v.counted = time.Now()
-	}
 	plan = openNATs(plan) // a copy: the caller's stays the caller's
 	if err := d.apply(ctx, v, plan); err != nil {
 		return err
