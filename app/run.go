@@ -19,7 +19,10 @@ import (
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/clienttoken"
+	"github.com/vauban-cloud/vauban/control/flowlog"
 	"github.com/vauban-cloud/vauban/control/instance"
+	"github.com/vauban-cloud/vauban/control/networkinterface"
+	"github.com/vauban-cloud/vauban/control/peering"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -177,6 +180,9 @@ func (r *running) wire() (err error) {
 			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db},
+			&networkinterface.Reconciler{DB: r.db},
+			&peering.Reconciler{DB: r.db, Now: time.Now},
+			&flowlog.Reconciler{DB: r.db},
 			&clienttoken.Reconciler{DB: r.db, Now: time.Now},
 		},
 	})

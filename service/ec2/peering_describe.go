@@ -88,7 +88,9 @@ func sideOut(r store.Reader, c cloud.Caller, p cloud.Peering, side cloud.Peering
 	}
 	out.CidrBlock = new(vpc.CIDRs[0].Prefix.String())
 	out.CidrBlockSet = each(vpc.CIDRs, func(b cloud.CIDRBlock) ec2.CidrBlock { return ec2.CidrBlock{CidrBlock: new(b.Prefix.String())} })
-	out.Ipv6CidrBlockSet = each(vpc.CIDRs6, func(b cloud.CIDRBlock) ec2.Ipv6CidrBlock { return ec2.Ipv6CidrBlock{Ipv6CidrBlock: new(b.Prefix.String())} })
+	out.Ipv6CidrBlockSet = each(vpc.CIDRs6, func(b cloud.CIDRBlock) ec2.Ipv6CidrBlock {
+		return ec2.Ipv6CidrBlock{Ipv6CidrBlock: new(b.Prefix.String())}
+	})
 	out.PeeringOptions = &ec2.VpcPeeringConnectionOptionsDescription{
 		AllowDnsResolutionFromRemoteVpc: new(side.ResolveDNS), AllowEgressFromLocalClassicLinkToRemoteVpc: new(false), AllowEgressFromLocalVpcToRemoteClassicLink: new(false),
 	}
