@@ -52,6 +52,7 @@ func (r *running) adminHandler() http.Handler {
 	command("account root-key", answers(r, "account root-key", AccountID.args, r.newRootKey))
 	command("log", answers(r, "log", RecordFilter.args, r.listRecords))
 	command("why", answers(r, "why", Question.args, r.why))
+	command("network explain", answers(r, "network explain", Way.args, r.explainNetwork))
 
 	down := streams(r, "down", nothing, r.drain)
 	mux.HandleFunc("POST /down", func(w http.ResponseWriter, req *http.Request) {

@@ -167,7 +167,7 @@ func (r *running) wire() (err error) {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
-	r.services = r.newServices(func(ctx context.Context, vpc string, l net.Listener) error { return r.gateway.ServeVPC(ctx, vpc, l) })
+	r.services = r.newServices(r.gateway.ServeVPC)
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
 		Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Images: r.images, Network: r.network,
@@ -273,7 +273,7 @@ func Drain(ctx context.Context, cfg Config, token string, log *slog.Logger, tell
 
 // newServices returns the services of the host's VPCs; api answers what guests
 // ask of the cloud.
-func (r *running) newServices(api func(ctx context.Context, vpc string, l net.Listener) error) *services.Services {
+func (r *running) newServices(api services.API) *services.Services {
 	return services.New(services.Config{
 		API: api, Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
 		Now: time.Now, Log: r.log.With("room", "services"),

@@ -62,7 +62,7 @@ ports and public pools can live on one machine.`,
 	}
 	e.globalFlags(root)
 	root.AddCommand(e.upCommand(), e.downCommand(), e.envCommand(), e.statusCommand(), e.imageCommand(), e.firstGuestCommand(),
-		e.adminCommand(), e.whyCommand(), e.versionCommand())
+		e.adminCommand(), e.whyCommand(), e.networkCommand(), e.versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

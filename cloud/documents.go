@@ -56,5 +56,6 @@ func Documents() []Document {
 		Address{},
 		SecurityGroup{},
 		Bucket{},
+		LifecycleRun{},
 	}
 }

@@ -248,7 +248,11 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 func (q *request) describe(c cloud.Caller) cloud.Caller {
 	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
 	c.Secure = q.r.TLS != nil
-	c.VPC, _ = q.r.Context().Value(vpcKey{}).(string)
+	way, _ := q.r.Context().Value(vpcKey{}).(vpcWay)
+	c.VPC = way.vpc
+	if way.endpoint != nil {
+		c.Endpoint = way.endpoint(q.source)
+	}
 	return c
 }
 

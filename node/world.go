@@ -140,6 +140,26 @@ func (w *World) VolumesOf(instance string) []*cloud.Volume { return w.disksOf[in
 // Subnet returns a subnet by its ID, nil if unknown.
 func (w *World) Subnet(id string) *cloud.Subnet { return w.subnets[id] }
 
+// EndpointOf returns the VPC endpoint by which a subnet's packets reach the address of
+// a service; empty if none leads there.
+func (w *World) EndpointOf(subnet string, to netip.Addr) string {
+	s := w.subnets[subnet]
+	if s == nil {
+		return ""
+	}
+	return w.networks().Endpoint(s, to)
+}
+
+// OptionsOf returns the DHCP options of a VPC, nil if it has no such document.
+func (w *World) OptionsOf(v *cloud.VPC) *cloud.DHCPOptions {
+	for i := range w.DHCPOptions {
+		if w.DHCPOptions[i].ID == v.DHCPOptions {
+			return &w.DHCPOptions[i]
+		}
+	}
+	return nil
+}
+
 // VPC returns a VPC by its ID, nil if no instance of this host is in it.
 func (w *World) VPC(id string) *cloud.VPC { return w.vpcs[id] }
 

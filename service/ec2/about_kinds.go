@@ -27,6 +27,10 @@ var (
 	aboutPeering   = about[cloud.Peering]{prefix: "pcx", table: peeringTable, facts: peeringFacts, seen: seenPeering}
 	aboutFlowLog   = about[cloud.FlowLog]{prefix: "fl", table: flowLogTable, facts: flowLogFacts}
 	aboutGroup     = about[cloud.SecurityGroup]{prefix: "sg", table: groupTable, facts: groupFacts}
+	aboutEgress    = about[cloud.EgressGateway]{prefix: "eigw", table: egressTable, facts: egressFacts}
+	aboutNAT       = about[cloud.NATGateway]{prefix: "nat", table: natTable, facts: natFacts}
+	aboutOptions   = about[cloud.DHCPOptions]{prefix: "dopt", table: optionsTable, facts: optionsFacts}
+	aboutEndpoint  = about[cloud.Endpoint]{prefix: "vpce", table: endpointTable, facts: endpointFacts}
 )
 
 func instanceFacts(a asking, i cloud.Instance) facts {
@@ -129,6 +133,16 @@ func peeringFacts(a asking, p cloud.Peering) facts {
 }
 
 func flowLogFacts(asking, cloud.FlowLog) facts { return nil }
+
+func egressFacts(asking, cloud.EgressGateway) facts { return nil }
+
+func natFacts(asking, cloud.NATGateway) facts { return nil }
+
+func optionsFacts(_ asking, o cloud.DHCPOptions) facts { return facts{"DhcpOptionsID": o.ID} }
+
+func endpointFacts(_ asking, e cloud.Endpoint) facts {
+	return facts{"VpceServiceName": e.Service, "VpceServiceOwner": poolOwner}
+}
 
 // ref is the ARN of another resource of the caller in a condition key, "" for none.
 func (a asking) ref(prefix, id string) string {

@@ -150,6 +150,24 @@ func (x *Index) list(id string) network.List {
 	return out
 }
 
+// Endpoint returns the VPC endpoint by which the subnet's packets reach the address of a
+// service; empty if none leads there.
+func (x *Index) Endpoint(s *cloud.Subnet, to netip.Addr) string {
+	table := x.tableOf(s)
+	for _, t := range x.routes[s.VPC] {
+		if t.ID != table {
+			continue
+		}
+		for _, r := range t.Routes {
+			leads := slices.ContainsFunc(x.destinations(r), func(p netip.Prefix) bool { return p.Contains(to) })
+			if x.endpoints[r.Target] != nil && leads {
+				return r.Target
+			}
+		}
+	}
+	return ""
+}
+
 // listsOf are the lists that rules of the VPC's groups name, each once.
 func (x *Index) listsOf(vpc string) (lists []network.List) {
 	seen := map[string]bool{}
