@@ -231,9 +231,9 @@ func jsonType(p Protocol) string {
 
 // setRequestID names the request in the header that the service's clients read.
 func setRequestID(w http.ResponseWriter, s *Service, requestID string) {
-	name := "x-amzn-RequestId"
+	name := "X-Amzn-Requestid"
 	if s.Name == "s3" {
-		name = "x-amz-request-id"
+		name = "X-Amz-Request-Id"
 	}
 	w.Header().Set(name, requestID)
 }

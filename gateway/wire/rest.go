@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -16,8 +15,8 @@ import (
 // and body of a request. Only the body is refused for what the model does not
 // know: any client may add headers and query parameters.
 func decodeREST(p Protocol, op *Operation, v reflect.Value, r *http.Request, body []byte) error {
-	labels, ok := matchPath(op.Path, r.URL.EscapedPath())
-	if !ok {
+	labels := make(map[string]string, 2)
+	if !matchPath(op.Path, r.URL.EscapedPath(), labels) {
 		return malformedf("The path does not fit %s", op.Path)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -50,7 +49,7 @@ func decodeBinding(f *field, v reflect.Value, labels map[string]string, query ur
 		}
 		values = query[f.name]
 	case inHeader:
-		if values = header.Values(f.name); f.kind == listKind {
+		if values = header[f.header]; f.kind == listKind {
 			values = splitHeader(values)
 		}
 	case inHeaders:
@@ -106,9 +105,8 @@ func decodeQueryMap(f *field, v reflect.Value, query url.Values) error {
 }
 
 func decodeHeaderMap(f *field, v reflect.Value, header http.Header) error {
-	prefix := textproto.CanonicalMIMEHeaderKey(f.name)
 	for key, values := range header {
-		if rest, ok := strings.CutPrefix(key, prefix); ok && rest != "" {
+		if rest, ok := strings.CutPrefix(key, f.header); ok && rest != "" {
 			if v.IsNil() {
 				v.Set(reflect.MakeMap(v.Type()))
 			}
@@ -173,7 +171,7 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 		}
 		switch f.at {
 		case inHeader:
-			w.Header().Set(f.name, headerText(f, fv))
+			w.Header()[f.header] = []string{headerText(f, fv)}
 		case inHeaders:
 			for _, key := range sortedKeys(fv) {
 				// As they are: clients read the key out of the header's name.
