@@ -96,7 +96,9 @@ func Encode(w http.ResponseWriter, s *Service, p Protocol, op *Operation, out an
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 		b, contentType = appendCBOROutput(b, plan, v), "application/cbor"
 	default:
-		return encodeREST(w, s, p, op, plan, v)
+		b, err := encodeREST(w, s, p, op, plan, v, b)
+		*buffer = b
+		return err
 	}
 	*buffer = b
 	return writeBody(w, contentType, http.StatusOK, b)

@@ -158,8 +158,9 @@ func decodeBody(p Protocol, op *Operation, plan *structPlan, v reflect.Value, r 
 	}
 }
 
-// encodeREST writes the status, headers and body of an output.
-func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value) error {
+// encodeREST writes the status, headers and body of an output. It encodes into b, and
+// returns that for its next use.
+func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value, b []byte) ([]byte, error) {
 	status := op.Status
 	if status == 0 {
 		status = http.StatusOK
@@ -187,11 +188,11 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 	}
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
-		return nil
+		return b, nil
 	}
-	body, stream, err := restBody(s, p, op, plan, v, w.Header())
+	body, stream, err := restBody(s, p, op, plan, v, w.Header(), b)
 	if err != nil {
-		return err
+		return b, err
 	}
 	if stream == nil && op.Method != http.MethodHead {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -202,10 +203,10 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 			defer closer.Close()
 		}
 		_, err = io.Copy(w, stream)
-		return err
+		return b, err
 	}
 	_, err = w.Write(body)
-	return err
+	return body, err
 }
 
 func headerText(f *field, v reflect.Value) string {
@@ -222,8 +223,9 @@ func headerText(f *field, v reflect.Value) string {
 	return string(appendScalar(nil, f, v, httpTime, false))
 }
 
-// restBody returns the body of an output, as bytes or as a stream.
-func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value, header http.Header) ([]byte, io.Reader, error) {
+// restBody returns the body of an output, as bytes that are appended to b or as a
+// stream.
+func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value, header http.Header, b []byte) ([]byte, io.Reader, error) {
 	contentType := func(t string) {
 		if header.Get("Content-Type") == "" {
 			header.Set("Content-Type", t)
@@ -231,32 +233,32 @@ func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect
 	}
 	f := plan.payload
 	if f != nil && f.empty(v.Field(f.index)) {
-		return nil, nil, nil
+		return b, nil, nil
 	}
 	if f != nil {
 		fv := v.Field(f.index)
 		switch f.kind {
 		case streamKind:
 			contentType("application/octet-stream")
-			return nil, fv.Interface().(io.Reader), nil
+			return b, fv.Interface().(io.Reader), nil
 		case blobKind:
 			contentType("application/octet-stream")
-			return fv.Bytes(), nil, nil
+			return append(b, fv.Bytes()...), nil, nil
 		case stringKind:
 			contentType("text/plain")
-			return []byte(fv.Elem().String()), nil, nil
+			return append(b, fv.Elem().String()...), nil, nil
 		case structKind:
 			plan, v = f.fields.get(), fv.Elem()
 		default:
-			return nil, nil, fmt.Errorf("encode %s: no payload of this kind", op.Name)
+			return b, nil, fmt.Errorf("encode %s: no payload of this kind", op.Name)
 		}
 	}
 	if p == RESTJSON {
 		contentType("application/json")
-		return appendJSONOutput(nil, plan, v), nil, nil
+		return appendJSONOutput(b, plan, v), nil, nil
 	}
 	if f == nil && len(plan.byName) == 0 {
-		return nil, nil, nil
+		return b, nil, nil
 	}
 	contentType("application/xml")
 	root := op.OutRoot
@@ -266,7 +268,7 @@ func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect
 	if root == "" {
 		root = op.Name + "Result"
 	}
-	b := append([]byte(xml10), '<')
+	b = append(append(b, xml10...), '<')
 	b = append(append(b, root...), ` xmlns="`...)
 	b = append(append(b, s.Namespace...), `">`...)
 	if only := plan.byName[root]; only != nil && len(plan.byName) == 1 && only.kind == stringKind {

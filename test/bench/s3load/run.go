@@ -83,22 +83,37 @@ func (s Server) ListAll(ctx context.Context, bucket string) (keys int, took time
 		return 0, 0, err
 	}
 	defer c.Close() //nolint:errcheck // nothing is under way
+	var page bytes.Buffer
+	c.into = &page
 	begin := time.Now()
 	for token := ""; ; {
+		page.Reset()
 		request := s.List(bucket, token)
-		var page bytes.Buffer
-		c.into = &page
 		if err := c.do(&request); err != nil {
 			return keys, 0, fmt.Errorf("list %s: %w", bucket, err)
 		}
-		keys += bytes.Count(page.Bytes(), []byte("<Key>"))
-		_, rest, more := bytes.Cut(page.Bytes(), []byte("<NextContinuationToken>"))
-		if !more {
+		n, err := strconv.Atoi(element(page.Bytes(), "KeyCount"))
+		if err != nil {
+			return keys, 0, fmt.Errorf("list %s: count the keys of a page: %w", bucket, err)
+		}
+		keys += n
+		if token = element(page.Bytes(), "NextContinuationToken"); token == "" {
 			return keys, time.Since(begin), ctx.Err()
 		}
-		text, _, _ := bytes.Cut(rest, []byte("<"))
-		token = html.UnescapeString(string(text))
 	}
+}
+
+// element returns the text of an element that is once in a list of keys, before or behind
+// its keys.
+func element(page []byte, name string) string {
+	const around = 2048
+	for _, part := range [][]byte{page[:min(around, len(page))], page[max(0, len(page)-around):]} {
+		if _, rest, ok := bytes.Cut(part, []byte("<"+name+">")); ok {
+			text, _, _ := bytes.Cut(rest, []byte("<"))
+			return html.UnescapeString(string(text))
+		}
+	}
+	return ""
 }
 
 // conn is a connection of one client.
