@@ -27,11 +27,13 @@ const maxUnproven = 192 << 10
 // request is one request's life. What is not known yet is zero.
 type request struct {
 	*Gateway
-	w      *answerWriter
-	r      *http.Request
-	id     string
-	start  time.Time
-	source string // IP address
+	w     *answerWriter
+	r     *http.Request
+	id    string
+	start time.Time
+	// arrived is start by the machine's own clock, by which answers are timed.
+	arrived time.Time
+	source  string // IP address
 
 	endpoint *endpoint
 	protocol wire.Protocol
@@ -59,7 +61,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.page(w, r) {
 		return
 	}
-	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now()}
+	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
 	q.source = r.RemoteAddr
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		q.source = host
@@ -251,7 +253,11 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 func (q *request) describe(c cloud.Caller) cloud.Caller {
 	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
 	c.Secure = q.r.TLS != nil
-	c.VPC, _ = q.r.Context().Value(vpcKey{}).(string)
+	way, _ := q.r.Context().Value(vpcKey{}).(vpcWay)
+	c.VPC = way.vpc
+	if way.endpoint != nil {
+		c.Endpoint = way.endpoint(q.source)
+	}
 	return c
 }
 

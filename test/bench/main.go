@@ -57,6 +57,7 @@ func measures() []measure {
 		{"describe", nil, describeInstances},
 		{"idle", guests, idle},
 		{"network", []string{"go"}, throughput},
+		{"networks", nil, networksAtScale},
 		{"store", nil, commits},
 		{"objects", append([]string{"go"}, guests...), objectsByHTTP},
 		{"store-objects", []string{"go"}, objects},
