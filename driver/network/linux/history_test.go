@@ -62,6 +62,7 @@ func mutate(r *rand.Rand, v network.VPC) network.VPC {
 			p.Addresses = append(p.Addresses, network.Address{Private: netip.AddrFrom4(second)})
 		case 3:
 			p.MAC[2] = byte(r.IntN(4))
+			p.Addresses6 = p.Addresses6[:0]
 		}
 	}
 	for i := range v.Groups {

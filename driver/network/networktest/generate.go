@@ -12,7 +12,10 @@ func (m *matrixRun) generate(round int) {
 		other := []*plan{m.b, m.a}[i]
 		for j := range p.Groups {
 			g := &p.Groups[j]
-			g.Ingress, g.Egress = m.rules(round, p, other, 3), m.rules(round, p, other, 2)
+			g.Ingress, g.Egress = m.rules(round, p, other, 4), m.rules(round, p, other, 2)
+			if m.rand.IntN(4) == 0 {
+				g.Ingress = append(g.Ingress, all(anywhere), all(anywhere6))
+			}
 			if m.often() {
 				g.Egress = append(g.Egress, all(anywhere), all(anywhere6))
 			}
@@ -84,12 +87,12 @@ func (m *matrixRun) rules(round int, p, other *plan, most int) (rules []network.
 
 // entries are a few of an ACL, which mostly end with all that is left.
 func (m *matrixRun) entries(round int, p, other *plan) (entries []network.Entry) {
-	for range m.rand.IntN(4) {
+	for range m.rand.IntN(3) {
 		r := m.traffic(round)
 		r.Prefix = m.prefix(p, other)
 		entries = append(entries, entry(m.rand.IntN(2) == 0, r))
 	}
-	if m.often() {
+	if m.rand.IntN(8) > 0 {
 		entries = append(entries, openACL()...)
 	}
 	return entries
@@ -97,11 +100,11 @@ func (m *matrixRun) entries(round int, p, other *plan) (entries []network.Entry)
 
 // routes lead to the internet, and to the peer, or not.
 func (m *matrixRun) routes(outside bool, other *plan) (routes []network.Route) {
-	if outside && m.often() {
+	if outside && m.rand.IntN(8) > 0 {
 		routes = append(routes, network.Route{To: anywhere, Via: network.ViaInternet})
 	}
 	for _, c := range other.CIDRs {
-		switch m.rand.IntN(6) {
+		switch m.rand.IntN(8) {
 		case 0:
 			continue
 		case 1:

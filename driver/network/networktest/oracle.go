@@ -135,6 +135,9 @@ func (o oracle) outside(p packet) place {
 			}
 		}
 	}
+	if p.to != hostAddr && p.to != elsewhereAddr {
+		return place{vpc: nowhere}
+	}
 	return place{}
 }
 
