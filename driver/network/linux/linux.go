@@ -78,6 +78,7 @@ func newVPC(s *space.Space) *vpc { return &vpc{space: s, nats: make(map[string]*
 var (
 	_ network.Driver = (*Driver)(nil)
 	_ network.Ports  = (*Driver)(nil)
+	_ network.Links  = (*Driver)(nil)
 	_ network.Flows  = (*Driver)(nil)
 )
 
