@@ -288,13 +288,6 @@ func (v VPC) Clone() VPC {
 	return v
 }
 
-// Outside reports whether the subnet's packets to elsewhere go to the internet gateway,
-// which is attached.
-func (v VPC) Outside(s Subnet) bool {
-	r, ok := v.Leads(s, netip.IPv4Unspecified())
-	return v.Internet && ok && r.Via == ViaInternet
-}
-
 // Leads returns the route of the subnet's table for packets to the address, if there is
 // one: that of the longest prefix.
 func (v VPC) Leads(subnet Subnet, to netip.Addr) (r Route, ok bool) {
