@@ -27,7 +27,11 @@ type Volume struct {
 	Image      string `json:",omitempty"` // the image whose bytes it starts with
 	Snapshot   string `json:",omitempty"`
 	Encrypted  bool   `json:",omitempty"`
+	Sealed     []byte `json:",omitempty"` // the data key of an encrypted one, sealed for the ID
 	Host       string // the host that holds it
+	// Modification is the newest change of size, type or limits; the fields above are
+	// the wanted ones from its start.
+	Modification *VolumeModification `json:",omitempty"`
 
 	Delete     bool        `json:",omitempty"` // wanted gone
 	Attachment *Attachment `json:",omitempty"`
@@ -45,11 +49,26 @@ type Attachment struct {
 	Force               bool `json:",omitempty"`
 }
 
+// VolumeModification is a change of a volume while it is in use:
+// https://docs.aws.amazon.com/ebs/latest/userguide/monitoring-volume-modifications.html
+type VolumeModification struct {
+	Began time.Time
+	Ended time.Time `json:",omitzero"` // completed or failed; written by control/volume
+	// What it was before.
+	SizeGiB, IOPS, Throughput int
+	Type                      string
+	Failure                   string `json:",omitempty"`
+}
+
 // VolumeSeen is what the host reports of a volume.
 type VolumeSeen struct {
 	Ready bool   `json:",omitempty"` // its bytes exist
 	Gone  bool   `json:",omitempty"` // its bytes exist no more
 	Guest string `json:",omitempty"` // the instance that it is plugged into
+	// SizeGiB, IOPS and Throughput are those that hold on the host, for the guest too; 0: as made.
+	SizeGiB    int `json:",omitempty"`
+	IOPS       int `json:",omitempty"`
+	Throughput int `json:",omitempty"`
 	Error string `json:",omitempty"` // why it could not be made: a code, a colon, words
 }
 
