@@ -66,10 +66,10 @@ type VolumeSeen struct {
 	Gone  bool   `json:",omitempty"` // its bytes exist no more
 	Guest string `json:",omitempty"` // the instance that it is plugged into
 	// SizeGiB, IOPS and Throughput are those that hold on the host, for the guest too; 0: as made.
-	SizeGiB    int `json:",omitempty"`
-	IOPS       int `json:",omitempty"`
-	Throughput int `json:",omitempty"`
-	Error string `json:",omitempty"` // why it could not be made: a code, a colon, words
+	SizeGiB    int    `json:",omitempty"`
+	IOPS       int    `json:",omitempty"`
+	Throughput int    `json:",omitempty"`
+	Error      string `json:",omitempty"` // why it could not be made: a code, a colon, words
 }
 
 // State derives what the API shows.
