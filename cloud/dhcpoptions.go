@@ -2,9 +2,13 @@ package cloud
 
 // DHCPOptions is what DHCP tells the guests of VPCs.
 type DHCPOptions struct {
-	Meta    // ID is "dopt-…"
+	Meta         // ID is "dopt-…"
+	Default bool `json:",omitempty"` // the set that the account's new VPCs have
 	Options []DHCPOption
 }
+
+// AmazonDNS among name servers stands for the VPC's own resolver.
+const AmazonDNS = "AmazonProvidedDNS"
 
 // DHCPOption is one option: "domain-name-servers", "domain-name", "ntp-servers",
 // "netbios-name-servers", "netbios-node-type" or "ipv6-address-preferred-lease-time".

@@ -57,5 +57,6 @@ func Documents() []Document {
 		Address{},
 		SecurityGroup{},
 		Bucket{},
+		LifecycleRun{},
 	}
 }

@@ -1,6 +1,9 @@
 package cloud
 
-import "net/netip"
+import (
+	"cmp"
+	"net/netip"
+)
 
 // NetworkACL is a stateless filter at the edge of subnets. Each subnet has one.
 type NetworkACL struct {
@@ -20,6 +23,17 @@ type ACLEntry struct {
 	FromPort int  // of TCP and UDP; of ICMP the type; -1 for all
 	ToPort   int  // of TCP and UDP; of ICMP the code; -1 for all
 	Prefix   netip.Prefix
+}
+
+// Compare orders entries by direction, ingress first, then by number.
+func (e ACLEntry) Compare(o ACLEntry) int {
+	switch {
+	case e.Egress == o.Egress:
+		return cmp.Compare(e.Number, o.Number)
+	case e.Egress:
+		return 1
+	}
+	return -1
 }
 
 // ACLAssociation ties a network ACL to a subnet.

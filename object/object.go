@@ -142,6 +142,8 @@ type Store struct {
 	mu      sync.RWMutex
 	buckets map[string]*bucket // guarded by mu
 
+	noted chan struct{} // see tell
+
 	failing sync.Once
 	failed  chan struct{} // closed by fail
 	failure error         // set before failed is closed
@@ -152,7 +154,7 @@ func Open(c Config) (*Store, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
-	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), seed: maphash.MakeSeed()}
+	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed()}
 	if err := s.openIndex(); err != nil {
 		return nil, err
 	}

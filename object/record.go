@@ -21,6 +21,7 @@ type record struct {
 	ref      blob.Ref // of an object in one piece
 	manifest uint64   // of an object in parts: where its parts are listed
 	runs     []run
+	notes    Notes // to leave when it is placed; not kept
 }
 
 // run is a sequence of parts of the same size.

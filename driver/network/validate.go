@@ -121,8 +121,8 @@ func (r Rule) validate() error {
 		return fmt.Errorf("%d to %d is not a range of protocol %d", r.From, r.To, r.Protocol)
 	case (r.Protocol == 6 || r.Protocol == 17) && (r.From > r.To || r.From == -1 && r.To != -1):
 		return fmt.Errorf("ports %d to %d are not a range", r.From, r.To)
-	case r.Prefix.IsValid() == (r.Group != ""):
-		return fmt.Errorf("a rule names a range or a group")
+	case ends(r) != 1:
+		return fmt.Errorf("a rule names a range, a group or a list")
 	case r.Group != "" && !ValidName(r.Group):
 		return fmt.Errorf("group ID %q is not a name", r.Group)
 	}
@@ -193,4 +193,14 @@ func (p Port) validAddresses(subnet Subnet, taken map[netip.Addr]string) error {
 		}
 	}
 	return nil
+}
+
+// ends counts the other ends that a rule names.
+func ends(r Rule) (n int) {
+	for _, named := range []bool{r.Prefix.IsValid(), r.Group != "", r.List != ""} {
+		if named {
+			n++
+		}
+	}
+	return n
 }

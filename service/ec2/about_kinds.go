@@ -23,6 +23,10 @@ var (
 	aboutInterface = about[cloud.NetworkInterface]{prefix: "eni", table: interfaceTable, facts: interfaceFacts}
 	aboutAddress   = about[cloud.Address]{prefix: "eipalloc", table: addressTable, facts: addressFacts}
 	aboutGroup     = about[cloud.SecurityGroup]{prefix: "sg", table: groupTable, facts: groupFacts}
+	aboutEgress    = about[cloud.EgressGateway]{prefix: "eigw", table: egressTable, facts: egressFacts}
+	aboutNAT       = about[cloud.NATGateway]{prefix: "nat", table: natTable, facts: natFacts}
+	aboutOptions   = about[cloud.DHCPOptions]{prefix: "dopt", table: optionsTable, facts: optionsFacts}
+	aboutEndpoint  = about[cloud.Endpoint]{prefix: "vpce", table: endpointTable, facts: endpointFacts}
 )
 
 func instanceFacts(a asking, i cloud.Instance) facts {
@@ -94,6 +98,16 @@ func addressFacts(_ asking, d cloud.Address) facts {
 
 func groupFacts(a asking, g cloud.SecurityGroup) facts {
 	return facts{"SecurityGroupID": g.ID, "Vpc": a.ref("vpc", g.VPC)}
+}
+
+func egressFacts(asking, cloud.EgressGateway) facts { return nil }
+
+func natFacts(asking, cloud.NATGateway) facts { return nil }
+
+func optionsFacts(_ asking, o cloud.DHCPOptions) facts { return facts{"DhcpOptionsID": o.ID} }
+
+func endpointFacts(_ asking, e cloud.Endpoint) facts {
+	return facts{"VpceServiceName": e.Service, "VpceServiceOwner": poolOwner}
 }
 
 // ref is the ARN of another resource of the caller in a condition key, "" for none.

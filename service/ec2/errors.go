@@ -76,6 +76,26 @@ var kinds = []kind{
 		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", "",
 	},
 	{
+		"eigw", "egress-only-internet-gateway", "InvalidEgressOnlyInternetGatewayId.Malformed", "InvalidEgressOnlyInternetGatewayId.NotFound",
+		"The egressOnlyInternetGateway ID '%' does not exist", "The egressOnlyInternetGateway IDs '%' do not exist", "EgressOnlyInternetGatewayIds",
+	},
+	{
+		"nat", "natgateway", "NatGatewayMalformed", "NatGatewayNotFound",
+		"NAT gateway % was not found", "NAT gateways % were not found", "NatGatewayIds",
+	},
+	{
+		"dopt", "dhcp-options", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound",
+		"The dhcpOption ID '%' does not exist", "The dhcpOption IDs '%' do not exist", "DhcpOptionsIds",
+	},
+	{
+		"vpce", "vpc-endpoint", "InvalidVpcEndpointId.Malformed", "InvalidVpcEndpointId.NotFound",
+		"The Vpc Endpoint Id '%' does not exist", "The Vpc Endpoint Ids '%' do not exist", "VpcEndpointIds",
+	},
+	{
+		"rtbassoc", "", "InvalidRouteTableAssociationId.Malformed", "InvalidAssociationID.NotFound",
+		"The association ID '%' does not exist", "The association IDs '%' do not exist", "",
+	},
+	{
 		"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",
 		"The reservation ID '%' does not exist", "The reservation IDs '%' do not exist", "",
 	},

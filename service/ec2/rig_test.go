@@ -96,7 +96,7 @@ func (r *rig) addVPC() cloud.Network {
 func writeNetwork(tx *store.Tx, n cloud.Network) error {
 	var errs []error
 	errs = append(errs, vpcTable.Create(tx, n.VPC), routeTable.Create(tx, n.Routes), gatewayTable.Create(tx, n.Gateway),
-		groupTable.Create(tx, n.Group), tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID))
+		aclTable.Create(tx, n.ACL), groupTable.Create(tx, n.Group), optionsTable.Put(tx, n.Options), tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID))
 	for _, subnet := range n.Subnets {
 		errs = append(errs, subnetTable.Create(tx, subnet))
 	}

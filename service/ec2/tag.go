@@ -40,6 +40,10 @@ var taggables = func() []taggable {
 		tagged(aboutInterface, func(v *cloud.NetworkInterface) *cloud.Meta { return &v.Meta }),
 		tagged(aboutAddress, func(v *cloud.Address) *cloud.Meta { return &v.Meta }),
 		tagged(aboutGroup, func(v *cloud.SecurityGroup) *cloud.Meta { return &v.Meta }),
+		tagged(aboutEgress, func(v *cloud.EgressGateway) *cloud.Meta { return &v.Meta }),
+		tagged(aboutNAT, func(v *cloud.NATGateway) *cloud.Meta { return &v.Meta }),
+		tagged(aboutOptions, func(v *cloud.DHCPOptions) *cloud.Meta { return &v.Meta }),
+		tagged(aboutEndpoint, func(v *cloud.Endpoint) *cloud.Meta { return &v.Meta }),
 		{kind: kindOf("sgr"), list: listRuleTags, change: changeRuleTags, subject: asking.rule},
 	}
 	slices.SortFunc(all, func(a, b taggable) int { return cmp.Compare(a.prefix+"-", b.prefix+"-") })

@@ -37,6 +37,8 @@ var (
 	routes       store.Table[cloud.RouteTable]
 	gateways     store.Table[cloud.InternetGateway]
 	groups       store.Table[cloud.SecurityGroup]
+	acls         store.Table[cloud.NetworkACL]
+	options      store.Table[cloud.DHCPOptions]
 	roles        store.Table[cloud.Role]
 	profiles     store.Table[cloud.InstanceProfile]
 )
@@ -72,6 +74,7 @@ func (w *world) blueNetwork(account string) cloud.Network {
 func addNetwork(tx *store.Tx, n cloud.Network) error {
 	errs := []error{
 		vpcs.Create(tx, n.VPC), routes.Create(tx, n.Routes), gateways.Create(tx, n.Gateway), groups.Create(tx, n.Group),
+		acls.Create(tx, n.ACL), options.Create(tx, n.Options),
 		tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID),
 		accounts.Modify(tx, n.VPC.Account, func(a *cloud.Account) error { a.DefaultVPC = n.VPC.ID; return nil }),
 	}

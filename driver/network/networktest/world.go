@@ -146,7 +146,10 @@ func (p *plan) group(id string, ingress ...network.Rule) *network.Group {
 	return &p.Groups[len(p.Groups)-1]
 }
 
-var anywhere = netip.MustParsePrefix("0.0.0.0/0")
+var (
+	anywhere  = netip.MustParsePrefix("0.0.0.0/0")
+	anywhere6 = netip.MustParsePrefix("::/0")
+)
 
 func all(from netip.Prefix) network.Rule {
 	return network.Rule{Protocol: -1, From: -1, To: -1, Prefix: from}
