@@ -34,7 +34,7 @@ var mayImport = map[string][]string{
 	"service":       {"awsapi", "gateway/wire", "cloud", "policy", "identity", "seal", "store", "object", "service/internal"},
 	"reconcile":     {},
 	"control":       {"cloud", "store", "reconcile", "control"},
-	"driver":        {"cloud", "driver"},
+	"driver":        {"cloud", "seal", "driver"},
 	"node":          {"cloud", "reconcile", "driver/hypervisor", "driver/network", "driver/block", "node"},
 	"image":         {"image"},
 	"app":           {"*"},
