@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/vauban-cloud/vauban/driver/block"
-	"github.com/vauban-cloud/vauban/driver/block/internal/qcow2"
+	"github.com/vauban-cloud/vauban/driver/internal/qcow2"
 	"github.com/vauban-cloud/vauban/seal"
 )
 

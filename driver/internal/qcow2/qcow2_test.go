@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vauban-cloud/vauban/driver/block/internal/qcow2"
+	"github.com/vauban-cloud/vauban/driver/internal/qcow2"
 )
 
 // TestQEMUTakesThem: QEMU's tools find the files whole, and write and read them.
