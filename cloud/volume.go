@@ -88,6 +88,13 @@ func (v Volume) State() VolumeState {
 	}
 }
 
+// Modified reports whether what holds on the host is not what is wanted. Volumes from
+// before it was reported are as they were made.
+func (v Volume) Modified() bool {
+	s := v.Seen
+	return v.Modification != nil && v.Modification.Ended.IsZero() && (s.SizeGiB != v.SizeGiB || s.IOPS != v.IOPS || s.Throughput != v.Throughput)
+}
+
 // AttachmentState is "attaching", "attached", "detaching" or "detached".
 // running says whether the instance's guest runs: a stopped instance's volume
 // counts as attached at once.

@@ -35,7 +35,7 @@ var mayImport = map[string][]string{
 	"reconcile":     {},
 	"control":       {"cloud", "store", "object", "reconcile", "control"},
 	"driver":        {"cloud", "seal", "driver"},
-	"node":          {"cloud", "reconcile", "driver/hypervisor", "driver/network", "driver/block", "node"},
+	"node":          {"cloud", "seal", "reconcile", "driver/hypervisor", "driver/network", "driver/block", "node"},
 	"image":         {"image"},
 	"app":           {"*"},
 	"cli":           {"app", "image", "cloud"},
