@@ -28,6 +28,9 @@ func (m *matrixRun) generate(round int) {
 		}
 		for j := range p.Tables {
 			p.Tables[j].Routes = m.routes(j == 0, other)
+			if j == 1 && len(p.NATs) > 0 && m.often() {
+				p.Tables[j].Routes = append(p.Tables[j].Routes, network.Route{To: anywhere, Via: network.ViaNAT, Target: p.NATs[0].ID})
+			}
 		}
 		p.Internet = m.rand.IntN(8) > 0
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // matrix: generated plans, probed with real packets, do what the oracle says of them: within a
-// subnet, between subnets, between peers, and with the outside; by each protocol and IP version;
+// subnet, between subnets, between peers, with the outside and by a NAT; by each protocol and IP version;
 // and for flows that began before the plan changed.
 func matrix(w *world) {
 	seed := rand.Uint64()
@@ -32,6 +32,8 @@ func matrix(w *world) {
 		p.Subnets[0].ACL, p.Subnets[1].ACL = "acl-0", "acl-1"
 		p.ACLs = []network.ACL{{ID: "acl-0"}, {ID: "acl-1"}}
 	}
+	m.a.port("eni-nat", 20).Addresses[0].Public = w.public(20)
+	m.a.NATs = []network.NAT{{ID: "nat-a", Port: "eni-nat"}}
 	m.a.Ports[0].Addresses[0].Public, m.a.Ports[1].Addresses[0].Public = w.public(11), w.public(12)
 	m.generate(0)
 	m.applyBoth()
@@ -160,6 +162,8 @@ func (m *matrixRun) journeys() (all []journey) {
 	at := place{m.a.ID, m.a.Ports[0]}
 	add("to the internet", at, first.stack, first.addr, elsewhereAddr)
 	add("by a public address", at, first.stack, first.addr, m.public(12))
+	inner := m.guests[m.a.ID][2]
+	add("by a NAT", place{m.a.ID, m.a.Ports[2]}, inner.stack, inner.addr, elsewhereAddr)
 	add("from the internet", place{}, m.host, hostAddr, m.public(11))
 	return all
 }

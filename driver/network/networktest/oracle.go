@@ -29,12 +29,48 @@ const byGroup, byACL, byRoute = "group", "ACL", "route"
 // exchange is why a request from a place has no answer, empty if it has one. known says that
 // the flow was let through before.
 func (o oracle) exchange(from place, p packet, known bool) (reason string) {
+	if gateway, is := o.gateway(from, p.to); is {
+		return o.exchangeBy(gateway, from, p, known)
+	}
 	there, p, reason := o.send(from, p, known)
 	if reason != "" {
 		return reason
 	}
 	_, _, reason = o.send(there, p.answer(), true)
 	return reason
+}
+
+// gateway is the port of the NAT that the packets to an address are routed to, if any.
+func (o oracle) gateway(from place, to netip.Addr) (gateway network.Port, is bool) {
+	v := o[from.vpc]
+	if _, own := within(v, to); own || from.vpc == "" {
+		return gateway, false
+	}
+	r, ok := route(v, subnetOf(v, from.port), to)
+	for _, n := range v.NATs {
+		for _, p := range v.Ports {
+			if ok && r.Via == network.ViaNAT && r.Target == n.ID && p.ID == n.Port {
+				return p, true
+			}
+		}
+	}
+	return gateway, false
+}
+
+// exchangeBy is exchange for what a NAT sends on as its own, whose port's groups do not count.
+func (o oracle) exchangeBy(gateway network.Port, from place, p packet, known bool) (reason string) {
+	v := o[from.vpc]
+	if !known && !o.lets(v, from.port, false, p) {
+		return byGroup
+	}
+	near, far := subnetOf(v, from.port), subnetOf(v, gateway)
+	back := p.answer()
+	crosses := near.ID != far.ID
+	if crosses && !(passes(v, near, false, p) && passes(v, far, true, p) && passes(v, far, false, back) && passes(v, near, true, back)) {
+		return byACL
+	}
+	p.from = gateway.Addresses[0].Private
+	return o.exchange(place{v.ID, gateway}, p, true)
 }
 
 // answer is the packet that comes back.
