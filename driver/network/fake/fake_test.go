@@ -16,7 +16,7 @@ import (
 func TestConformance(t *testing.T) {
 	networktest.Run(t, networktest.Bench{
 		Simulated: true,
-		New: func(_ *testing.T, _ string, pool netip.Prefix) networktest.Cloud {
+		New: func(_ *testing.T, _ string, pool, _ netip.Prefix) networktest.Cloud {
 			h := fake.NewHost(fake.Config{PublicPool: pool})
 			d := h.Open()
 			return networktest.Cloud{

@@ -26,8 +26,8 @@ func TestConformance(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("namespaces are root's")
 	}
-	networktest.Run(t, networktest.Bench{New: func(t *testing.T, host string, pool netip.Prefix) networktest.Cloud {
-		_, c := newCloud(t, host, pool)
+	networktest.Run(t, networktest.Bench{New: func(t *testing.T, host string, pool, pool6 netip.Prefix) networktest.Cloud {
+		_, c := newCloud6(t, host, pool, pool6)
 		return c
 	}})
 }
@@ -40,9 +40,14 @@ var locks = filepath.Join(os.TempDir(), "vauban-networktest")
 // those that a killed test left.
 func newCloud(t testing.TB, host string, pool netip.Prefix) (id string, c networktest.Cloud) {
 	t.Helper()
+	return newCloud6(t, host, pool, netip.MustParsePrefix("2001:db8::/32"))
+}
+
+func newCloud6(t testing.TB, host string, pool, pool6 netip.Prefix) (id string, c networktest.Cloud) {
+	t.Helper()
 	must(t, sweep())
 	id = lockedID(t)
-	config := linux.Config{Cloud: id, PublicPool: pool, Host: host}
+	config := linux.Config{Cloud: id, PublicPool: pool, PublicPool6: pool6, Host: host}
 	open := func() network.Driver {
 		d, err := linux.New(config)
 		must(t, err)

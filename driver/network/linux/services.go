@@ -29,6 +29,8 @@ func addInput(t *table, v network.VPC) {
 		when(in(sourcesSet, inDevice, etherSource, source), goTo(servicesChain)))
 	t.chain(input6Chain,
 		when(in(sources6Set, inDevice, etherSource, source6), goTo(services6Chain)),
+		// Routers ask for their next hop as whoever they send for.
+		when(in(anySourceSet, inDevice, etherSource), protocol.is(unix.IPPROTO_ICMPV6), icmpType.is(icmp6Ask), accept()),
 		// Addresses of the link say nothing else: addSources.
 		when(in(cardsSet, inDevice, etherSource), source6.within(linkLocal6), accept()),
 		when(in(cardsSet, inDevice, etherSource), source6.is(nobody6.AsSlice()...), accept()),

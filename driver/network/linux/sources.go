@@ -117,11 +117,12 @@ func addPortSets(t *table, v network.VPC) {
 func resolution(v network.VPC) *table {
 	t := newTable(nftables.TableFamilyARP, rulesName)
 	addPortSets(t, v)
-	delete(t.sets, anySourceSet)
 	delete(t.sets, sources6Set)
 	const hookARPIn = 0
 	t.base("input", hook{nftables.ChainTypeFilter, hookARPIn, *nftables.ChainPriorityFilter, nftables.ChainPolicyDrop},
 		when(in(sourcesSet, inDevice, arpMAC, arpSource), accept()),
+		// Routers ask for their next hop as whoever they send for.
+		when(arpKind.is(be16(arpRequest)...), in(anySourceSet, inDevice, arpMAC), accept()),
 		// RFC 5227: is somebody else at the address that I was given?
 		when(arpKind.is(be16(arpRequest)...), in(cardsSet, inDevice, arpMAC), arpSource.is(nobody.AsSlice()...), accept()))
 	return t

@@ -161,10 +161,13 @@ func (m *matrixRun) journeys() (all []journey) {
 	first := m.guests[m.a.ID][0]
 	at := place{m.a.ID, m.a.Ports[0]}
 	add("to the internet", at, first.stack, first.addr, elsewhereAddr)
+	add("to the internet", at, first.stack, first.addr6, elsewhere6)
 	add("by a public address", at, first.stack, first.addr, m.public(12))
 	inner := m.guests[m.a.ID][2]
 	add("by a NAT", place{m.a.ID, m.a.Ports[2]}, inner.stack, inner.addr, elsewhereAddr)
+	add("by an egress-only gateway", place{m.a.ID, m.a.Ports[2]}, inner.stack, inner.addr6, elsewhere6)
 	add("from the internet", place{}, m.host, hostAddr, m.public(11))
+	add("from the internet", place{}, m.elsewhere, elsewhere6, first.addr6)
 	return all
 }
 

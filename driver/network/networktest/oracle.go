@@ -90,7 +90,7 @@ func (p packet) answer() packet {
 // send follows a packet one way, and returns where it ends and how it looks there.
 func (o oracle) send(from place, p packet, known bool) (place, packet, string) {
 	if from.vpc == "" {
-		return o.arrive(o.outside(p), p, known)
+		return o.enter(p, known)
 	}
 	v := o[from.vpc]
 	if !known && !o.lets(v, from.port, false, p) {
@@ -116,13 +116,13 @@ func (o oracle) send(from place, p packet, known bool) (place, packet, string) {
 	switch {
 	case !ok:
 		return place{}, p, byRoute
-	case r.Via == network.ViaInternet && v.Internet:
-		if p.from.Is4() {
-			if p.from = publicOf(from.port, p.from); !p.from.IsValid() {
-				return place{}, p, byRoute
-			}
+	case r.Via == network.ViaInternet && v.Internet && p.from.Is4():
+		if p.from = publicOf(from.port, p.from); !p.from.IsValid() {
+			return place{}, p, byRoute
 		}
-		return o.arrive(o.outside(p), p, known)
+		return o.enter(p, known)
+	case (r.Via == network.ViaInternet && v.Internet || r.Via == network.ViaEgress) && p.from.Is6():
+		return o.enter(p, known)
 	case r.Via == network.ViaPeer:
 		return o.arrive(o.across(v, r.Target, p.to), p, known)
 	}
@@ -155,10 +155,25 @@ func (o oracle) arrive(to place, p packet, known bool) (place, packet, string) {
 	return to, p, ""
 }
 
-// outside is where a packet ends that has left all VPCs: at a port's public address, or really
-// outside. No port is reached by IPv6 there, for these tests.
+// enter is the rest of a packet's way that has left all VPCs.
+func (o oracle) enter(p packet, known bool) (place, packet, string) {
+	to := o.outside(p)
+	if v, is := o[to.vpc]; is && p.to.Is6() && to.port.ID != "" {
+		r, ok := route(v, subnetOf(v, to.port), p.from) // its subnet must be of the internet
+		if !ok || !(r.Via == network.ViaInternet && v.Internet || r.Via == network.ViaEgress && known) {
+			return to, p, byRoute
+		}
+	}
+	return o.arrive(to, p, known)
+}
+
+// outside is where a packet ends that has left all VPCs: at a port's public address, at its IPv6
+// address, or really outside.
 func (o oracle) outside(p packet) place {
 	for id, v := range o {
+		if at, own := within(v, p.to); own && p.to.Is6() {
+			return at
+		}
 		for _, q := range v.Ports {
 			for _, a := range q.Addresses {
 				if a.Public != p.to {
@@ -171,7 +186,7 @@ func (o oracle) outside(p packet) place {
 			}
 		}
 	}
-	if p.to != hostAddr && p.to != elsewhereAddr {
+	if p.to != hostAddr && p.to != elsewhereAddr && p.to != host6 && p.to != elsewhere6 {
 		return place{vpc: nowhere}
 	}
 	return place{}

@@ -36,17 +36,23 @@ func (s stack) listen(t *testing.T, ports ...uint16) {
 	t.Helper()
 	for _, port := range ports {
 		for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
-			var l net.Listener
-			var c net.PacketConn
-			must(t, s.space.Do(func() (err error) {
-				if l, err = net.Listen("tcp"+version(any), at(any, port).String()); err == nil {
-					c, err = net.ListenPacket("udp"+version(any), at(any, port).String())
-				}
-				return err
-			}))
-			answer(t, l, c)
+			s.listenAt(t, at(any, port))
 		}
 	}
+}
+
+// listenAt is listen for one address.
+func (s stack) listenAt(t *testing.T, where netip.AddrPort) {
+	t.Helper()
+	var l net.Listener
+	var c net.PacketConn
+	must(t, s.space.Do(func() (err error) {
+		if l, err = net.Listen("tcp"+version(where.Addr()), where.String()); err == nil {
+			c, err = net.ListenPacket("udp"+version(where.Addr()), where.String())
+		}
+		return err
+	}))
+	answer(t, l, c)
 }
 
 // answer serves both until the test ends.
