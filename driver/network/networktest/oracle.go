@@ -159,12 +159,24 @@ func (o oracle) arrive(to place, p packet, known bool) (place, packet, string) {
 func (o oracle) enter(p packet, known bool) (place, packet, string) {
 	to := o.outside(p)
 	if v, is := o[to.vpc]; is && p.to.Is6() && to.port.ID != "" {
-		r, ok := route(v, subnetOf(v, to.port), p.from) // its subnet must be of the internet
-		if !ok || !(r.Via == network.ViaInternet && v.Internet || r.Via == network.ViaEgress && known) {
+		// A flow begins where the subnet's packets would go to an internet gateway, and goes on
+		// while there is any way out.
+		r, ok := route(v, subnetOf(v, to.port), p.from)
+		if begins := ok && r.Via == network.ViaInternet && v.Internet; !begins && !(known && leadsOut(v)) {
 			return to, p, byRoute
 		}
 	}
 	return o.arrive(to, p, known)
+}
+
+// leadsOut reports whether any subnet's packets of IPv6 go outside.
+func leadsOut(v network.VPC) bool {
+	for _, s := range v.Subnets {
+		if r, ok := route(v, s, elsewhere6); ok && (r.Via == network.ViaEgress || r.Via == network.ViaInternet && v.Internet) {
+			return true
+		}
+	}
+	return false
 }
 
 // outside is where a packet ends that has left all VPCs: at a port's public address, at its IPv6
