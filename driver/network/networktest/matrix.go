@@ -1,6 +1,7 @@
 package networktest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -199,7 +200,9 @@ func (m *matrixRun) probe(round int) {
 // keep begins a flow that later plans are asked about.
 func (m *matrixRun) keep(j journey, port uint16) {
 	m.Helper()
-	c, err := j.stack.dial(m.Context(), j.protocol+version(j.to), at(j.to, port))
+	ctx, cancel := context.WithTimeout(m.Context(), patience)
+	defer cancel()
+	c, err := j.stack.dial(ctx, j.protocol+version(j.to), at(j.to, port))
 	if err == nil {
 		err = exchange(c, patience)
 	}

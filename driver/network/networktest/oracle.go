@@ -57,7 +57,7 @@ func (o oracle) gateway(from place, to netip.Addr) (gateway network.Port, is boo
 	return gateway, false
 }
 
-// exchangeBy is exchange for what a NAT sends on as its own, whose port's groups do not count.
+// exchangeBy is exchange for what a NAT sends on as its own.
 func (o oracle) exchangeBy(gateway network.Port, from place, p packet, known bool) (reason string) {
 	v := o[from.vpc]
 	if !known && !o.lets(v, from.port, false, p) {
@@ -70,7 +70,7 @@ func (o oracle) exchangeBy(gateway network.Port, from place, p packet, known boo
 		return byACL
 	}
 	p.from = gateway.Addresses[0].Private
-	return o.exchange(place{v.ID, gateway}, p, true)
+	return o.exchange(place{v.ID, gateway}, p, known)
 }
 
 // answer is the packet that comes back.
@@ -295,8 +295,13 @@ func passes(v network.VPC, s network.Subnet, enters bool, p packet) bool {
 	return true
 }
 
-// lets asks the port's groups about a packet that it gets or sends.
+// lets asks the port's groups about a packet that it gets or sends; those of a NAT's do not count.
 func (o oracle) lets(v network.VPC, port network.Port, gets bool, p packet) bool {
+	for _, n := range v.NATs {
+		if n.Port == port.ID {
+			return true
+		}
+	}
 	for _, g := range v.Groups {
 		for _, id := range port.Groups {
 			if id != g.ID {
