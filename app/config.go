@@ -35,6 +35,11 @@ type Config struct {
 	// IdentityProviders are the hosts that keys of tenants' OpenID Connect providers
 	// may be fetched from; "*": every host with a public address; empty: none.
 	IdentityProviders []string
+	// Destinations are whom buckets may notify, each as NAME[@ACCOUNT]=URL; see
+	// notify.Parse. Empty: none.
+	Destinations []string
+	LifecycleDay time.Duration // how long a day is to the lifecycles of buckets; tests want it short
+	AccessLogs   time.Duration // how often access logs of buckets are written
 
 	Host             string  // name of this host
 	MemoryReserveMiB int     // kept for the host itself
@@ -60,6 +65,8 @@ func Default() Config {
 		MemoryOvercommit: 1,
 		VCPUOvercommit:   16,
 		StopGrace:        time.Minute,
+		LifecycleDay:     24 * time.Hour,
+		AccessLogs:       5 * time.Minute,
 	}
 }
 
@@ -75,6 +82,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("public pool %s is not an IPv4 range of four addresses or more: give --public-pool one such as 100.64.0.0/24", c.PublicPool)
 	case !c.IPv6Pool.IsValid() || !c.IPv6Pool.Addr().Is6() || c.IPv6Pool.Bits() > 56 || c.IPv6Pool.Contains(network.Metadata6):
 		return fmt.Errorf("IPv6 pool %s is not an IPv6 range of /56 or larger without %s: give --ipv6-pool one such as fd5a:c10d::/32", c.IPv6Pool, network.Metadata6)
+	case c.LifecycleDay < time.Second || c.AccessLogs < time.Second:
+		return errors.New("--lifecycle-day and --access-logs-every are a second or longer: leave them at 24h and 5m but for tests")
 	case c.MemoryOvercommit <= 0 || c.VCPUOvercommit <= 0:
 		return errors.New("an overcommit of zero or less leaves no room for guests: give a number above 0")
 	}
@@ -85,6 +94,9 @@ func (c Config) Validate() error {
 		if h == "" || strings.ContainsAny(h, "/:@ *") && h != "*" {
 			return fmt.Errorf("identity provider %q is no host: give --identity-providers names such as idp.example.org, or *", h)
 		}
+	}
+	if _, err := c.destinations(); err != nil {
+		return err
 	}
 	if runtime.GOOS != "linux" {
 		return errors.New("vauban runs guests on Linux only")
