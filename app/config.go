@@ -80,10 +80,10 @@ func (c Config) Validate() error {
 		return errors.New("a region needs two zones: clients index the second; give --zones two names")
 	case !c.PublicPool.IsValid() || !c.PublicPool.Addr().Is4() || c.PublicPool.Bits() > 30:
 		return fmt.Errorf("public pool %s is not an IPv4 range of four addresses or more: give --public-pool one such as 100.64.0.0/24", c.PublicPool)
-	case !c.IPv6Pool.IsValid() || !c.IPv6Pool.Addr().Is6() || c.IPv6Pool.Bits() > 56 || c.IPv6Pool.Contains(network.Metadata6):
-		return fmt.Errorf("IPv6 pool %s is not an IPv6 range of /56 or larger without %s: give --ipv6-pool one such as fd5a:c10d::/32", c.IPv6Pool, network.Metadata6)
 	case c.LifecycleDay < time.Second || c.AccessLogs < time.Second:
 		return errors.New("--lifecycle-day and --access-logs-every are a second or longer: leave them at 24h and 5m but for tests")
+	case !c.IPv6Pool.IsValid() || !c.IPv6Pool.Addr().Is6() || c.IPv6Pool.Bits() > 56 || c.IPv6Pool.Contains(network.Metadata6):
+		return fmt.Errorf("IPv6 pool %s is not an IPv6 range of /56 or larger without %s: give --ipv6-pool one such as fd5a:c10d::/32", c.IPv6Pool, network.Metadata6)
 	case c.MemoryOvercommit <= 0 || c.VCPUOvercommit <= 0:
 		return errors.New("an overcommit of zero or less leaves no room for guests: give a number above 0")
 	}

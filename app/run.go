@@ -19,10 +19,13 @@ import (
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/clienttoken"
+	"github.com/vauban-cloud/vauban/control/flowlog"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/lifecycle"
 	"github.com/vauban-cloud/vauban/control/nat"
 	"github.com/vauban-cloud/vauban/control/network"
+	"github.com/vauban-cloud/vauban/control/networkinterface"
+	"github.com/vauban-cloud/vauban/control/peering"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -186,6 +189,9 @@ func (r *running) wire() (err error) {
 			&volume.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},
+			&networkinterface.Reconciler{DB: r.db},
+			&peering.Reconciler{DB: r.db, Now: time.Now},
+			&flowlog.Reconciler{DB: r.db},
 			&clienttoken.Reconciler{DB: r.db, Now: time.Now},
 			lifecycle.New(lifecycle.Config{DB: r.db, Objects: r.objects, Now: time.Now, Day: r.cfg.LifecycleDay}),
 		},

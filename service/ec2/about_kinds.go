@@ -104,16 +104,6 @@ func groupFacts(a asking, g cloud.SecurityGroup) facts {
 	return facts{"SecurityGroupID": g.ID, "Vpc": a.ref("vpc", g.VPC)}
 }
 
-func egressFacts(asking, cloud.EgressGateway) facts { return nil }
-
-func natFacts(asking, cloud.NATGateway) facts { return nil }
-
-func optionsFacts(_ asking, o cloud.DHCPOptions) facts { return facts{"DhcpOptionsID": o.ID} }
-
-func endpointFacts(_ asking, e cloud.Endpoint) facts {
-	return facts{"VpceServiceName": e.Service, "VpceServiceOwner": poolOwner}
-}
-
 func aclFacts(a asking, l cloud.NetworkACL) facts {
 	return facts{"NetworkAclID": l.ID, "Vpc": a.ref("vpc", l.VPC)}
 }
@@ -143,6 +133,16 @@ func peeringFacts(a asking, p cloud.Peering) facts {
 }
 
 func flowLogFacts(asking, cloud.FlowLog) facts { return nil }
+
+func egressFacts(asking, cloud.EgressGateway) facts { return nil }
+
+func natFacts(asking, cloud.NATGateway) facts { return nil }
+
+func optionsFacts(_ asking, o cloud.DHCPOptions) facts { return facts{"DhcpOptionsID": o.ID} }
+
+func endpointFacts(_ asking, e cloud.Endpoint) facts {
+	return facts{"VpceServiceName": e.Service, "VpceServiceOwner": poolOwner}
+}
 
 // ref is the ARN of another resource of the caller in a condition key, "" for none.
 func (a asking) ref(prefix, id string) string {

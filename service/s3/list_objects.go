@@ -137,7 +137,7 @@ func contents(infos []object.Info, owner *api.Owner, write func(string) *string)
 		i := &infos[k]
 		algorithms, kind := listed(i)
 		out = append(out, api.Object{
-			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: given(&i.Class), Owner: owner,
+			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: unlessEmpty(&i.Class), Owner: owner,
 			ChecksumAlgorithm: algorithms, ChecksumType: kind,
 		})
 	}
@@ -152,8 +152,8 @@ func listed(i *object.Info) ([]string, *string) {
 	return []string{string(i.Checksum.Algorithm)}, (*string)(&i.Checksum.Type)
 }
 
-// given is s, nil if that is empty.
-func given(s *string) *string {
+// unlessEmpty is s, nil if that is empty.
+func unlessEmpty(s *string) *string {
 	if *s == "" {
 		return nil
 	}
