@@ -32,12 +32,18 @@ var keysOf = map[string]string{
 	"elastic-ip":          "AllocationId Domain PublicIpAddress",
 	"security-group":      "SecurityGroupID Vpc",
 	"security-group-rule": "",
+
+	"network-acl":            "NetworkAclID Vpc",
+	"prefix-list":            "PrefixListID",
+	"vpc-peering-connection": "AccepterVpc RequesterVpc VpcPeeringConnectionID",
+	"vpc-flow-log":           "",
 }
 
 // unmade are the keys that a resource has not before it is made.
 var unmade = map[string]string{
 	"instance": "InstanceID", "volume": "VolumeID", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
 	"elastic-ip": "AllocationId PublicIpAddress", "security-group": "SecurityGroupID Vpc",
+	"network-acl": "NetworkAclID", "prefix-list": "PrefixListID", "vpc-peering-connection": "VpcPeeringConnectionID",
 }
 
 // recorder lets everybody do everything, and notes what was asked.
@@ -81,6 +87,7 @@ type authRig struct {
 	*rig
 	*recorder
 	instance, volume, loose, address, mapped, nic, group, rule, key string
+	filters                                                         filterFurniture
 }
 
 func newAuthRig(t *testing.T) *authRig {
@@ -101,6 +108,7 @@ func newAuthRig(t *testing.T) *authRig {
 		a.key = k.ID
 	}
 	must(a.AssociateAddress(a.ctx, &ec2.AssociateAddressRequest{AllocationId: &a.mapped, NetworkInterfaceId: &a.nic}))(t)
+	a.filters = a.addFilters()
 	a.Consoles, a.Authz = &consoles{}, a.recorder
 	return a
 }
@@ -319,6 +327,7 @@ func calls() map[string]call {
 // it asks about that too.
 func TestEveryOperationNamesItsResources(t *testing.T) {
 	all := calls()
+	maps.Copy(all, filterCalls())
 	for _, o := range ec2.API().Operations {
 		if o.Bind(&Service{}) != nil && all[o.Name].do == nil {
 			t.Errorf("no row says what %s asks about", o.Name)
