@@ -8,7 +8,7 @@ import (
 
 func TestInternetGateways(t *testing.T) {
 	r := newRig(t)
-	id, vpc := r.addGateway(), r.addVPCOf("10.0.0.0/16")
+	id, vpc := r.addGateway(), r.vpcOf("10.0.0.0/16")
 	attach := func(g, v string) error {
 		_, err := r.AttachInternetGateway(r.ctx, &ec2.AttachInternetGatewayRequest{InternetGatewayId: &g, VpcId: &v})
 		return err

@@ -44,6 +44,11 @@ func TestPublicNatGateway(t *testing.T) {
 	}
 	_, err := r.ReleaseAddress(r.ctx, &ec2.ReleaseAddressRequest{AllocationId: &address})
 	want(t, "release", err, "InvalidIPAddress.InUse")
+	_, err = r.DisassociateAddress(r.ctx, &ec2.DisassociateAddressRequest{AssociationId: a.AssociationId})
+	want(t, "disassociate", err, "AuthFailure")
+	loose := r.addInterface("", port{subnet: r.net.Subnets[1]})
+	_, err = r.AssociateAddress(r.ctx, &ec2.AssociateAddressRequest{AllocationId: &address, NetworkInterfaceId: &loose.ID})
+	want(t, "take away", err, "AuthFailure")
 	_, err = r.DetachInternetGateway(r.ctx, &ec2.DetachInternetGatewayRequest{InternetGatewayId: &r.net.Gateway.ID, VpcId: &r.net.VPC.ID})
 	want(t, "detach", err, "DependencyViolation")
 	_, err = r.DeleteSubnet(r.ctx, &ec2.DeleteSubnetRequest{SubnetId: &subnet.ID})
@@ -71,7 +76,7 @@ func TestPrivateNatGateway(t *testing.T) {
 
 func TestNatGatewaysThatFail(t *testing.T) {
 	r := newRig(t)
-	vpc := r.addVPCOf("10.0.0.0/16")
+	vpc := r.vpcOf("10.0.0.0/16")
 	alone := r.addSubnetOf(vpc, "10.0.0.0/28")
 	free, _ := r.allocate()
 	used, _ := r.allocate()

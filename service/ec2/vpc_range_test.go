@@ -34,7 +34,7 @@ func TestWhichRangesAVPCMayHave(t *testing.T) {
 		{"100.64.0.0/16", "10.0.0.0/16", "InvalidVpc.Range"},
 		{"100.64.0.0/16", "203.0.113.0/24", ""},
 	} {
-		id := r.addVPCOf(c.first)
+		id := r.vpcOf(c.first)
 		_, err := r.AssociateVpcCidrBlock(r.ctx, &ec2.AssociateVpcCidrBlockRequest{VpcId: &id, CidrBlock: &c.second})
 		want(t, c.second+" beside "+c.first, err, c.code)
 	}
@@ -42,7 +42,7 @@ func TestWhichRangesAVPCMayHave(t *testing.T) {
 
 func TestRangesComeAndGo(t *testing.T) {
 	r := newRig(t)
-	id := r.addVPCOf("10.0.0.0/16")
+	id := r.vpcOf("10.0.0.0/16")
 	table, _ := r.mainTable(id)
 	added := must(r.AssociateVpcCidrBlock(r.ctx, &ec2.AssociateVpcCidrBlockRequest{VpcId: &id, CidrBlock: new("10.2.0.0/16")}))(t).CidrBlockAssociation
 	if *added.CidrBlockState.State != "associating" || *added.CidrBlock != "10.2.0.0/16" {
@@ -87,7 +87,7 @@ func TestRangesComeAndGo(t *testing.T) {
 
 func TestIPv6Range(t *testing.T) {
 	r := newRig(t)
-	id := r.addVPCOf("10.0.0.0/16")
+	id := r.vpcOf("10.0.0.0/16")
 	subnet := r.addSubnetOf(id, "10.0.1.0/24")
 	table, _ := r.mainTable(id)
 	web := must(r.CreateSecurityGroup(r.ctx, &ec2.CreateSecurityGroupRequest{VpcId: &id, GroupName: new("web"), Description: new("web")}))(t).GroupId

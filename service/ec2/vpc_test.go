@@ -61,7 +61,7 @@ func TestCreateVpcRefuses(t *testing.T) {
 		want(t, c.what, err, c.code)
 	}
 	r.Limits.VPCs = 2
-	r.addVPCOf("10.0.0.0/16")
+	r.vpcOf("10.0.0.0/16")
 	_, err := r.CreateVpc(r.ctx, &ec2.CreateVpcRequest{CidrBlock: new("10.0.0.0/16")})
 	want(t, "third", err, "VpcLimitExceeded")
 }
@@ -76,7 +76,7 @@ func TestDeleteVpc(t *testing.T) {
 	want(t, "malformed", remove("x"), "InvalidVpcID.Malformed")
 	want(t, "bob's", remove(r.bobs.VPC.ID), "InvalidVpcID.NotFound")
 
-	id := r.addVPCOf("10.0.0.0/16")
+	id := r.vpcOf("10.0.0.0/16")
 	words := "The vpc '" + id + "' has dependencies and cannot be deleted."
 	for what, depend := range map[string]func() (undo func() error){
 		"subnet": func() func() error {
@@ -138,7 +138,7 @@ func TestDeleteVpc(t *testing.T) {
 
 func TestModifyVpcAttribute(t *testing.T) {
 	r := newRig(t)
-	id := r.addVPCOf("10.0.0.0/16")
+	id := r.vpcOf("10.0.0.0/16")
 	yes, no := &ec2.AttributeBooleanValue{Value: new(true)}, &ec2.AttributeBooleanValue{Value: new(false)}
 	modify := func(in ec2.ModifyVpcAttributeRequest) error {
 		_, err := r.ModifyVpcAttribute(r.ctx, &in)
