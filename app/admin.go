@@ -53,6 +53,7 @@ func (r *running) adminHandler() http.Handler {
 	command("log", answers(r, "log", RecordFilter.args, r.listRecords))
 	command("usage", answers(r, "usage", UsageFilter.args, r.bucketUsage))
 	command("why", answers(r, "why", Question.args, r.why))
+	command("network explain", answers(r, "network explain", Way.args, r.explainNetwork))
 
 	down := streams(r, "down", nothing, r.drain)
 	mux.HandleFunc("POST /down", func(w http.ResponseWriter, req *http.Request) {

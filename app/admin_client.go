@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+
+	"github.com/vauban-cloud/vauban/driver/network/explain"
 )
 
 // Admin is a client of the operators' socket.
@@ -160,6 +162,11 @@ func (a *Admin) Usage(ctx context.Context, f UsageFilter) ([]BucketUsage, error)
 // Why asks why a principal may do something, or may not.
 func (a *Admin) Why(ctx context.Context, q Question) (Answer, error) {
 	return command[Answer](ctx, a, "why", q)
+}
+
+// ExplainNetwork asks what becomes of a packet in the networks.
+func (a *Admin) ExplainNetwork(ctx context.Context, q Way) (explain.Verdict, error) {
+	return command[explain.Verdict](ctx, a, "network explain", q)
 }
 
 // follow reads the progress of a long command; it returns the line with the result.

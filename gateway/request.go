@@ -108,7 +108,7 @@ func (q *request) serve() (err error) {
 		return err
 	}
 	if q.endpoint.api.Name == s3 {
-		q.w.Header().Set("x-amz-id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
 	}
 	return wire.Encode(q.w, q.endpoint.api, q.protocol, q.op, out, q.id)
 }
@@ -155,6 +155,9 @@ func (q *request) authenticate() (body []byte, err error) {
 // match finds the operation. A request that another service here would know
 // was signed for the wrong one.
 func (q *request) match(claim *sigv4.Claim, body []byte) (err error) {
+	if q.op != nil {
+		return nil
+	}
 	q.op, q.protocol, err = q.endpoint.api.Match(q.r, body)
 	if err == nil {
 		return nil
@@ -250,7 +253,11 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 func (q *request) describe(c cloud.Caller) cloud.Caller {
 	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
 	c.Secure = q.r.TLS != nil
-	c.VPC, _ = q.r.Context().Value(vpcKey{}).(string)
+	way, _ := q.r.Context().Value(vpcKey{}).(vpcWay)
+	c.VPC = way.vpc
+	if way.endpoint != nil {
+		c.Endpoint = way.endpoint(q.source)
+	}
 	return c
 }
 
