@@ -94,6 +94,7 @@ func TestNotificationConfiguration(t *testing.T) {
 	want(t, "EventBridge", second(r.PutBucketNotificationConfiguration(r.ctx, &api.PutBucketNotificationConfigurationRequest{
 		Bucket: new("one"), NotificationConfiguration: &api.NotificationConfiguration{EventBridgeConfiguration: &api.EventBridgeConfiguration{}},
 	})), "NotImplemented")
+	want(t, "none again", r.notify(), "")
 	r.events("desk")
 	topic, function := "arn:aws:sns:"+region+":"+alice+":desk", "arn:aws:lambda:"+region+":"+alice+":function:alices"
 	all := &api.NotificationConfiguration{
