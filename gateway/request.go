@@ -233,7 +233,7 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 	found, err := q.cfg.Credentials.Lookup(q.r.Context(), claim.AccessKey, claim.Token)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
-		return found, &sigv4.Failure{Reason: sigv4.UnknownKey}
+		return found, &sigv4.Failure{Reason: sigv4.UnknownKey, Detail: [][2]string{{"AWSAccessKeyId", claim.AccessKey}}}
 	case errors.Is(err, ErrWrongToken):
 		return found, &sigv4.Failure{Reason: sigv4.WrongToken}
 	case errors.Is(err, ErrExpiredToken):
@@ -247,7 +247,7 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 // describe adds to a caller what the request says beside its signature.
 func (q *request) describe(c cloud.Caller) cloud.Caller {
 	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
-	c.Secure = q.r.TLS != nil
+	c.Secure, c.Host = q.r.TLS != nil, q.r.Host
 	c.VPC, _ = q.r.Context().Value(vpcKey{}).(string)
 	return c
 }

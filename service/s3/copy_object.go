@@ -93,11 +93,8 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 		return nil, c.failed(ctx, source, err)
 	}
 	out := &api.CopyObjectOutput{VersionId: s.version(ctx, b, info.Version), CopySourceVersionId: s.version(ctx, c.source, source.Version)}
-	sum, kind := shown(info.Checksum, 0)
-	out.CopyObjectResult = &api.CopyObjectResult{
-		ETag: quoted(info.ETag), LastModified: &info.Modified, ChecksumType: kind,
-		ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
-	}
+	out.CopyObjectResult = &api.CopyObjectResult{ETag: quoted(info.ETag), LastModified: &info.Modified}
+	out.CopyObjectResult.ChecksumType = show(out.CopyObjectResult, info.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()
 	return out, nil
 }
@@ -148,8 +145,11 @@ type copying struct {
 func (c *copying) from(ctx context.Context, header string, key customer) (object.GetInput, error) {
 	path, query, _ := strings.Cut(header, "?")
 	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
+	if err != nil {
+		return object.GetInput{}, invalid("Invalid copy source encoding")
+	}
 	name, source, ok := strings.Cut(path, "/")
-	if err != nil || !ok || name == "" || source == "" {
+	if !ok || name == "" || source == "" {
 		return object.GetInput{}, invalid("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	}
 	c.key = source

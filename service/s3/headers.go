@@ -61,7 +61,9 @@ func (h *headers) attributes(now time.Time) (object.Attributes, error) {
 		size += len(name) + len(value)
 	}
 	if size > maxMetadata {
-		return a, cloud.Errorf("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size of %d bytes", maxMetadata)
+		e := cloud.Errorf("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
+		e.Detail = [][2]string{{"Size", itoa(size)}, {"MaxSizeAllowed", itoa(maxMetadata)}}
+		return a, e
 	}
 	if err := h.refuse(); err != nil {
 		return a, err
@@ -120,6 +122,8 @@ func (h *headers) refuse() error {
 		return invalid("%q is not a canned ACL.", *h.acl)
 	}
 	switch {
+	case h.redirect != nil && !redirects(*h.redirect):
+		return cloud.Errorf("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	case h.class != nil && *h.class != standard:
 		return cloud.Errorf("InvalidStorageClass", "The storage class you specified is not valid: use %s.", standard)
 	case h.kms != nil || val(h.sse) == "aws:kms" || val(h.sse) == "aws:kms:dsse":
@@ -132,6 +136,11 @@ func (h *headers) refuse() error {
 		return notImplemented("event holds; use retention or a legal hold.")
 	}
 	return nil
+}
+
+// redirects reports whether a text says where a website may lead to.
+func redirects(location string) bool {
+	return strings.HasPrefix(location, "/") || strings.HasPrefix(location, "http://") || strings.HasPrefix(location, "https://")
 }
 
 func aclNotSupported() error {

@@ -61,7 +61,7 @@ func TestPutRefuses(t *testing.T) {
 		"a KMS key":            {api.PutObjectRequest{SSEKMSKeyId: new("k")}, "NotImplemented"},
 		"another encryption":   {api.PutObjectRequest{ServerSideEncryption: new("DES")}, "InvalidEncryptionAlgorithmError"},
 		"a key in the open":    {api.PutObjectRequest{SSECustomerAlgorithm: new("AES256")}, "InvalidRequest"},
-		"a checksum we lack":   {api.PutObjectRequest{ChecksumXXHASH64: new("AA==")}, "NotImplemented"},
+		"a checksum cut short": {api.PutObjectRequest{ChecksumXXHASH64: new("AA==")}, "InvalidRequest"},
 		"two checksums":        {api.PutObjectRequest{ChecksumCRC32: new("AAAAAA=="), ChecksumCRC32C: new("AAAAAA==")}, "InvalidRequest"},
 		"a checksum unsent":    {api.PutObjectRequest{ChecksumAlgorithm: new("SHA256")}, "InvalidRequest"},
 		"an unknown checksum":  {api.PutObjectRequest{ChecksumAlgorithm: new("ADLER")}, "InvalidRequest"},
@@ -260,7 +260,7 @@ func TestLock(t *testing.T) {
 	want(t, "shorten it", retain(governance, until.Add(-time.Hour), nil), "AccessDenied")
 	want(t, "lengthen it", retain(governance, until.Add(time.Hour), nil), "")
 	want(t, "shorten it with the right to", retain(governance, until, new(true)), "")
-	want(t, "an unknown mode", retain("SOME", until, nil), "InvalidArgument")
+	want(t, "an unknown mode", retain("SOME", until, nil), "MalformedXML")
 	want(t, "an unknown hold", hold("MAYBE"), "MalformedXML")
 	want(t, "hold", hold(holdOn), "")
 	want(t, "delete what is held", remove(new(true)), "AccessDenied")

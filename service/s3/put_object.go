@@ -42,11 +42,7 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	if put.Size, err = size(body); err != nil {
 		return nil, err
 	}
-	g := given{
-		sums: sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256},
-		md5:  in.ContentMD5, algorithm: in.ChecksumAlgorithm,
-		others: []*string{in.ChecksumMD5, in.ChecksumSHA512, in.ChecksumXXHASH128, in.ChecksumXXHASH3, in.ChecksumXXHASH64},
-	}
+	g := given{sums: sumsOf(in), md5: in.ContentMD5, algorithm: in.ChecksumAlgorithm}
 	if put.Expected, err = g.expected(body); err != nil {
 		return nil, err
 	}
@@ -58,9 +54,7 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 		return nil, expressed(err)
 	}
 	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version)}
-	sum, kind := shown(info.Checksum, 0)
-	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
-	out.ChecksumType = kind
+	out.ChecksumType = show(out, info.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()
 	return out, nil
 }

@@ -1,0 +1,66 @@
+package s3
+
+import (
+	"reflect"
+	"sync"
+
+	"github.com/vauban-cloud/vauban/object/checksum"
+)
+
+// sums are the checksums that a request gives, in base64, by algorithm.
+type sums map[checksum.Algorithm]string
+
+// sumFields are where the structs of the API keep checksums, map[checksum.Algorithm]int
+// by reflect.Type: each algorithm has a member of its own in every one of them.
+var sumFields sync.Map //nolint:gochecknoglobals // derived from types alone
+
+func fieldsOf(t reflect.Type) map[checksum.Algorithm]int {
+	if known, ok := sumFields.Load(t); ok {
+		return known.(map[checksum.Algorithm]int) //nolint:forcetypeassert // nothing else is stored
+	}
+	fields := map[checksum.Algorithm]int{}
+	for _, a := range checksum.Algorithms {
+		if f, ok := t.FieldByName("Checksum" + string(a)); ok {
+			fields[a] = f.Index[0]
+		}
+	}
+	sumFields.Store(t, fields)
+	return fields
+}
+
+// sumsOf are the checksums in a struct of the API, in points to it.
+func sumsOf(in any) (s sums) {
+	v := reflect.ValueOf(in).Elem()
+	for a, k := range fieldsOf(v.Type()) {
+		if text, _ := v.Field(k).Interface().(*string); text != nil {
+			if s == nil {
+				s = sums{}
+			}
+			s[a] = *text
+		}
+	}
+	return s
+}
+
+// show tells a checksum in a struct of the API, out points to it; parts is of how many
+// parts' checksums it is one. It returns the checksum's type, nil if there is none.
+func show(out any, sum checksum.Sum, parts int) (kind *string) {
+	if sum.Algorithm == checksum.None {
+		return nil
+	}
+	v := reflect.ValueOf(out).Elem()
+	v.Field(fieldsOf(v.Type())[sum.Algorithm]).Set(reflect.ValueOf(new(sumText(sum, parts))))
+	return new(string(sum.Type))
+}
+
+// one returns the only checksum there is, None if there is none.
+func (s sums) one() (checksum.Algorithm, []byte, error) {
+	if len(s) > 1 {
+		return "", nil, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+	}
+	for a, text := range s {
+		value, err := decodeSum(a, text)
+		return a, value, err
+	}
+	return checksum.None, nil, nil
+}
