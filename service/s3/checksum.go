@@ -70,6 +70,15 @@ func decodeSum(a checksum.Algorithm, text string) ([]byte, error) {
 	return value, nil
 }
 
+// decodeTrailer is the checksum that came after the body.
+func decodeTrailer(a checksum.Algorithm, trailer http.Header) ([]byte, error) {
+	value, err := decodeSum(a, trailer.Get(sumHeader(a)))
+	if err != nil {
+		return nil, invalidRequest("Value for %s trailing header is invalid.", sumHeader(a))
+	}
+	return value, nil
+}
+
 func sumHeader(a checksum.Algorithm) string { return "x-amz-checksum-" + strings.ToLower(string(a)) }
 
 // algorithmOf is the algorithm of a name, None for an absent one.
@@ -116,7 +125,7 @@ func (g *given) expected(body stream) (object.Expected, error) {
 		e.Checksum = func() ([]byte, error) { return value, nil }
 	case trailing != checksum.None:
 		algorithm = trailing
-		e.Checksum = func() ([]byte, error) { return decodeSum(trailing, body.Trailer().Get(sumHeader(trailing))) }
+		e.Checksum = func() ([]byte, error) { return decodeTrailer(trailing, body.Trailer()) }
 	case named != checksum.None:
 		return e, invalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 	}
@@ -150,7 +159,9 @@ func decodeMD5(text *string) ([]byte, error) {
 	}
 	sum, err := base64.StdEncoding.DecodeString(*text)
 	if err != nil || len(sum) != md5.Size {
-		return nil, cloud.Errorf("InvalidDigest", "The Content-MD5 you specified was invalid.")
+		e := cloud.Errorf("InvalidDigest", "The Content-MD5 you specified was invalid.")
+		e.Detail = [][2]string{{"Content-MD5", *text}}
+		return nil, e
 	}
 	return sum, nil
 }

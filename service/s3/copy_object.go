@@ -152,6 +152,9 @@ func (c *copying) from(ctx context.Context, header string, key customer) (object
 	if !ok || name == "" || source == "" {
 		return object.GetInput{}, invalid("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
 	}
+	if !validName(name) {
+		return object.GetInput{}, invalid("Invalid copy source bucket name")
+	}
 	c.key = source
 	if version, ok := strings.CutPrefix(query, "versionId="); ok {
 		c.version = &version
@@ -195,7 +198,7 @@ func (c *copying) allowTags(ctx context.Context, key string) error {
 // failed is the answer to a copy that failed.
 func (c *copying) failed(ctx context.Context, source object.Info, err error) error {
 	if c.asked {
-		return expressed(err)
+		return unwritten(err)
 	}
 	if err := c.may(ctx, source); err != nil {
 		return err

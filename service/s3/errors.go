@@ -83,6 +83,14 @@ var refusals = []struct { //nolint:gochecknoglobals // never changed
 	{object.ErrInput, http.StatusBadRequest, "InvalidArgument", ""},
 }
 
+// unwritten is expressed for what makes an object, of which S3 words one error otherwise.
+func unwritten(err error) error {
+	if errors.Is(err, object.ErrNoLock) {
+		return invalidRequest("Bucket is missing ObjectLockConfiguration")
+	}
+	return expressed(err)
+}
+
 // expressed puts an error of package object into S3's words; any other, nil among
 // them, stays as it is.
 func expressed(err error) error {

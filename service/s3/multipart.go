@@ -55,7 +55,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 	}
 	u, err := s.Objects.CreateUpload(ctx, begin)
 	if err != nil {
-		return nil, expressed(err)
+		return nil, unwritten(err)
 	}
 	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: &u.ID}
 	if _, ok := u.System[unasked]; !ok {
@@ -81,7 +81,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	}
 	if in.MpuObjectSize != nil {
 		if *in.MpuObjectSize < 0 {
-			return nil, invalidRequest("Value for x-amz-mp-object-size header is invalid.")
+			return nil, invalidRequest("Value for x-amz-mp-object-size header is less than zero: '%d'", *in.MpuObjectSize)
 		}
 		done.Size = *in.MpuObjectSize
 	}
@@ -95,6 +95,9 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	for _, p := range in.MultipartUpload.Parts {
 		if p.PartNumber == nil || p.ETag == nil {
 			return nil, malformedXML()
+		}
+		if *p.PartNumber < 1 {
+			return nil, badPartNumber()
 		}
 		part := object.CompletePart{Number: int(*p.PartNumber), ETag: *p.ETag}
 		if !ended {

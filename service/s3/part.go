@@ -70,6 +70,10 @@ func (s *Service) newPart(ctx context.Context, bucket, key, upload string, numbe
 	return put, u, expressed(err)
 }
 
+func badCopyRange(size int64) error {
+	return invalid("Range specified is not valid for source object of size: %d", size)
+}
+
 func badPartNumber() error {
 	return invalid("Part number must be an integer between 1 and %d, inclusive", object.MaxParts)
 }
@@ -141,7 +145,7 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *api.UploadPartCopyRequ
 		length := source.Size
 		if r := from.Range; r != nil {
 			if r.Last >= source.Size {
-				return put, invalid("Range specified is not valid for source object of size: %d", source.Size)
+				return put, badCopyRange(source.Size)
 			}
 			length = r.Last - r.First + 1
 		}
@@ -150,6 +154,9 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *api.UploadPartCopyRequ
 		}
 		return put, nil
 	})
+	if errors.Is(err, object.ErrRange) {
+		err = badCopyRange(source.Size)
+	}
 	if err != nil {
 		return nil, c.failed(ctx, source, err)
 	}

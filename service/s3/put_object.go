@@ -51,7 +51,7 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	}
 	info, err := s.Objects.Put(ctx, put, body)
 	if err != nil {
-		return nil, expressed(err)
+		return nil, unwritten(err)
 	}
 	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version)}
 	out.ChecksumType = show(out, info.Checksum, 0)

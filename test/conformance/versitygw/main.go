@@ -7,8 +7,8 @@
 package main
 
 import (
-	"cmp"
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"fmt"
