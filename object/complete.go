@@ -135,7 +135,7 @@ func (c *change) complete(in CompleteInput, r *record) error {
 	}
 	switch {
 	case in.Size >= 0 && in.Size != r.Size:
-		return refuse(ErrInput, "the object has %d bytes, not %d", r.Size, in.Size)
+		return refuse(ErrSize, "it has %d bytes, not %d", r.Size, in.Size)
 	case in.Checksum != nil && !bytes.Equal(in.Checksum, r.Checksum.Value):
 		return &DigestError{r.Checksum.Algorithm, r.Checksum.Value, in.Checksum}
 	}

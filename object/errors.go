@@ -28,6 +28,7 @@ var (
 	ErrShort        = errors.New("the body is shorter than declared")                          // IncompleteBody
 	ErrLong         = errors.New("the body is longer than declared")                           // InvalidRequest
 	ErrDigest       = errors.New("the body is not what its checksum says")                     // BadDigest
+	ErrSize         = errors.New("the object has another size than the completion says")       // InvalidRequest
 	ErrPart         = errors.New("a part is missing, or is not the one that was uploaded")     // InvalidPart
 	ErrPartOrder    = errors.New("parts are not in ascending order")                           // InvalidPartOrder
 	ErrPartSmall    = errors.New("a part other than the last is smaller than the least size")  // EntityTooSmall

@@ -23,7 +23,7 @@ func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
 	case rest == "":
 		return c, badHeader(value, "Authorization header is invalid -- one and only one ' ' (space) required.")
 	case algorithm != "AWS" && !strings.HasPrefix(algorithm, "AWS4-"):
-		return c, badHeader(value, "Unsupported Authorization Type")
+		return c, badHeader(algorithm, "Unsupported Authorization Type")
 	case algorithm == "AWS": // version 2
 		return c, &Failure{Reason: Unsigned, S3: answerMechanism()}
 	}

@@ -71,6 +71,7 @@ var refusals = []struct { //nolint:gochecknoglobals // never changed
 	{object.ErrNoPart, http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable"},
 	{object.ErrShort, http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header"},
 	{object.ErrLong, http.StatusBadRequest, "InvalidRequest", ""},
+	{object.ErrSize, http.StatusBadRequest, "InvalidRequest", ""},
 	{object.ErrPartOrder, http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number."},
 	{object.ErrPartSmall, http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size"},
 	{object.ErrPart, http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."},

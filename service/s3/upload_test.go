@@ -129,7 +129,7 @@ func TestUploadRefuses(t *testing.T) {
 	want(t, "one that is not", complete(none, p(1, one), p(3, two)), "EntityTooSmall")
 	want(t, "only one that is not", complete(none, p(3, two)), "InvalidPart")
 	want(t, "another ETag", complete(none, p(1, new(`"00"`))), "InvalidPart")
-	want(t, "another size", complete(api.CompleteMultipartUploadRequest{MpuObjectSize: new(int64(4))}, p(1, one)), "InvalidArgument")
+	want(t, "another size", complete(api.CompleteMultipartUploadRequest{MpuObjectSize: new(int64(4))}, p(1, one)), "InvalidRequest")
 	want(t, "another type", complete(api.CompleteMultipartUploadRequest{ChecksumType: new("COMPOSITE")}, p(1, one)), "InvalidRequest")
 	want(t, "a wrong sum of a part", complete(none, api.CompletedPart{PartNumber: new(int32(1)), ETag: one, ChecksumCRC32: new("AAAAAA==")}), "InvalidPart")
 	want(t, "what must not be there", complete(api.CompleteMultipartUploadRequest{IfMatch: one}, p(1, one)), "NoSuchKey")

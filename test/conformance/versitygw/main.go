@@ -31,7 +31,14 @@ func main() {
 	endpoint := flag.String("endpoint", "", "of S3, with its scheme")
 	region := flag.String("region", "", "of the endpoint")
 	out := flag.String("out", "", "file for the results")
+	list := flag.Bool("list", false, "print the names of all tests")
 	flag.Parse()
+	if *list {
+		for _, name := range slices.Sorted(maps.Keys(integration.GetIntTests())) {
+			fmt.Println(name)
+		}
+		return
+	}
 	if err := run(*endpoint, *region, *out); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
