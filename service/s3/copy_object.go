@@ -92,7 +92,7 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 	if err != nil {
 		return nil, c.failed(ctx, source, err)
 	}
-	out := &api.CopyObjectOutput{VersionId: s.version(ctx, b, info.Version), CopySourceVersionId: s.version(ctx, c.source, source.Version)}
+	out := &api.CopyObjectOutput{VersionId: made(info.Version), CopySourceVersionId: s.version(ctx, c.source, source.Version)}
 	out.CopyObjectResult = &api.CopyObjectResult{ETag: quoted(info.ETag), LastModified: &info.Modified}
 	out.CopyObjectResult.ChecksumType = show(out.CopyObjectResult, info.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()

@@ -98,13 +98,16 @@ func (h *headers) system() map[string]string {
 
 // withoutChunks removes what is the encoding of the transfer, not of the object.
 func withoutChunks(encoding string) string {
+	if !strings.Contains(encoding, "aws-chunked") {
+		return encoding
+	}
 	var kept []string
 	for part := range strings.SplitSeq(encoding, ",") {
 		if part = strings.TrimSpace(part); part != "" && part != "aws-chunked" {
 			kept = append(kept, part)
 		}
 	}
-	return strings.Join(kept, ",")
+	return strings.Join(kept, ", ")
 }
 
 // refuse refuses what would have no effect.
@@ -129,7 +132,7 @@ func (h *headers) refuse() error {
 	case h.kms != nil || val(h.sse) == "aws:kms" || val(h.sse) == "aws:kms:dsse":
 		return notImplemented("encryption with KMS; use AES256.")
 	case h.sse != nil && *h.sse != "AES256":
-		return cloud.Errorf("InvalidEncryptionAlgorithmError", "The encryption request that you specified is not valid. The valid value is AES256.")
+		return invalid("The encryption method specified is not supported: use AES256.")
 	case h.sse != nil && h.customer.algorithm != nil:
 		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
 	case h.eventHold != nil || h.eventHoldDays != nil || h.eventHoldYears != nil:

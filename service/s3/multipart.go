@@ -112,7 +112,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 		return nil, expressed(err)
 	}
 	out := &api.CompleteMultipartUploadOutput{
-		Bucket: in.Bucket, Key: in.Key, ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version), Location: new(location(ctx, b.Name, *in.Key)),
+		Bucket: in.Bucket, Key: in.Key, ETag: quoted(info.ETag), VersionId: made(info.Version), Location: new(location(ctx, b.Name, *in.Key)),
 	}
 	out.ChecksumType = show(out, info.Checksum, info.Parts)
 	if !info.Customer {

@@ -53,7 +53,7 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	if err != nil {
 		return nil, unwritten(err)
 	}
-	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version)}
+	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: made(info.Version)}
 	out.ChecksumType = show(out, info.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()
 	return out, nil
@@ -123,6 +123,15 @@ func size(body stream) (int64, error) {
 
 // quoted is how an ETag is written.
 func quoted(etag string) *string { return new(`"` + etag + `"`) }
+
+// made is what answers call a version that was made just now: nothing if it took the
+// place of another.
+func made(version string) *string {
+	if version == object.NullVersion {
+		return nil
+	}
+	return opt(version)
+}
 
 // version is what answers call a version: nothing in buckets that never had any.
 func (s *Service) version(ctx context.Context, b cloud.Bucket, version string) *string {
