@@ -141,10 +141,10 @@ type copying struct {
 }
 
 // from says what to read of x-amz-copy-source, "BUCKET/KEY?versionId=VERSION", encoded
-// as in URLs.
+// as values of forms.
 func (c *copying) from(ctx context.Context, header string, key customer) (object.GetInput, error) {
 	path, query, _ := strings.Cut(header, "?")
-	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
+	path, err := url.QueryUnescape(strings.TrimPrefix(path, "/")) // "+" is a space, as with AWS
 	if err != nil {
 		return object.GetInput{}, invalid("Invalid copy source encoding")
 	}
