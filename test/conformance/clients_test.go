@@ -30,6 +30,7 @@ func TestClients(t *testing.T) {
 		"rclone": rclone, "restic": restic, "s3cmd": s3cmd, "s5cmd": s5cmd, "boto3": boto3, "transfer-manager": transferManager,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			one := client{T: t, cloud: c, url: "http://" + c.Addr, bucket: "of-" + name, tree: filepath.Join(t.TempDir(), "tree"), dir: t.TempDir()}
 			one.plant()
 			c.AWS("s3api", "create-bucket", "--bucket", one.bucket, "--create-bucket-configuration", "LocationConstraint=eu-paris-1")
