@@ -87,6 +87,9 @@ func (p *Policies) Explain(q *Query) Explanation {
 		}
 		x.Stages = append(x.Stages, s)
 	}
+	if p.Endpoint != nil {
+		x.Stages = append(x.Stages, t.stage(EndpointPolicy, []Source{*p.Endpoint}))
+	}
 	x.Stages = append(x.Stages,
 		p.resourceStage(&t), p.identityStage(&t),
 		p.boundaryStage(&t), p.sessionStage(&t))
@@ -310,7 +313,7 @@ func (p *Policies) each(do func(*Source)) {
 	}
 	all(p.Identity)
 	all(p.Session)
-	for _, s := range []*Source{p.Resource, p.Boundary} {
+	for _, s := range []*Source{p.Endpoint, p.Resource, p.Boundary} {
 		if s != nil && s.Doc != nil {
 			do(s)
 		}

@@ -38,6 +38,9 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 		Bucket: b.ID, Key: *in.Key, Class: put.Class, Owner: put.Owner, CustomerKey: put.CustomerKey, Attributes: put.Attributes,
 		Type: checksum.Type(strings.ToUpper(val(in.ChecksumType))),
 	}
+	if h.mode == nil {
+		begin.Retention = object.Retention{} // the default one counts from the end
+	}
 	if begin.Algorithm, err = algorithmOf(in.ChecksumAlgorithm); err != nil {
 		return nil, err
 	}
@@ -58,6 +61,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 		return nil, unwritten(err)
 	}
 	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: &u.ID}
+	out.AbortDate, out.AbortRuleId = s.abortion(b, u)
 	if _, ok := u.System[unasked]; !ok {
 		out.ChecksumAlgorithm, out.ChecksumType = new(string(u.Algorithm)), new(string(u.Type))
 	}
@@ -72,7 +76,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	if err != nil {
 		return nil, err
 	}
-	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1}
+	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1, Retention: retained(b, s.Now()), Notes: s.notes(ctx, b, always(api.EventS3ObjectCreatedCompleteMultipartUpload))}
 	if done.Conditions, err = conditions(in.IfMatch, in.IfNoneMatch); err != nil {
 		return nil, err
 	}
@@ -113,6 +117,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	}
 	out := &api.CompleteMultipartUploadOutput{
 		Bucket: in.Bucket, Key: in.Key, ETag: quoted(info.ETag), VersionId: made(info.Version), Location: new(location(ctx, b.Name, *in.Key)),
+		Expiration: s.expiration(b, info),
 	}
 	out.ChecksumType = show(out, info.Checksum, info.Parts)
 	if !info.Customer {

@@ -40,8 +40,11 @@ var actions = map[string]string{
 	"GetBucketEncryption":     "GetEncryptionConfiguration", "PutBucketEncryption": "PutEncryptionConfiguration",
 	"DeleteBucketEncryption": "PutEncryptionConfiguration", "GetBucketReplication": "GetReplicationConfiguration",
 	"GetBucketAccelerateConfiguration":   "GetAccelerateConfiguration",
-	"GetBucketNotificationConfiguration": "GetBucketNotification",
-	"GetObjectLockConfiguration":         "GetBucketObjectLockConfiguration",
+	"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
+	"GetBucketLifecycleConfiguration": "GetLifecycleConfiguration", "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+	"DeleteBucketLifecycle":      "PutLifecycleConfiguration",
+	"PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
+	"GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
 }
 
 // Every operation asks once, by the name of its permission, before it does or tells

@@ -49,11 +49,12 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	if put.Algorithm == checksum.None {
 		put.Algorithm = defaultChecksum
 	}
+	put.Notes = s.notes(ctx, b, always(api.EventS3ObjectCreatedPut))
 	info, err := s.Objects.Put(ctx, put, body)
 	if err != nil {
 		return nil, unwritten(err)
 	}
-	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: made(info.Version)}
+	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: made(info.Version), Expiration: s.expiration(b, info)}
 	out.ChecksumType = show(out, info.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()
 	return out, nil
@@ -82,6 +83,9 @@ func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *hea
 	var err error
 	if put.Attributes, err = h.attributes(s.Now()); err != nil {
 		return put, err
+	}
+	if put.Retention.Mode == object.NotRetained {
+		put.Retention = retained(b, s.Now())
 	}
 	put.CustomerKey, err = h.customer.open(ctx)
 	return put, err

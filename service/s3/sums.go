@@ -2,6 +2,7 @@ package s3
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/vauban-cloud/vauban/object/checksum"
@@ -10,19 +11,22 @@ import (
 // sums are the checksums that a request gives, in base64, by algorithm.
 type sums map[checksum.Algorithm]string
 
-// sumFields are where the structs of the API keep checksums, map[checksum.Algorithm]int
-// by reflect.Type: each algorithm has a member of its own in every one of them.
+// sumFields are where the structs of the API keep checksums, []int in the order of
+// checksum.Algorithms, by reflect.Type: each algorithm has a member of its own in every
+// one of them.
 var sumFields sync.Map //nolint:gochecknoglobals // derived from types alone
 
-func fieldsOf(t reflect.Type) map[checksum.Algorithm]int {
+func fieldsOf(t reflect.Type) []int {
 	if known, ok := sumFields.Load(t); ok {
-		return known.(map[checksum.Algorithm]int) //nolint:forcetypeassert // nothing else is stored
+		return known.([]int) //nolint:forcetypeassert // nothing else is stored
 	}
-	fields := map[checksum.Algorithm]int{}
+	var fields []int
 	for _, a := range checksum.Algorithms {
-		if f, ok := t.FieldByName("Checksum" + string(a)); ok {
-			fields[a] = f.Index[0]
+		f, ok := t.FieldByName("Checksum" + string(a))
+		if !ok {
+			panic(t.String() + " has no checksum of " + string(a))
 		}
+		fields = append(fields, f.Index[0])
 	}
 	sumFields.Store(t, fields)
 	return fields
@@ -31,12 +35,12 @@ func fieldsOf(t reflect.Type) map[checksum.Algorithm]int {
 // sumsOf are the checksums in a struct of the API, in points to it.
 func sumsOf(in any) (s sums) {
 	v := reflect.ValueOf(in).Elem()
-	for a, k := range fieldsOf(v.Type()) {
+	for n, k := range fieldsOf(v.Type()) {
 		if text, _ := v.Field(k).Interface().(*string); text != nil {
 			if s == nil {
 				s = sums{}
 			}
-			s[a] = *text
+			s[checksum.Algorithms[n]] = *text
 		}
 	}
 	return s
@@ -49,7 +53,8 @@ func show(out any, sum checksum.Sum, parts int) (kind *string) {
 		return nil
 	}
 	v := reflect.ValueOf(out).Elem()
-	v.Field(fieldsOf(v.Type())[sum.Algorithm]).Set(reflect.ValueOf(new(sumText(sum, parts))))
+	k := slices.Index(checksum.Algorithms, sum.Algorithm)
+	v.Field(fieldsOf(v.Type())[k]).Set(reflect.ValueOf(new(sumText(sum, parts))))
 	return new(string(sum.Type))
 }
 
