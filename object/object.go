@@ -25,6 +25,7 @@ package object
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -134,6 +135,7 @@ type Store struct {
 	pins    pins
 	space   space
 	lanes   lanes
+	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
 	keys    [keyLocks]sync.RWMutex
 	born    uint64 // numbers below it are of earlier runs
@@ -155,7 +157,7 @@ func Open(c Config) (*Store, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
-	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed()}
+	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(), aead: aesGCM}
 	if err := s.openIndex(); err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func (r *Reader) openPiece(p piece) error {
 	if p.ref.Size != storedSize(p.size) {
 		return fmt.Errorf("%q: %w", r.Info.Key, errRow)
 	}
-	c, err := newCryptor(r.dataKey, p.id)
+	c, err := r.s.cryptor(r.dataKey, p.id)
 	if err != nil {
 		return err
 	}
