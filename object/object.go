@@ -82,7 +82,7 @@ type Config struct {
 	SegmentSize int64  // in bytes; 256 MiB if 0
 	MinPart     int64  // the least size of parts but the last, in bytes; 5 MiB if 0
 	MinFree     uint64 // how many bytes of the disk puts leave free; 256 MiB if 0
-	Cache       int64  // of the index, in bytes; 32 MiB if 0
+	Cache       int64  // of the index, in bytes; 24 MiB if 0
 	// Tend is how often Run removes garbage and compacts segments; once a minute if 0.
 	Tend time.Duration
 	// ScrubRest is how long Run rests between two scrubs, a day if 0, and ScrubRate how
@@ -99,7 +99,7 @@ func (c *Config) fill() error {
 	or(&c.SegmentSize, 256<<20)
 	or(&c.MinPart, 5<<20)
 	or(&c.MinFree, 256<<20)
-	or(&c.Cache, 32<<20)
+	or(&c.Cache, 24<<20)
 	or(&c.Tend, time.Minute)
 	or(&c.ScrubRest, 24*time.Hour)
 	or(&c.ScrubRate, 16<<20)
