@@ -21,6 +21,7 @@ type bench struct {
 	temp    string
 	quick   bool
 	alone   bool // without peers
+	many    int  // objects to index
 	results []result
 
 	cleanups []func()
