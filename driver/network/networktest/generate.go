@@ -28,6 +28,9 @@ func (m *matrixRun) generate(round int) {
 		}
 		for j := range p.Tables {
 			p.Tables[j].Routes = m.routes(j == 0, other)
+			if j == 1 && len(p.NATs) > 0 && m.often() {
+				p.Tables[j].Routes = append(p.Tables[j].Routes, network.Route{To: anywhere, Via: network.ViaNAT, Target: p.NATs[0].ID})
+			}
 		}
 		p.Internet = m.rand.IntN(8) > 0
 	}
@@ -42,8 +45,8 @@ func (m *matrixRun) prefix(p, other *plan) netip.Prefix {
 	return []netip.Prefix{
 		anywhere, anywhere6, from.CIDRs[0], from.CIDRs[1], from.Subnets[m.rand.IntN(2)].Prefix, from.Subnets[m.rand.IntN(2)].Prefix6,
 		netip.PrefixFrom(port.Addresses[0].Private, 32), netip.PrefixFrom(port.Addresses6[0], 128),
-		m.pool, netip.PrefixFrom(elsewhereAddr, 32),
-	}[m.rand.IntN(10)]
+		m.pool, netip.PrefixFrom(elsewhereAddr, 32), netip.PrefixFrom(elsewhere6, 64).Masked(),
+	}[m.rand.IntN(11)]
 }
 
 // traffic is a rule's protocol and ports, or type and code.
@@ -101,7 +104,10 @@ func (m *matrixRun) entries(round int, p, other *plan) (entries []network.Entry)
 // routes lead to the internet, and to the peer, or not.
 func (m *matrixRun) routes(outside bool, other *plan) (routes []network.Route) {
 	if outside && m.rand.IntN(8) > 0 {
-		routes = append(routes, network.Route{To: anywhere, Via: network.ViaInternet})
+		routes = append(routes, network.Route{To: anywhere, Via: network.ViaInternet}, network.Route{To: anywhere6, Via: network.ViaInternet})
+	}
+	if !outside && m.often() {
+		routes = append(routes, network.Route{To: anywhere6, Via: network.ViaEgress})
 	}
 	for _, c := range other.CIDRs {
 		switch m.rand.IntN(8) {

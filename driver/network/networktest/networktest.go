@@ -52,7 +52,7 @@ func Run(t *testing.T, b Bench) {
 	}
 	if !b.Simulated {
 		maps.Copy(tests, map[string]func(*world){
-			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Established": established, "Egress": egress, "NoGap": noGap,
+			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Established": established, "Egress": egress, "NoGap": noGap, "NoGapAtEdges": noGapAtEdges,
 			"Public": public, "Hairpin": hairpin, "PublicChanges": publicChanges, "Pool": pool, "Host": hostIsClosed,
 			"ACLs": acls, "ACLChanges": aclChanges, "Fragments": fragments, "Lists": lists, "MembersBeyond": membersBeyond, "Flows": flows, "FlowFlood": flowFlood, "Pieces": pieces,
 			"Groups6": groups6, "Services6": services6, "Forgery6": forgery6, "Solicitations": solicitations, "Matrix": matrix,

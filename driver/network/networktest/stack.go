@@ -35,8 +35,8 @@ type stack struct{ space *space.Space }
 func (s stack) listen(t *testing.T, ports ...uint16) {
 	t.Helper()
 	for _, port := range ports {
-		for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
-			s.listenAt(t, at(any, port))
+		for _, local := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+			s.listenAt(t, at(local, port))
 		}
 	}
 }
@@ -145,13 +145,13 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 // ping sends an echo request and waits for the reply to it.
 func (s stack) ping(ctx context.Context, to netip.Addr) error {
 	var c *icmp.PacketConn
-	listen, any, number := "ip4:icmp", "0.0.0.0", 1
+	listen, local, number := "ip4:icmp", "0.0.0.0", 1
 	var kind, reply icmp.Type = ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply
 	if to.Is6() {
-		listen, any, number, kind, reply = "ip6:ipv6-icmp", "::", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply
+		listen, local, number, kind, reply = "ip6:ipv6-icmp", "::", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply
 	}
 	if err := s.space.Do(func() (err error) {
-		c, err = icmp.ListenPacket(listen, any)
+		c, err = icmp.ListenPacket(listen, local)
 		return err
 	}); err != nil {
 		return err
