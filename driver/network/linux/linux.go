@@ -160,7 +160,10 @@ func (d *Driver) apply(ctx context.Context, v *vpc, plan network.VPC) error {
 	if err := d.changeNATs(v, plan); err != nil {
 		return err
 	}
-	if err := v.space.Do(func() error { return v.route(plan) }); err != nil || !hasOutside(plan) {
+	if err := v.space.Do(func() error { return v.route(plan) }); err != nil {
+		return err
+	}
+	if err := v.awaitNATs(ctx, plan); err != nil || !hasOutside(plan) {
 		return err
 	}
 	return errors.Join(
