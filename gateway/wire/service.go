@@ -46,7 +46,7 @@ type Service struct {
 	Operations   []*Operation // sorted by Name
 
 	routing sync.Once
-	table   []route // of REST services; built by routes
+	table   map[string][]route // of REST services, by method; built by routes
 }
 
 // ErrorShape is an error that the model of a service declares.
