@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/driver/network"
+	"github.com/vauban-cloud/vauban/service/ec2"
 )
 
 // Config is all that an operator can choose. Default returns the defaults.
@@ -27,6 +29,8 @@ type Config struct {
 	Database   string           // postgres://… ; empty: SQLite in Data
 	Place      cloud.Place      // region and zones
 	PublicPool netip.Prefix     // public addresses
+	IPv6Pool   netip.Prefix     // what VPCs get their IPv6 ranges of, a /56 each
+	Limits     ec2.Limits       // what accounts may have
 	DNS        []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
 	// IdentityProviders are the hosts that keys of tenants' OpenID Connect providers
 	// may be fetched from; "*": every host with a public address; empty: none.
@@ -54,6 +58,8 @@ func Default() Config {
 		Listen:           "127.0.0.1:4566",
 		Place:            cloud.DefaultPlace(),
 		PublicPool:       netip.MustParsePrefix("100.64.0.0/24"),
+		IPv6Pool:         netip.MustParsePrefix("fd5a:c10d::/32"),
+		Limits:           ec2.DefaultLimits(),
 		Host:             "local",
 		MemoryReserveMiB: 1024,
 		MemoryOvercommit: 1,
@@ -76,6 +82,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("public pool %s is not an IPv4 range of four addresses or more: give --public-pool one such as 100.64.0.0/24", c.PublicPool)
 	case c.LifecycleDay < time.Second || c.AccessLogs < time.Second:
 		return errors.New("--lifecycle-day and --access-logs-every are a second or longer: leave them at 24h and 5m but for tests")
+	case !c.IPv6Pool.IsValid() || !c.IPv6Pool.Addr().Is6() || c.IPv6Pool.Bits() > 56 || c.IPv6Pool.Contains(network.Metadata6):
+		return fmt.Errorf("IPv6 pool %s is not an IPv6 range of /56 or larger without %s: give --ipv6-pool one such as fd5a:c10d::/32", c.IPv6Pool, network.Metadata6)
 	case c.MemoryOvercommit <= 0 || c.VCPUOvercommit <= 0:
 		return errors.New("an overcommit of zero or less leaves no room for guests: give a number above 0")
 	}

@@ -19,8 +19,14 @@ import (
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/clienttoken"
+	"github.com/vauban-cloud/vauban/control/flowlog"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/lifecycle"
+	"github.com/vauban-cloud/vauban/control/nat"
+	"github.com/vauban-cloud/vauban/control/network"
+	"github.com/vauban-cloud/vauban/control/networkinterface"
+	"github.com/vauban-cloud/vauban/control/peering"
+	"github.com/vauban-cloud/vauban/control/snapshot"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -106,7 +112,7 @@ func (r *running) open(ctx context.Context) (err error) {
 	}
 	err = r.openIdentity(ctx)
 	if err == nil {
-		r.settings, err = bootstrap(ctx, r.db, r.directory.Keys, time.Now)
+		r.settings, err = bootstrap(ctx, r.db, r.directory.Keys, r.cfg.Place, time.Now)
 	}
 	if err == nil {
 		err = r.ensureOperator(ctx)
@@ -182,6 +188,12 @@ func (r *running) wire() (err error) {
 			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db},
+			&snapshot.Reconciler{DB: r.db},
+			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
+			&nat.Reconciler{DB: r.db, Now: time.Now},
+			&networkinterface.Reconciler{DB: r.db},
+			&peering.Reconciler{DB: r.db, Now: time.Now},
+			&flowlog.Reconciler{DB: r.db},
 			&clienttoken.Reconciler{DB: r.db, Now: time.Now},
 			lifecycle.New(lifecycle.Config{DB: r.db, Objects: r.objects, Now: time.Now, Day: r.cfg.LifecycleDay}),
 		},
@@ -199,7 +211,7 @@ func (r *running) apis() apis {
 	return apis{
 		compute: &ec2service.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
-			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
+			PublicPool: r.cfg.PublicPool, IPv6Pool: r.cfg.IPv6Pool, Limits: r.cfg.Limits, Consoles: consoles{r}, PageKey: r.settings.PageKey,
 		},
 		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},

@@ -45,6 +45,24 @@ type InterfaceAttachment struct {
 	DeviceIndex         int
 	DeleteOnTermination bool
 	Attached            time.Time
+	Detach              bool `json:",omitempty"` // wanted undone; control/networkinterface removes the attachment when it is
+	Force               bool `json:",omitempty"` // undone without the guest's consent
+}
+
+// AttachmentState is "attaching", "attached", "detaching" or "detached". i is the
+// instance that the interface is attached to: its primary interface is there while
+// it is, any other when its host has seen it in the guest.
+func (n NetworkInterface) AttachmentState(i Instance) string {
+	switch a, state := n.Attachment, i.State(); {
+	case a == nil:
+		return "detached"
+	case a.Detach, state == InstanceShuttingDown:
+		return "detaching"
+	case state == InstancePending, state == InstanceRunning && a.DeviceIndex > 0 && !i.Seen.HasCard(n.ID):
+		return "attaching"
+	default:
+		return "attached"
+	}
 }
 
 // Primary is the interface's first private address.

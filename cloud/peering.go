@@ -6,7 +6,7 @@ import "time"
 // https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
 type PeeringState string
 
-// The states. What ended stays visible for two hours.
+// The states; see Peering.Visible for how long what ended is shown.
 const (
 	PeeringPending  PeeringState = "pending-acceptance"
 	PeeringActive   PeeringState = "active"
@@ -25,6 +25,51 @@ type Peering struct {
 	Message   string    `json:",omitempty"` // about the state
 	Expires   time.Time `json:",omitzero"`  // of the request
 	Ended     time.Time `json:",omitzero"`  // rejected, expired, failed or deleted
+	EndedBy   string    `json:",omitempty"` // the account that rejected or deleted it
+}
+
+// How long what ended is shown to who knows of its end, and to who may not.
+const (
+	peeringShown     = 2 * time.Hour
+	peeringAnnounced = 48 * time.Hour
+)
+
+// Visible reports whether an account is shown the connection at a time. To who ended
+// it, it is shown for two hours, to the other side for two days; a failed one to
+// the requester alone; one within an account for two hours.
+// https://docs.aws.amazon.com/vpc/latest/peering/vpc-peering-basics.html#vpc-peering-lifecycle
+func (p Peering) Visible(account string, now time.Time) bool {
+	requester, accepter := account == p.Account, account == p.Accepter.Account
+	shown := peeringAnnounced
+	switch {
+	case p.Ended.IsZero():
+		return requester || accepter
+	case p.State == PeeringFailed:
+		accepter, shown = false, peeringShown
+	case p.State != PeeringExpired && account == p.EndedBy:
+		shown = peeringShown
+	}
+	return (requester || accepter) && now.Before(p.Ended.Add(shown))
+}
+
+// Forgotten is when nobody is shown the connection any more; zero while it has not ended.
+func (p Peering) Forgotten() time.Time {
+	if p.Ended.IsZero() {
+		return time.Time{}
+	}
+	at := p.Ended
+	for at.Before(p.Ended.Add(peeringAnnounced)) && (p.Visible(p.Account, at) || p.Visible(p.Accepter.Account, at)) {
+		at = at.Add(peeringShown)
+	}
+	return at
+}
+
+// As is the connection as an account sees it: its own, with the tags that it gave.
+func (p Peering) As(account string) Peering {
+	if account != p.Account {
+		p.Meta.Account, p.Tags = account, p.Accepter.Tags
+	}
+	return p
 }
 
 // PeeringSide is one VPC of a peering connection.

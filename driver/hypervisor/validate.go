@@ -42,7 +42,7 @@ func (s Spec) Validate() error {
 		used[d.ID] = true
 	}
 	for _, n := range s.NICs {
-		if err := n.validate(); err != nil {
+		if err := n.Validate(); err != nil {
 			return err
 		}
 		if used[n.ID] {
@@ -62,13 +62,21 @@ func (d Disk) Validate() error {
 		return fmt.Errorf("disk %s: path %q is not absolute", d.ID, d.Path)
 	case d.Format != "qcow2" && d.Format != "raw":
 		return fmt.Errorf("disk %s: format %q is not qcow2 or raw", d.ID, d.Format)
+	case d.Secret != nil && d.Format != "qcow2":
+		return fmt.Errorf("disk %s: format %q is never encrypted", d.ID, d.Format)
 	case d.IOPS < 0 || d.MiBps < 0:
 		return fmt.Errorf("disk %s: negative limit", d.ID)
+	}
+	for _, l := range d.Below {
+		if err := (Disk{ID: d.ID, Path: l.Path, Format: l.Format, Secret: l.Secret}).Validate(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-func (n NIC) validate() error {
+// Validate returns why no driver can plug the card in, or nil.
+func (n NIC) Validate() error {
 	if !ValidName(n.ID) {
 		return fmt.Errorf("card ID %q is not a name", n.ID)
 	}

@@ -68,6 +68,7 @@ var (
 	listTable      store.Table[cloud.PrefixList]
 	peeringTable   store.Table[cloud.Peering]
 	endpointTable  store.Table[cloud.Endpoint]
+	flowLogTable   store.Table[cloud.FlowLog]
 )
 
 // arn names a resource of the caller, e.g. kind "instance", id "i-…".
