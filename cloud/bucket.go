@@ -17,6 +17,7 @@ type Bucket struct {
 	Ownership    string             // "BucketOwnerEnforced"
 
 	Lifecycle     Lifecycle         `json:",omitempty"`
+	LeastMoved    string            `json:",omitempty"` // what the lifecycle's writer said of the size of transitions, which there are none of
 	Retention     *DefaultRetention `json:",omitempty"` // of new objects
 	Notifications []Notification    `json:",omitempty"`
 	Logging       *BucketLogging    `json:",omitempty"`
