@@ -154,6 +154,11 @@ func (a *Admin) Records(ctx context.Context, f RecordFilter) ([]RecordInfo, erro
 	return command[[]RecordInfo](ctx, a, "log", f)
 }
 
+// Usage tells what buckets hold.
+func (a *Admin) Usage(ctx context.Context, f UsageFilter) ([]BucketUsage, error) {
+	return command[[]BucketUsage](ctx, a, "usage", f)
+}
+
 // Why asks why a principal may do something, or may not.
 func (a *Admin) Why(ctx context.Context, q Question) (Answer, error) {
 	return command[Answer](ctx, a, "why", q)

@@ -133,6 +133,7 @@ type Store struct {
 	grace   grace
 	pins    pins
 	space   space
+	lanes   lanes
 	seed    maphash.Seed
 	keys    [keyLocks]sync.RWMutex
 	born    uint64 // numbers below it are of earlier runs
@@ -182,6 +183,7 @@ func (s *Store) open() error {
 
 // Close closes the store. Nothing must be under way, and readers be closed.
 func (s *Store) Close() error {
+	s.lanes.close()
 	var err error
 	if c, ok := s.bytes.(io.Closer); ok {
 		err = c.Close()

@@ -48,6 +48,9 @@ func (s *Service) launchSubnet(r store.Reader, c cloud.Caller, id, zone string) 
 // defaultVPC returns the ID of the caller's default VPC, "" if there is none.
 func (s *Service) defaultVPC(r store.Reader, c cloud.Caller) string {
 	account, _ := accountTable.Get(r, c.Account)
+	if _, ok := vpcTable.Get(r, account.DefaultVPC); !ok { // it was deleted
+		return ""
+	}
 	return account.DefaultVPC
 }
 

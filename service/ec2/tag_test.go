@@ -19,6 +19,7 @@ func (r *rig) oneOfEach() map[string]string {
 	instance := cloud.NewID("i")
 	n := r.addInterface(instance, port{})
 	address, _ := r.allocate()
+	net := r.newNet1()
 	volume, image, key := cloud.NewID("vol"), cloud.NewID("ami"), cloud.NewID("key")
 	r.update(func(tx *store.Tx) error {
 		if err := volumeTable.Create(tx, cloud.Volume{Meta: cloud.Meta{ID: volume, Account: alice}}); err != nil {
@@ -33,6 +34,7 @@ func (r *rig) oneOfEach() map[string]string {
 		"instance": instance, "volume": volume, "image": image, "key-pair": key, "vpc": r.net.VPC.ID, "subnet": r.net.Subnets[0].ID,
 		"route-table": r.net.Routes.ID, "internet-gateway": r.net.Gateway.ID, "network-interface": n.ID, "elastic-ip": address,
 		"security-group": r.net.Group.ID, "security-group-rule": r.net.Group.Rules[1].ID,
+		"egress-only-internet-gateway": net.egress, "natgateway": net.nat, "dhcp-options": net.options, "vpc-endpoint": net.endpoint,
 	}
 	maps.Copy(kinds, r.oneOfEachNetwork())
 	return kinds

@@ -137,7 +137,7 @@ func contents(infos []object.Info, owner *api.Owner, write func(string) *string)
 		i := &infos[k]
 		algorithms, kind := listed(i)
 		out = append(out, api.Object{
-			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: opt(i.Class), Owner: owner,
+			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: unlessEmpty(&i.Class), Owner: owner,
 			ChecksumAlgorithm: algorithms, ChecksumType: kind,
 		})
 	}
@@ -149,7 +149,15 @@ func listed(i *object.Info) ([]string, *string) {
 	if i.Checksum.Algorithm == "" {
 		return nil, nil
 	}
-	return []string{string(i.Checksum.Algorithm)}, new(string(i.Checksum.Type))
+	return []string{string(i.Checksum.Algorithm)}, (*string)(&i.Checksum.Type)
+}
+
+// unlessEmpty is s, nil if that is empty.
+func unlessEmpty(s *string) *string {
+	if *s == "" {
+		return nil
+	}
+	return s
 }
 
 func prefixes(list []string, write func(string) *string) []api.CommonPrefix {

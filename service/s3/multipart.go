@@ -129,9 +129,9 @@ func completing(done *object.CompleteInput, in *api.CompleteMultipartUploadReque
 		return invalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", u.Type)
 	}
 	whole := sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256}
-	for _, text := range whole.each() {
-		if *text != nil {
-			*text = new(strings.TrimSuffix(**text, "-"+itoa(len(in.MultipartUpload.Parts))))
+	for _, m := range whole.each() {
+		if *m.text != nil {
+			*m.text = new(strings.TrimSuffix(**m.text, "-"+itoa(len(in.MultipartUpload.Parts))))
 		}
 	}
 	algorithm, value, err := whole.one()

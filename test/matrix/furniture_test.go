@@ -39,6 +39,8 @@ var (
 	groups       store.Table[cloud.SecurityGroup]
 	acls         store.Table[cloud.NetworkACL]
 	options      store.Table[cloud.DHCPOptions]
+	lists        store.Table[cloud.PrefixList]
+	nats         store.Table[cloud.NATGateway]
 	roles        store.Table[cloud.Role]
 	profiles     store.Table[cloud.InstanceProfile]
 )
@@ -57,7 +59,7 @@ func (w *world) furnish() {
 		private.Name, private.Public = "alices", false
 		return errors.Join(
 			hosts.Create(tx, cloud.Host{ID: host, Zones: w.Place.Zones, VCPUs: 64, MemoryMiB: 64 << 10, DiskGiB: 1000, DiskFree: 1000, Seen: w.Now()}),
-			images.Create(tx, public), images.Create(tx, private), addNetwork(tx, w.net), addNetwork(tx, bobs),
+			images.Create(tx, public), images.Create(tx, private), lists.Create(tx, w.s3List()), addNetwork(tx, w.net), addNetwork(tx, bobs),
 		)
 	})
 }
@@ -88,8 +90,9 @@ func addNetwork(tx *store.Tx, n cloud.Network) error {
 func (w *world) arn(id string) string {
 	kinds := map[string]string{
 		"i": "instance", "vol": "volume", "eipalloc": "elastic-ip", "eni": "network-interface", "key": "key-pair",
-		"sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vpc": "vpc",
 		"acl": "network-acl", "pl": "prefix-list", "pcx": "vpc-peering-connection", "fl": "vpc-flow-log",
+		"sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vpc": "vpc", "rtb": "route-table", "igw": "internet-gateway",
+		"eigw": "egress-only-internet-gateway", "nat": "natgateway", "dopt": "dhcp-options", "vpce": "vpc-endpoint",
 	}
 	prefix := id[:strings.LastIndexByte(id, '-')]
 	if kinds[prefix] == "" {
@@ -243,4 +246,8 @@ func (w *world) everything() {
 	w.address()
 	w.keyPair()
 	w.group()
+	w.nat()
+	w.egress()
+	w.options()
+	w.endpoint()
 }

@@ -24,7 +24,8 @@ func allow(r network.Rule) network.Entry { return entry(true, r) }
 
 func deny(r network.Rule) network.Entry { return entry(false, r) }
 
-var openACL = []network.Entry{allow(all(anywhere)), allow(all(anywhere6))}
+// openACL lets everything pass.
+func openACL() []network.Entry { return []network.Entry{allow(all(anywhere)), allow(all(anywhere6))} }
 
 // acls: packets that cross a subnet's edge pass its ACL, each and whatever groups let
 // through; others do not.
@@ -79,8 +80,8 @@ func acls(w *world) {
 		probe{"out and in again, denied", out.stack, "udp", at(w.public(12), ssh), false, netip.Addr{}},
 	)
 	// Empty lists let nothing pass.
-	p.ACLs[0].Ingress, p.ACLs[0].Egress = nil, openACL
-	p.ACLs[1].Ingress, p.ACLs[1].Egress = openACL, openACL
+	p.ACLs[0].Ingress, p.ACLs[0].Egress = nil, openACL()
+	p.ACLs[1].Ingress, p.ACLs[1].Egress = openACL(), openACL()
 	w.apply(p)
 	w.expect(
 		probe{"nothing in", out.stack, "tcp", at(in.addr, web), false, netip.Addr{}},
@@ -98,7 +99,7 @@ func aclChanges(w *world) {
 	p.group("sg-a", all(anywhere))
 	p.port("eni-a", 11, "sg-a")
 	p.portIn(p.Subnets[1], "eni-b", 12, "sg-a")
-	p.acl(1, "acl-b", openACL, openACL)
+	p.acl(1, "acl-b", openACL(), openACL())
 	w.apply(p)
 	g := w.boot(p, "eni-a", "eni-b")
 	g[1].listen(w.T, web)
@@ -108,12 +109,12 @@ func aclChanges(w *world) {
 			must(w.T, err)
 			defer c.Close()
 			must(w.T, exchange(c, patience))
-			*way = append([]network.Entry{deny(tcp(anywhere, 1, 65535)), deny(udp(p.Subnets[0].Prefix, 1, 65535))}, openACL...)
+			*way = append([]network.Entry{deny(tcp(anywhere, 1, 65535)), deny(udp(p.Subnets[0].Prefix, 1, 65535))}, openACL()...)
 			w.apply(p)
 			if exchange(c, soon) == nil {
 				w.Errorf("%s goes on through an ACL that denies it (%d)", pr, i)
 			}
-			*way = openACL
+			*way = openACL()
 			w.apply(p)
 			if err := exchange(c, patience); err != nil {
 				w.Errorf("%s does not go on through an ACL that allows it again (%d): %v", pr, i, err)
@@ -128,7 +129,7 @@ func fragments(w *world) {
 	p.group("sg-a", udp(anywhere, web))
 	p.port("eni-a", 11, "sg-a")
 	p.portIn(p.Subnets[1], "eni-b", 12, "sg-a")
-	p.acl(1, "acl-b", []network.Entry{allow(udp(anywhere, web, other))}, openACL)
+	p.acl(1, "acl-b", []network.Entry{allow(udp(anywhere, web, other))}, openACL())
 	w.apply(p)
 	g := w.boot(p, "eni-a", "eni-b")
 	g[1].listen(w.T, web, ssh, other)

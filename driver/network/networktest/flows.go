@@ -89,8 +89,8 @@ func flows(w *world) {
 // rejectedByACL: an ACL on the way out rejects for the sender, one on the way in for the
 // receiver, and packets are counted.
 func (w *world) rejectedByACL(p *plan, driver network.Flows, a, b *guest) {
-	p.acl(0, "acl-a", openACL, []network.Entry{deny(udp(anywhere, 5000)), allow(all(anywhere))})
-	p.acl(1, "acl-b", []network.Entry{deny(udp(anywhere, 5001)), allow(all(anywhere))}, openACL)
+	p.acl(0, "acl-a", openACL(), []network.Entry{deny(udp(anywhere, 5000)), allow(all(anywhere))})
+	p.acl(1, "acl-b", []network.Entry{deny(udp(anywhere, 5001)), allow(all(anywhere))}, openACL())
 	w.apply(p)
 	router := a.router(p.Subnets[0])
 	for range 5 {
@@ -131,5 +131,42 @@ func (w *world) rejectedByACL(p *plan, driver network.Flows, a, b *guest) {
 	w.expect(probe{"unlogged", a.stack, "tcp", at(b.addr, web), true, a.addr})
 	if none, err := driver.Flows(w.Context(), p.ID); err != nil || len(none) > 0 {
 		w.Errorf("flows without a log: %v, %v", none, err)
+	}
+}
+
+// flowFlood: a port that is told more than can be counted, all of it rejected, costs no more
+// than some, and disturbs no flow.
+func flowFlood(w *world) {
+	driver, has := w.Driver.(network.Flows)
+	if !has {
+		w.Skip("the engine does not count")
+	}
+	p := newPlan("vpc-a", 1)
+	p.group("sg-a", tcp(anywhere, web))
+	for i, id := range []string{"eni-a", "eni-b"} {
+		p.port(id, byte(11+i), "sg-a").Log = network.Log{Accepted: true, Rejected: true}
+	}
+	w.apply(p)
+	g := w.boot(p, "eni-a", "eni-b")
+	g[1].listen(w.T, web)
+	router := g[0].router(p.Subnets[0])
+	const packets = 20000
+	for i := range uint16(packets) {
+		g[0].send(datagram(g[0].port.MAC, router, at(g[0].addr, 1000+i), at(g[1].addr, ssh), "12345678"))
+	}
+	w.expect(probe{"in the flood", g[0].stack, "tcp", at(g[1].addr, web), true, g[0].addr})
+	all, err := driver.Flows(w.Context(), p.ID)
+	must(w.T, err)
+	accepted, rejected := 0, 0
+	for _, f := range all {
+		if f.Protocol == 6 && f.Accepted {
+			accepted++
+		}
+		if f.Port == "eni-b" && f.Ingress && !f.Accepted {
+			rejected++
+		}
+	}
+	if accepted != 4 || rejected == 0 || rejected > packets {
+		w.Errorf("the flood leaves %d flows that were accepted, want 4, and %d that were not", accepted, rejected)
 	}
 }
