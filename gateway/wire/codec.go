@@ -133,7 +133,14 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 	case RESTXML:
 		contentType = "application/xml"
 		body = appendCodeMessage(append(body, xml10+"<Error>"...), shape.Code, e.Message)
-		body = append(appendText(body, "RequestId", requestID), "</Error>"...)
+		for _, d := range e.Detail {
+			body = appendText(body, d[0], d[1])
+		}
+		body = appendText(body, "RequestId", requestID)
+		if host := w.Header().Get("X-Amz-Id-2"); host != "" {
+			body = appendText(body, "HostId", host)
+		}
+		body = append(body, "</Error>"...)
 	case CBOR:
 		contentType = "application/cbor"
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")

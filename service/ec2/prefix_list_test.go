@@ -7,6 +7,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
 )
 
 func (r *rig) entriesOfList(id string, version *int64) []string {
@@ -145,7 +146,9 @@ func TestPrefixListInRules(t *testing.T) {
 func TestServicePrefixLists(t *testing.T) {
 	r := newRig(t)
 	own := *must(r.CreateManagedPrefixList(r.ctx, newList("own", "10.0.0.0/8")))(t).PrefixList.PrefixListId
-	service, _ := listTable.Get(r.DB.View(), "pl-0123456789abcdef0") // the rig's
+	service := cloud.PrefixList{Meta: cloud.Meta{ID: "pl-0123456789abcdef0", Account: cloud.OperatorAccount}, Name: "com.amazonaws.eu-paris-1.s3"}
+	service.Entries = []cloud.PrefixListEntry{{Prefix: everywhere}}
+	r.update(func(tx *store.Tx) error { return listTable.Put(tx, service) })
 	filterTable{
 		names: names(listFields), id: service.ID,
 		cases: map[string]string{"owner-id": "AWS", "prefix-list-id": service.ID, "prefix-list-name": service.Name},
@@ -162,7 +165,7 @@ func TestServicePrefixLists(t *testing.T) {
 	}
 	_, err := r.DescribeManagedPrefixLists(r.bob, &ec2.DescribeManagedPrefixListsRequest{PrefixListIds: []string{own}})
 	want(t, "alice's list", err, "InvalidPrefixListID.NotFound")
-	if lists := must(r.DescribePrefixLists(r.ctx, &ec2.DescribePrefixListsRequest{}))(t).PrefixLists; len(lists) != 1 || lists[0].Cidrs[0] != service.Entries[0].Prefix.String() {
+	if lists := must(r.DescribePrefixLists(r.ctx, &ec2.DescribePrefixListsRequest{}))(t).PrefixLists; len(lists) != 1 || lists[0].Cidrs[0] != "0.0.0.0/0" {
 		t.Errorf("services have %+v", lists)
 	}
 	_, err = r.DeleteManagedPrefixList(r.ctx, &ec2.DeleteManagedPrefixListRequest{PrefixListId: &service.ID})

@@ -33,22 +33,22 @@ var keysOf = map[string]string{
 	"security-group":      "SecurityGroupID Vpc",
 	"security-group-rule": "",
 
-	"network-acl":                  "NetworkAclID Vpc",
-	"prefix-list":                  "PrefixListID",
-	"vpc-peering-connection":       "AccepterVpc RequesterVpc VpcPeeringConnectionID",
-	"vpc-flow-log":                 "",
 	"egress-only-internet-gateway": "",
 	"natgateway":                   "",
 	"dhcp-options":                 "DhcpOptionsID",
 	"vpc-endpoint":                 "VpceServiceName VpceServiceOwner",
+	"network-acl":                  "NetworkAclID Vpc",
+	"prefix-list":                  "PrefixListID",
+	"vpc-peering-connection":       "AccepterVpc RequesterVpc VpcPeeringConnectionID",
+	"vpc-flow-log":                 "",
 }
 
 // unmade are the keys that a resource has not before it is made.
 var unmade = map[string]string{
 	"instance": "InstanceID", "volume": "VolumeID", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
 	"elastic-ip": "AllocationId PublicIpAddress", "security-group": "SecurityGroupID Vpc",
-	"network-acl": "NetworkAclID", "prefix-list": "PrefixListID", "vpc-peering-connection": "VpcPeeringConnectionID",
 	"vpc": "VpcID", "subnet": "SubnetID", "route-table": "RouteTableID", "internet-gateway": "InternetGatewayID", "dhcp-options": "DhcpOptionsID",
+	"network-acl": "NetworkAclID", "prefix-list": "PrefixListID", "vpc-peering-connection": "VpcPeeringConnectionID",
 }
 
 // recorder lets everybody do everything, and notes what was asked.
@@ -92,9 +92,9 @@ type authRig struct {
 	*rig
 	*recorder
 	instance, volume, loose, address, mapped, nic, group, rule, key string
-	filters                                                         filterFurniture
 
-	net1 net1
+	net1    net1
+	filters filterFurniture
 }
 
 func newAuthRig(t *testing.T) *authRig {
@@ -115,8 +115,8 @@ func newAuthRig(t *testing.T) *authRig {
 		a.key = k.ID
 	}
 	must(a.AssociateAddress(a.ctx, &ec2.AssociateAddressRequest{AllocationId: &a.mapped, NetworkInterfaceId: &a.nic}))(t)
-	a.filters = a.addFilters()
 	a.net1 = a.newNet1()
+	a.filters = a.addFilters()
 	a.Consoles, a.Authz = &consoles{}, a.recorder
 	return a
 }

@@ -14,7 +14,6 @@ func TestInterfaces(t *testing.T) {
 	t.Parallel()
 	c := e2e.Start(t)
 	ami, key, group := c.Tiny(), c.Key("nic"), c.OpenGroup("ssh")
-	c.AWS("ec2", "authorize-security-group-ingress", "--group-id", group, "--protocol", "icmp", "--port", "-1", "--cidr", "0.0.0.0/0")
 	server := c.Launch(ami, key, "--security-group-ids", group)
 	subnet := c.Query("Reservations[0].Instances[0].SubnetId", "ec2", "describe-instances", "--instance-ids", server.ID)
 	client := c.Launch(ami, key, "--security-group-ids", group, "--subnet-id", subnet)
