@@ -12,12 +12,12 @@ type Bucket struct {
 
 	Policy       string             `json:",omitempty"` // with the IDs of the users and roles that it names
 	PublicAccess *PublicAccessBlock `json:",omitempty"`
-	Ownership    string             // "BucketOwnerEnforced"
-}
-
-// PublicAccessBlock says what of a bucket may not be made public.
-type PublicAccessBlock struct {
-	BlockACLs, IgnoreACLs, BlockPolicy, RestrictBuckets bool
+	// Ownership says whose objects are: "BucketOwnerEnforced", which disables ACLs,
+	// "BucketOwnerPreferred", "ObjectWriter"; empty is as the last.
+	Ownership string
+	ACL       *ACL       `json:",omitempty"` // nil: the owner alone
+	CORS      []CORSRule `json:",omitempty"`
+	Website   *Website   `json:",omitempty"`
 }
 
 // Table is "bucket".

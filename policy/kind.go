@@ -14,6 +14,7 @@ const (
 	BoundaryPolicy                   // grammar of IdentityPolicy
 	SessionPolicy                    // grammar of IdentityPolicy
 	ServiceControlPolicy             // of organizations; grammar of IdentityPolicy
+	AccessControlList                // of buckets and objects, as a policy that says the same; grammar of ResourcePolicy
 )
 
 // kinds are their names, and what stands for one of them in "with an explicit
@@ -25,6 +26,7 @@ var kinds = [...]struct{ name, one string }{
 	BoundaryPolicy:       {"permissions boundary", "a permissions boundary"},
 	SessionPolicy:        {"session policy", "a session policy"},
 	ServiceControlPolicy: {"service control policy", "a service control policy"},
+	AccessControlList:    {"access control list", "an access control list"},
 }
 
 // String returns the kind as AWS's access denied messages call it.
@@ -53,4 +55,6 @@ func (k Kind) known() bool { return k >= 0 && int(k) < len(kinds) }
 
 // attached reports whether documents of the kind belong to a resource, and so
 // name principals.
-func (k Kind) attached() bool { return k == ResourcePolicy || k == TrustPolicy }
+func (k Kind) attached() bool {
+	return k == ResourcePolicy || k == TrustPolicy || k == AccessControlList
+}

@@ -130,8 +130,7 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 		body = append(appendText(append(body, "</Error>"...), "RequestId", requestID), "</ErrorResponse>"...)
 	case RESTXML:
 		contentType = "application/xml"
-		body = appendCodeMessage(append(body, xml10+"<Error>"...), shape.Code, e.Message)
-		body = append(appendText(body, "RequestId", requestID), "</Error>"...)
+		body = appendRESTError(body, s, shape.Code, e.Message, requestID)
 	case CBOR:
 		contentType = "application/cbor"
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
@@ -157,6 +156,18 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 		return
 	}
 	writeBody(w, contentType, shape.Status, body) //nolint:errcheck // the client has gone
+}
+
+// appendRESTError writes an error of a REST-XML service. S3's alone is not wrapped:
+// https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html#operation-error-serialization
+func appendRESTError(body []byte, s *Service, code, message, requestID string) []byte {
+	if s.Name == "s3" || s.Name == "" {
+		body = appendCodeMessage(append(body, xml10+"<Error>"...), code, message)
+		return append(appendText(body, "RequestId", requestID), "</Error>"...)
+	}
+	body = append(append(append(body, xml10+`<ErrorResponse xmlns="`...), s.Namespace...), `"><Error>`...)
+	body = appendCodeMessage(body, code, message)
+	return append(appendText(append(body, "</Error>"...), "RequestId", requestID), "</ErrorResponse>"...)
 }
 
 // errorShape returns the form of an error: the model's, if it has one of that
@@ -232,7 +243,7 @@ func jsonType(p Protocol) string {
 // setRequestID names the request in the header that the service's clients read.
 func setRequestID(w http.ResponseWriter, s *Service, requestID string) {
 	name := "x-amzn-RequestId"
-	if s.Name == "s3" {
+	if s.Name == "s3" || s.Name == "s3-control" {
 		name = "x-amz-request-id"
 	}
 	w.Header().Set(name, requestID)

@@ -164,8 +164,9 @@ func TestOwnershipAndEncryption(t *testing.T) {
 		return second(r.PutBucketOwnershipControls(r.ctx, &api.PutBucketOwnershipControlsRequest{Bucket: new("one"), OwnershipControls: c}))
 	}
 	want(t, "enforced", own("BucketOwnerEnforced"), "")
-	want(t, "preferred", own("BucketOwnerPreferred"), "NotImplemented")
-	want(t, "writer", own("ObjectWriter"), "NotImplemented")
+	want(t, "preferred", own("BucketOwnerPreferred"), "")
+	want(t, "writer", own("ObjectWriter"), "")
+	want(t, "enforced again", own("BucketOwnerEnforced"), "")
 	want(t, "unknown", own("Nobody"), "InvalidArgument")
 	want(t, "no rule", own(), "MalformedXML")
 	want(t, "two rules", own("BucketOwnerEnforced", "BucketOwnerEnforced"), "MalformedXML")

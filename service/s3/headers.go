@@ -107,18 +107,6 @@ func withoutChunks(encoding string) string {
 
 // refuse refuses what would have no effect.
 func (h *headers) refuse() error {
-	for _, grant := range h.grants {
-		if grant != nil {
-			return aclNotSupported()
-		}
-	}
-	switch val(h.acl) {
-	case "", "private", "bucket-owner-full-control": // what holds anyway
-	case "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read":
-		return aclNotSupported()
-	default:
-		return invalid("%q is not a canned ACL.", *h.acl)
-	}
 	switch {
 	case h.class != nil && *h.class != standard:
 		return cloud.Errorf("InvalidStorageClass", "The storage class you specified is not valid: use %s.", standard)
@@ -132,10 +120,6 @@ func (h *headers) refuse() error {
 		return notImplemented("event holds; use retention or a legal hold.")
 	}
 	return nil
-}
-
-func aclNotSupported() error {
-	return cloud.Errorf("AccessControlListNotSupported", "The bucket does not allow ACLs: use a bucket policy.")
 }
 
 // retention is what an object lock's headers, or the document, say.
@@ -185,7 +169,7 @@ func legalHold(status *string) (bool, error) {
 
 // keys are the condition keys of a request that makes an object.
 func (h *headers) keys() keys {
-	k := keys{}.set("s3:x-amz-acl", h.acl).set("s3:x-amz-storage-class", h.class).
+	k := grantees{canned: h.acl, grants: h.grants}.keys().set("s3:x-amz-storage-class", h.class).
 		set("s3:x-amz-server-side-encryption", h.sse).
 		set("s3:x-amz-server-side-encryption-customer-algorithm", h.customer.algorithm).
 		set("s3:x-amz-website-redirect-location", h.redirect).
@@ -208,7 +192,7 @@ func (h *headers) alsoNeeds() []string {
 		}
 	}
 	need(h.tagging != nil, "PutObjectTagging")
-	need(h.acl != nil, "PutObjectAcl")
+	need(h.acl != nil || grantees{grants: h.grants}.byHeader(), "PutObjectAcl")
 	need(h.mode != nil || h.until != nil, "PutObjectRetention")
 	need(h.hold != nil, "PutObjectLegalHold")
 	return actions

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 )
 
@@ -19,7 +20,7 @@ func (s *Service) PutObjectRetention(ctx context.Context, in *api.PutObjectReten
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId, plain: true,
 		bypass: val(in.BypassGovernanceRetention), keys: (&headers{mode: want.Mode, until: want.RetainUntilDate}).keys(),
 	}
-	_, _, err := s.change(ctx, a, "PutObjectRetention", func(to *object.Attributes) error {
+	_, _, err := s.change(ctx, a, "PutObjectRetention", func(_ cloud.Bucket, to *object.Attributes) error {
 		if want.EventHold != nil || want.EventHoldDuration != nil {
 			return notImplemented("event holds; use retention or a legal hold")
 		}
@@ -60,7 +61,7 @@ func (s *Service) PutObjectLegalHold(ctx context.Context, in *api.PutObjectLegal
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId, plain: true,
 		keys: keys{}.set("s3:object-lock-legal-hold", status),
 	}
-	_, _, err := s.change(ctx, a, "PutObjectLegalHold", func(to *object.Attributes) error {
+	_, _, err := s.change(ctx, a, "PutObjectLegalHold", func(_ cloud.Bucket, to *object.Attributes) error {
 		hold, err := legalHold(status)
 		if err != nil || status == nil {
 			return malformedXML()

@@ -41,6 +41,7 @@ var actions = map[string]string{
 	"DeleteBucketEncryption": "PutEncryptionConfiguration", "GetBucketReplication": "GetReplicationConfiguration",
 	"GetBucketAccelerateConfiguration":   "GetAccelerateConfiguration",
 	"GetBucketNotificationConfiguration": "GetBucketNotification",
+	"DeleteBucketOwnershipControls":      "PutBucketOwnershipControls",
 	"GetObjectLockConfiguration":         "GetBucketObjectLockConfiguration",
 }
 

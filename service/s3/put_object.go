@@ -81,12 +81,19 @@ func (s *Service) allowWrite(ctx context.Context, bucket, owner, key *string, h 
 
 // newPut is what to put, but for the body.
 func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *headers) (object.PutInput, error) {
-	put := object.PutInput{Bucket: b.ID, Key: key, Class: standard, Owner: b.Account}
+	put := object.PutInput{Bucket: b.ID, Key: key, Class: standard}
 	if err := checkKey(key); err != nil {
 		return put, err
 	}
 	var err error
 	if put.Attributes, err = h.attributes(s.Now()); err != nil {
+		return put, err
+	}
+	var l *cloud.ACL
+	if put.Owner, l, err = s.ownership(cloud.CallerFrom(ctx), b, h); err != nil {
+		return put, err
+	}
+	if err := keepACL(&put.Attributes, l); err != nil {
 		return put, err
 	}
 	put.CustomerKey, err = h.customer.open(ctx)
