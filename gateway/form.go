@@ -43,7 +43,11 @@ func (q *request) serveForm(bucket string) error {
 	if err := q.limit(); err != nil {
 		return err
 	}
-	return q.endpoint.web.Form(q.context(), q.w, bucket, fields, &formFile{file})
+	at := "http://" + q.r.Host
+	if q.r.TLS != nil {
+		at = "https://" + q.r.Host
+	}
+	return q.endpoint.web.Form(q.context(), q.w, strings.TrimSuffix(at+q.r.URL.EscapedPath(), "/"), bucket, fields, &formFile{file})
 }
 
 // authenticateForm proves whose policy a form has. One without a policy is nobody's.

@@ -24,9 +24,10 @@ type Web interface {
 	// Site answers a request to a bucket's website:
 	// https://docs.aws.amazon.com/AmazonS3/latest/userguide/WebsiteHosting.html
 	Site(ctx context.Context, w http.ResponseWriter, r *http.Request, bucket string) error
-	// Form puts the file of a form, whose fields are under their names in lower case:
+	// Form puts the file of a form, whose fields are under their names in lower case,
+	// into the bucket whose own address is at:
 	// https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
-	Form(ctx context.Context, w http.ResponseWriter, bucket string, fields map[string]string, file io.Reader) error
+	Form(ctx context.Context, w http.ResponseWriter, at, bucket string, fields map[string]string, file io.Reader) error
 }
 
 // serveWeb answers what is no operation, and reports whether it did; to what is one it

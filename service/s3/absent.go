@@ -18,24 +18,6 @@ func (s *Service) GetBucketLocation(ctx context.Context, in *api.GetBucketLocati
 	return &api.GetBucketLocationOutput{LocationConstraint: &s.Place.Region}, nil
 }
 
-// GetBucketCors finds no rules.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketCors.html
-func (s *Service) GetBucketCors(ctx context.Context, in *api.GetBucketCorsRequest) (*api.GetBucketCorsOutput, error) {
-	if _, err := s.allowBucket(ctx, "GetBucketCORS", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
-		return nil, err
-	}
-	return nil, noConfiguration("NoSuchCORSConfiguration", "CORS configuration")
-}
-
-// GetBucketWebsite finds no website.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketWebsite.html
-func (s *Service) GetBucketWebsite(ctx context.Context, in *api.GetBucketWebsiteRequest) (*api.GetBucketWebsiteOutput, error) {
-	if _, err := s.allowBucket(ctx, "GetBucketWebsite", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
-		return nil, err
-	}
-	return nil, failure(404, "NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
-}
-
 // GetBucketReplication finds no rules.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketReplication.html
 func (s *Service) GetBucketReplication(ctx context.Context, in *api.GetBucketReplicationRequest) (*api.GetBucketReplicationOutput, error) {

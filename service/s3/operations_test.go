@@ -41,8 +41,9 @@ var actions = map[string]string{
 	"DeleteBucketEncryption": "PutEncryptionConfiguration", "GetBucketReplication": "GetReplicationConfiguration",
 	"GetBucketAccelerateConfiguration":   "GetAccelerateConfiguration",
 	"GetBucketNotificationConfiguration": "GetBucketNotification",
-	"DeleteBucketOwnershipControls":      "PutBucketOwnershipControls",
-	"GetObjectLockConfiguration":         "GetBucketObjectLockConfiguration",
+	"PutBucketCors":                      "PutBucketCORS", "DeleteBucketCors": "PutBucketCORS",
+	"DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
+	"GetObjectLockConfiguration":    "GetBucketObjectLockConfiguration",
 }
 
 // Every operation asks once, by the name of its permission, before it does or tells

@@ -124,6 +124,9 @@ func conditions(ifMatch, ifNoneMatch *string) (object.Conditions, error) {
 
 // size is how many bytes a body has, which S3 wants to know before.
 func size(body stream) (int64, error) {
+	if _, ok := body.(*formBody); ok {
+		return -1, nil // it counts by itself
+	}
 	switch n := body.Length(); {
 	case n < 0:
 		return 0, failure(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
