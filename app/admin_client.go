@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+
+	"github.com/vauban-cloud/vauban/driver/network/explain"
 )
 
 // Admin is a client of the operators' socket.
@@ -152,9 +154,19 @@ func (a *Admin) Records(ctx context.Context, f RecordFilter) ([]RecordInfo, erro
 	return command[[]RecordInfo](ctx, a, "log", f)
 }
 
+// Usage tells what buckets hold.
+func (a *Admin) Usage(ctx context.Context, f UsageFilter) ([]BucketUsage, error) {
+	return command[[]BucketUsage](ctx, a, "usage", f)
+}
+
 // Why asks why a principal may do something, or may not.
 func (a *Admin) Why(ctx context.Context, q Question) (Answer, error) {
 	return command[Answer](ctx, a, "why", q)
+}
+
+// ExplainNetwork asks what becomes of a packet in the networks.
+func (a *Admin) ExplainNetwork(ctx context.Context, q Way) (explain.Verdict, error) {
+	return command[explain.Verdict](ctx, a, "network explain", q)
 }
 
 // follow reads the progress of a long command; it returns the line with the result.

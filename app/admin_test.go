@@ -58,7 +58,7 @@ func (r *rig) openStore() {
 	if err := r.openIdentity(r.Context()); err != nil {
 		r.Fatal(err)
 	}
-	if r.settings, err = bootstrap(r.Context(), r.db, r.directory.Keys, time.Now); err != nil {
+	if r.settings, err = bootstrap(r.Context(), r.db, r.directory.Keys, cloud.DefaultPlace(), time.Now); err != nil {
 		r.Fatal(err)
 	}
 	if err := r.ensureOperator(r.Context()); err != nil {

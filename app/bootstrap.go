@@ -5,12 +5,14 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/driver/network"
 	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/seal"
 	"github.com/vauban-cloud/vauban/store"
@@ -36,7 +38,7 @@ func (c Config) openRootKey(db *store.Store) (seal.Root, error) {
 // bootstrap makes what a new cloud starts with: its settings, its organization,
 // the first account and that account's root access key. It changes nothing on a
 // cloud that has them, but brings what older versions wrote up to date.
-func bootstrap(ctx context.Context, db *store.Store, ring *identity.Keyring, now func() time.Time) (cloud.Settings, error) {
+func bootstrap(ctx context.Context, db *store.Store, ring *identity.Keyring, place cloud.Place, now func() time.Time) (cloud.Settings, error) {
 	var own cloud.Settings
 	err := db.Update(ctx, func(tx *store.Tx) error {
 		var ok bool
@@ -54,9 +56,28 @@ func bootstrap(ctx context.Context, db *store.Store, ring *identity.Keyring, now
 		if err := sealSecrets(tx, ring); err != nil {
 			return err
 		}
+		if err := listServices(tx, place, now().UTC()); err != nil {
+			return err
+		}
 		return organize(tx, now().UTC())
 	})
 	return own, err
+}
+
+// listServices keeps the prefix list of the service that gateway endpoints lead to.
+func listServices(tx *store.Tx, place cloud.Place, now time.Time) error {
+	l := cloud.PrefixList{
+		Meta: cloud.Meta{ID: cloud.NewID("pl"), Account: cloud.OperatorAccount, Created: now},
+		Name: place.EndpointService("s3"), MaxEntries: 1, Version: 1,
+		Entries: []cloud.PrefixListEntry{{Prefix: netip.PrefixFrom(network.Objects, network.Objects.BitLen())}},
+	}
+	for old := range lists.Select(tx, cloud.AccountLabel(cloud.OperatorAccount)) {
+		if old.Name == l.Name {
+			old.Entries = l.Entries
+			return lists.Put(tx, old)
+		}
+	}
+	return lists.Create(tx, l)
 }
 
 func createFirstAccount(tx *store.Tx, ring *identity.Keyring, now time.Time) error {

@@ -38,7 +38,7 @@ func reopen(t *testing.T, r *running) {
 	if err := r.openIdentity(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if r.settings, err = bootstrap(t.Context(), r.db, r.directory.Keys, time.Now); err != nil {
+	if r.settings, err = bootstrap(t.Context(), r.db, r.directory.Keys, cloud.DefaultPlace(), time.Now); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.writeCredentials(); err != nil {

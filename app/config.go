@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/driver/network"
+	"github.com/vauban-cloud/vauban/service/ec2"
 )
 
 // Config is all that an operator can choose. Default returns the defaults.
@@ -27,10 +29,17 @@ type Config struct {
 	Database   string           // postgres://… ; empty: SQLite in Data
 	Place      cloud.Place      // region and zones
 	PublicPool netip.Prefix     // public addresses
+	IPv6Pool   netip.Prefix     // what VPCs get their IPv6 ranges of, a /56 each
+	Limits     ec2.Limits       // what accounts may have
 	DNS        []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
 	// IdentityProviders are the hosts that keys of tenants' OpenID Connect providers
 	// may be fetched from; "*": every host with a public address; empty: none.
 	IdentityProviders []string
+	// Destinations are whom buckets may notify, each as NAME[@ACCOUNT]=URL; see
+	// notify.Parse. Empty: none.
+	Destinations []string
+	LifecycleDay time.Duration // how long a day is to the lifecycles of buckets; tests want it short
+	AccessLogs   time.Duration // how often access logs of buckets are written
 
 	Host             string  // name of this host
 	MemoryReserveMiB int     // kept for the host itself
@@ -49,11 +58,15 @@ func Default() Config {
 		Listen:           "127.0.0.1:4566",
 		Place:            cloud.DefaultPlace(),
 		PublicPool:       netip.MustParsePrefix("100.64.0.0/24"),
+		IPv6Pool:         netip.MustParsePrefix("fd5a:c10d::/32"),
+		Limits:           ec2.DefaultLimits(),
 		Host:             "local",
 		MemoryReserveMiB: 1024,
 		MemoryOvercommit: 1,
 		VCPUOvercommit:   16,
 		StopGrace:        time.Minute,
+		LifecycleDay:     24 * time.Hour,
+		AccessLogs:       5 * time.Minute,
 	}
 }
 
@@ -67,6 +80,10 @@ func (c Config) Validate() error {
 		return errors.New("a region needs two zones: clients index the second; give --zones two names")
 	case !c.PublicPool.IsValid() || !c.PublicPool.Addr().Is4() || c.PublicPool.Bits() > 30:
 		return fmt.Errorf("public pool %s is not an IPv4 range of four addresses or more: give --public-pool one such as 100.64.0.0/24", c.PublicPool)
+	case c.LifecycleDay < time.Second || c.AccessLogs < time.Second:
+		return errors.New("--lifecycle-day and --access-logs-every are a second or longer: leave them at 24h and 5m but for tests")
+	case !c.IPv6Pool.IsValid() || !c.IPv6Pool.Addr().Is6() || c.IPv6Pool.Bits() > 56 || c.IPv6Pool.Contains(network.Metadata6):
+		return fmt.Errorf("IPv6 pool %s is not an IPv6 range of /56 or larger without %s: give --ipv6-pool one such as fd5a:c10d::/32", c.IPv6Pool, network.Metadata6)
 	case c.MemoryOvercommit <= 0 || c.VCPUOvercommit <= 0:
 		return errors.New("an overcommit of zero or less leaves no room for guests: give a number above 0")
 	}
@@ -77,6 +94,9 @@ func (c Config) Validate() error {
 		if h == "" || strings.ContainsAny(h, "/:@ *") && h != "*" {
 			return fmt.Errorf("identity provider %q is no host: give --identity-providers names such as idp.example.org, or *", h)
 		}
+	}
+	if _, err := c.destinations(); err != nil {
+		return err
 	}
 	if runtime.GOOS != "linux" {
 		return errors.New("vauban runs guests on Linux only")

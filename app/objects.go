@@ -22,6 +22,34 @@ func (r *running) openObjects() (err error) {
 	if err != nil {
 		return fmt.Errorf("open the objects in %s: %w", r.cfg.objectsDir(), err)
 	}
+	if err := r.sweepBuckets(context.Background()); err != nil {
+		r.closeObjects()
+		return err
+	}
+	return nil
+}
+
+// sweepBuckets removes the empty buckets that a crash has left without a document. It
+// runs before any request does. Those that hold something stay: they may be newer than
+// a database that was restored.
+func (r *running) sweepBuckets(ctx context.Context) error {
+	view := r.db.View()
+	for _, id := range r.objects.Buckets() {
+		if _, ok := buckets.Get(view, id); ok {
+			continue
+		}
+		u, err := r.objects.Usage(ctx, id)
+		if err != nil {
+			return err
+		}
+		if u != (object.Usage{}) {
+			r.log.Warn("objects lie in a bucket that the database does not know", "bucket", id, "versions", u.Versions, "bytes", u.Bytes)
+			continue
+		}
+		if err := r.objects.DeleteBucket(ctx, id); err != nil {
+			return fmt.Errorf("remove the empty bucket %s, which nobody knows: %w", id, err)
+		}
+	}
 	return nil
 }
 

@@ -19,7 +19,13 @@ import (
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/clienttoken"
+	"github.com/vauban-cloud/vauban/control/flowlog"
 	"github.com/vauban-cloud/vauban/control/instance"
+	"github.com/vauban-cloud/vauban/control/lifecycle"
+	"github.com/vauban-cloud/vauban/control/nat"
+	"github.com/vauban-cloud/vauban/control/network"
+	"github.com/vauban-cloud/vauban/control/networkinterface"
+	"github.com/vauban-cloud/vauban/control/peering"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -43,6 +49,7 @@ type running struct {
 	engines
 	cfg        Config
 	objects    *object.Store
+	tending    tending
 	bucketKeys *s3service.Keys
 	log        *slog.Logger
 	db         *store.Store
@@ -104,7 +111,7 @@ func (r *running) open(ctx context.Context) (err error) {
 	}
 	err = r.openIdentity(ctx)
 	if err == nil {
-		r.settings, err = bootstrap(ctx, r.db, r.directory.Keys, time.Now)
+		r.settings, err = bootstrap(ctx, r.db, r.directory.Keys, r.cfg.Place, time.Now)
 	}
 	if err == nil {
 		err = r.ensureOperator(ctx)
@@ -163,8 +170,11 @@ func (r *running) wire() (err error) {
 	if err != nil {
 		return fmt.Errorf("hypervisor: %w", err)
 	}
+	if err := r.openTending(); err != nil {
+		return err
+	}
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
-	r.services = r.newServices(func(ctx context.Context, vpc string, l net.Listener) error { return r.gateway.ServeVPC(ctx, vpc, l) })
+	r.services = r.newServices(r.gateway.ServeVPC)
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
 		Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Images: r.images, Network: r.network,
@@ -177,12 +187,18 @@ func (r *running) wire() (err error) {
 			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db},
+			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
+			&nat.Reconciler{DB: r.db, Now: time.Now},
+			&networkinterface.Reconciler{DB: r.db},
+			&peering.Reconciler{DB: r.db, Now: time.Now},
+			&flowlog.Reconciler{DB: r.db},
 			&clienttoken.Reconciler{DB: r.db, Now: time.Now},
+			lifecycle.New(lifecycle.Config{DB: r.db, Objects: r.objects, Now: time.Now, Day: r.cfg.LifecycleDay}),
 		},
 	})
 	r.gateway, err = gateway.New(gateway.Config{
 		Region: r.cfg.Place.Region, Credentials: credentials{r.directory}, Rate: gateway.DefaultRate, Log: r.log.With("room", "gateway"), Now: time.Now,
-		Audit:     func(_ context.Context, rec gateway.Record) { r.uses.Note(rec.Caller, rec.Service, rec.Time) },
+		Audit:     r.audit,
 		Endpoints: r.apis().endpoints(),
 	})
 	return err
@@ -193,13 +209,14 @@ func (r *running) apis() apis {
 	return apis{
 		compute: &ec2service.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
-			PublicPool: r.cfg.PublicPool, Consoles: consoles{r}, PageKey: r.settings.PageKey,
+			PublicPool: r.cfg.PublicPool, IPv6Pool: r.cfg.IPv6Pool, Limits: r.cfg.Limits, Consoles: consoles{r}, PageKey: r.settings.PageKey,
 		},
 		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
 		objects: &s3service.Service{
 			DB: r.db, Objects: r.objects, Keys: r.bucketKeys, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey,
+			Destinations: r.tending.courier, LifecycleDay: r.cfg.LifecycleDay,
 		},
 	}
 }
@@ -236,6 +253,7 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.control.Run(ctx) })
 	g.Go(func() error { return r.objects.Run(ctx) })
+	g.Go(func() error { return r.tending.run(ctx) })
 	g.Go(func() error { return r.gateway.Serve(ctx, api) })
 	g.Go(func() error { return serveAdmin(ctx, admin, r.adminHandler()) })
 	r.log.Info("cloud is up", "cloud", r.settings.ID, "endpoint", r.endpoint, "version", Version())
@@ -244,6 +262,7 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	r.stop()
 	background.Wait()
 	r.services.Close()
+	r.tending.end(r.log) // nobody calls any more
 	r.log.Info("cloud stops; guests go on")
 	return err
 }
@@ -267,7 +286,7 @@ func Drain(ctx context.Context, cfg Config, token string, log *slog.Logger, tell
 
 // newServices returns the services of the host's VPCs; api answers what guests
 // ask of the cloud.
-func (r *running) newServices(api func(ctx context.Context, vpc string, l net.Listener) error) *services.Services {
+func (r *running) newServices(api services.API) *services.Services {
 	return services.New(services.Config{
 		API: api, Network: r.network, Place: r.cfg.Place, Upstreams: r.cfg.DNS, Key: r.settings.MetadataKey,
 		Now: time.Now, Log: r.log.With("room", "services"),

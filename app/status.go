@@ -50,7 +50,7 @@ func (r *running) status(ctx context.Context) Status {
 		},
 		Parts: []Part{
 			{"gateway", true, "answers on " + r.endpoint},
-			r.storeStatus(ctx), r.controlStatus(), r.nodeStatus(), r.hypervisorStatus(ctx), r.networkStatus(ctx), r.diskStatus(ctx), r.objectsStatus(ctx),
+			r.storeStatus(ctx), r.controlStatus(), r.nodeStatus(), r.hypervisorStatus(ctx), r.networkStatus(ctx), r.diskStatus(ctx), r.objectsStatus(ctx), r.notificationsStatus(ctx),
 		},
 	}
 	if w := r.agent.World(); w != nil {

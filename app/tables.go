@@ -11,6 +11,7 @@ var (
 	accessKeys      store.Table[cloud.AccessKey]
 	controlPolicies store.Table[cloud.ControlPolicy]
 	organization    store.Table[cloud.Organization]
+	lists           store.Table[cloud.PrefixList]
 	operators       store.Table[cloud.Operator]
 	records         store.Table[cloud.OperatorRecord]
 	sealedKeys      store.Table[cloud.SealedKey]

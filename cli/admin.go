@@ -30,9 +30,10 @@ themselves by a token, and everything they do is recorded. The token is looked f
 		Example: `  vauban admin account create shop --email shop@example.org --root-key
   vauban admin account suspend 219384756102
   vauban admin operator add alice --save
-  vauban admin log --since 24h`,
+  vauban admin log --since 24h
+  vauban admin usage`,
 	}
-	c.AddCommand(e.accountCommand(), e.operatorCommand(), e.logCommand())
+	c.AddCommand(e.accountCommand(), e.operatorCommand(), e.logCommand(), e.usageCommand())
 	return c
 }
 

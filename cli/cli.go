@@ -62,7 +62,7 @@ ports and public pools can live on one machine.`,
 	}
 	e.globalFlags(root)
 	root.AddCommand(e.upCommand(), e.downCommand(), e.envCommand(), e.statusCommand(), e.imageCommand(), e.firstGuestCommand(),
-		e.adminCommand(), e.whyCommand(), e.versionCommand())
+		e.adminCommand(), e.whyCommand(), e.networkCommand(), e.versionCommand())
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -87,6 +87,8 @@ func (e *env) cloudFlags(c *cobra.Command) {
 	text(&cfg.Database, "database", "PostgreSQL to keep the state in, postgres://…; empty: SQLite in the data folder")
 	text(&cfg.Place.Region, "region", "name of the region; its zones are the name with a and b")
 	f.TextVar(&cfg.PublicPool, "public-pool", cfg.PublicPool, "range of public addresses ("+variable("public-pool")+")")
+	f.TextVar(&cfg.IPv6Pool, "ipv6-pool", cfg.IPv6Pool, "range that VPCs get their IPv6 ranges of, a /56 each ("+variable("ipv6-pool")+")")
+	f.Func("limit", "what an account may have, NAME=NUMBER such as vpcs=20; 0 is no limit; may be repeated", cfg.Limits.Set)
 	f.Func("dns", "resolver, ADDRESS or ADDRESS:PORT, that guests' queries are forwarded to; may be repeated; none by default", func(v string) error {
 		a, err := netip.ParseAddrPort(v)
 		if err != nil {
@@ -101,6 +103,10 @@ func (e *env) cloudFlags(c *cobra.Command) {
 	})
 	f.StringSliceVar(&cfg.IdentityProviders, "identity-providers", list(e.getenv(variable("identity-providers"))),
 		"hosts, HOST[,HOST], that keys of tenants' OpenID Connect providers may be fetched from; * for every public host; none by default ("+variable("identity-providers")+")")
+	f.StringArrayVar(&cfg.Destinations, "notification-destination", strings.Fields(e.getenv(variable("notification-destination"))),
+		"whom buckets may notify, NAME[@ACCOUNT]=URL, with https://…, http://… or file:///…; may be repeated; none by default ("+variable("notification-destination")+", with spaces between)")
+	f.DurationVar(&cfg.LifecycleDay, "lifecycle-day", cfg.LifecycleDay, "how long a day is to the lifecycles of buckets; shorter ones are for tests")
+	f.DurationVar(&cfg.AccessLogs, "access-logs-every", cfg.AccessLogs, "how often the access logs of buckets are written")
 	f.IntVar(&cfg.MemoryReserveMiB, "memory-reserve", cfg.MemoryReserveMiB, "MiB of memory kept for the host itself")
 	f.Float64Var(&cfg.MemoryOvercommit, "memory-overcommit", cfg.MemoryOvercommit, "memory promised to guests per byte that the host has")
 	f.Float64Var(&cfg.VCPUOvercommit, "vcpu-overcommit", cfg.VCPUOvercommit, "vCPUs promised to guests per processor of the host")
@@ -110,12 +116,16 @@ func (e *env) cloudFlags(c *cobra.Command) {
 // finish completes the configuration after the flags were read.
 func (e *env) finish(c *cobra.Command) error {
 	cfg := &e.cfg
-	if v := e.getenv(variable("public-pool")); v != "" && !c.Flags().Changed("public-pool") {
+	for name, pool := range map[string]*netip.Prefix{"public-pool": &cfg.PublicPool, "ipv6-pool": &cfg.IPv6Pool} {
+		v := e.getenv(variable(name))
+		if v == "" || c.Flags().Changed(name) {
+			continue
+		}
 		p, err := netip.ParsePrefix(v)
 		if err != nil {
-			return fmt.Errorf("%s=%s is not a range of addresses: set it to one such as 100.64.0.0/24", variable("public-pool"), v)
+			return fmt.Errorf("%s=%s is not a range of addresses: set it to one such as %s", variable(name), v, pool)
 		}
-		cfg.PublicPool = p
+		*pool = p
 	}
 	cfg.Place.Zones = []string{cfg.Place.Region + "a", cfg.Place.Region + "b"}
 	return nil

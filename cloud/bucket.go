@@ -1,5 +1,7 @@
 package cloud
 
+import "time"
+
 // Bucket is a bucket of the object store. Its name is claimed in the whole cloud;
 // its objects, its versioning and its object lock are what package object keeps
 // under its ID. The API writes it.
@@ -18,6 +20,34 @@ type Bucket struct {
 	ACL       *ACL       `json:",omitempty"` // nil: the owner alone
 	CORS      []CORSRule `json:",omitempty"`
 	Website   *Website   `json:",omitempty"`
+
+	Lifecycle     Lifecycle         `json:",omitempty"`
+	Retention     *DefaultRetention `json:",omitempty"` // of new objects
+	Notifications []Notification    `json:",omitempty"`
+	Logging       *BucketLogging    `json:",omitempty"`
+}
+
+// DefaultRetention is how long new objects of a bucket are retained.
+type DefaultRetention struct {
+	Mode  string // "GOVERNANCE" or "COMPLIANCE"
+	Days  int    `json:",omitempty"`
+	Years int    `json:",omitempty"` // one of the two is not 0
+}
+
+// Until is the end of the retention of what is made at a moment.
+func (r DefaultRetention) Until(made time.Time) time.Time {
+	return made.UTC().AddDate(r.Years, 0, r.Days).Truncate(time.Millisecond)
+}
+
+// BucketLogging says where the accesses to a bucket are logged.
+type BucketLogging struct {
+	Bucket string // ID of the target, of the same account
+	Name   string // its name then
+	Prefix string
+	// Partition is how the keys go on behind the prefix: "" for the time of delivery,
+	// "EventTime" or "DeliveryTime" for folders of account, region, bucket and day.
+	Partition string `json:",omitempty"`
+	Simple    bool   `json:",omitempty"` // the caller named the simple form
 }
 
 // Table is "bucket".

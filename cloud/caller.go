@@ -35,6 +35,7 @@ type Caller struct {
 	RequestID string
 	SourceIP  string
 	VPC       string // that the request came from, whose addresses SourceIP is of; empty: from outside
+	Endpoint  string // "vpce-…" that it came through; empty: none
 	UserAgent string
 	Referer   string
 	Secure    bool   // the request came over TLS

@@ -44,9 +44,18 @@ func Documents() []Document {
 		Subnet{},
 		RouteTable{},
 		InternetGateway{},
+		EgressGateway{},
+		NATGateway{},
+		NetworkACL{},
+		DHCPOptions{},
+		PrefixList{},
+		Peering{},
+		Endpoint{},
+		FlowLog{},
 		NetworkInterface{},
 		Address{},
 		SecurityGroup{},
 		Bucket{},
+		LifecycleRun{},
 	}
 }

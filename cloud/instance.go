@@ -1,6 +1,10 @@
 package cloud
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Power is what is wanted of a guest.
 type Power string
@@ -108,9 +112,16 @@ type InstanceSeen struct {
 	Gone bool `json:",omitempty"`
 	// Failed: the guest of start number Starts never ran.
 	Failed bool `json:",omitempty"`
+	// Cards are the IDs of the network interfaces in the guest, sorted, with commas between.
+	Cards string `json:",omitempty"`
 	// Error is why it failed or ended against its will: a code, a colon, words.
 	Error string    `json:",omitempty"`
 	Since time.Time `json:",omitzero"` // of the last change
+}
+
+// HasCard reports whether the network interface is in the guest.
+func (s InstanceSeen) HasCard(id string) bool {
+	return slices.Contains(strings.Split(s.Cards, ","), id)
 }
 
 // Reason says why the instance is as it is, in the API's words.

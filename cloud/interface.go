@@ -14,10 +14,14 @@ type NetworkInterface struct {
 	Zone            string
 	Description     string           `json:",omitempty"`
 	MAC             string           // "02:…", lower case
-	Addresses       []PrivateAddress // the first is the primary one
+	Addresses       []PrivateAddress // IPv4; the first is the primary one
+	Addresses6      []netip.Addr     `json:",omitempty"` // IPv6
 	Groups          []string         // security group IDs, in the order given
 	SourceDestCheck bool
 	Attachment      *InterfaceAttachment `json:",omitempty"`
+	// Of is the resource that the cloud made the interface for, such as "nat-…"; tenants
+	// cannot change or delete it. Empty for interfaces of tenants.
+	Of string `json:",omitempty"`
 }
 
 // PrivateAddress is an address of an interface, with the public one that is
@@ -41,6 +45,24 @@ type InterfaceAttachment struct {
 	DeviceIndex         int
 	DeleteOnTermination bool
 	Attached            time.Time
+	Detach              bool `json:",omitempty"` // wanted undone; control/networkinterface removes the attachment when it is
+	Force               bool `json:",omitempty"` // undone without the guest's consent
+}
+
+// AttachmentState is "attaching", "attached", "detaching" or "detached". i is the
+// instance that the interface is attached to: its primary interface is there while
+// it is, any other when its host has seen it in the guest.
+func (n NetworkInterface) AttachmentState(i Instance) string {
+	switch a, state := n.Attachment, i.State(); {
+	case a == nil:
+		return "detached"
+	case a.Detach, state == InstanceShuttingDown:
+		return "detaching"
+	case state == InstancePending, state == InstanceRunning && a.DeviceIndex > 0 && !i.Seen.HasCard(n.ID):
+		return "attaching"
+	default:
+		return "attached"
+	}
 }
 
 // Primary is the interface's first private address.
@@ -58,6 +80,9 @@ func (NetworkInterface) Table() string { return "networkinterface" }
 // each of their groups.
 func (n NetworkInterface) Labels() []string {
 	l := []string{AccountLabel(n.Account), "vpc/" + n.VPC, "subnet/" + n.Subnet}
+	if n.Of != "" {
+		l = append(l, "of/"+n.Of)
+	}
 	if n.Attachment != nil {
 		l = append(l, "instance/"+n.Attachment.Instance)
 	}

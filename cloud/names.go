@@ -29,6 +29,12 @@ func (p Place) PublicName(a netip.Addr) string {
 	return "ec2-" + strings.ReplaceAll(a.String(), ".", "-") + "." + p.PublicDomain()
 }
 
+// EndpointService is the name of a service, e.g. "s3", as endpoints of VPCs call it:
+// "com.amazonaws.eu-paris-1.s3".
+func (p Place) EndpointService(service string) string {
+	return "com.amazonaws." + p.Region + "." + service
+}
+
 // ZoneID is the zone's identifier that is the same in every account: for
 // "eu-paris-1b" it is "eup1-az2". Empty for a zone that is not of this place.
 func (p Place) ZoneID(zone string) string {

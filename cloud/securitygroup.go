@@ -22,6 +22,7 @@ type Rule struct {
 	Prefix      netip.Prefix      `json:",omitzero"`
 	Group       string            `json:",omitempty"` // a security group whose members are meant
 	GroupOwner  string            `json:",omitempty"` // account of that group
+	Peering     string            `json:",omitempty"` // "pcx-…" that the group's VPC is reached by; empty: the same VPC
 	PrefixList  string            `json:",omitempty"`
 	Description string            `json:",omitempty"`
 	Tags        map[string]string `json:",omitempty"`
@@ -44,6 +45,9 @@ func (g SecurityGroup) Labels() []string {
 	for _, r := range g.Rules {
 		if r.Group != "" {
 			l = append(l, "names-group/"+r.Group)
+		}
+		if r.PrefixList != "" {
+			l = append(l, "names-list/"+r.PrefixList)
 		}
 	}
 	return l

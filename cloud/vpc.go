@@ -5,9 +5,10 @@ import "net/netip"
 // VPC is a tenant's network.
 type VPC struct {
 	Meta
-	CIDRs                      []CIDRBlock // the first is the primary one
+	CIDRs                      []CIDRBlock // IPv4; the first is the primary one
+	CIDRs6                     []CIDRBlock `json:",omitempty"` // IPv6
 	Default                    bool        `json:",omitempty"`
-	DHCPOptions                string      // "dopt-…"
+	DHCPOptions                string      // "dopt-…", or "default": none
 	Tenancy                    string      // "default"
 	DNSSupport                 bool
 	DNSHostnames               bool
@@ -36,6 +37,13 @@ type Subnet struct {
 	Prefix         netip.Prefix
 	DefaultForZone bool `json:",omitempty"`
 	MapPublicIP    bool `json:",omitempty"`
+
+	Prefix6          netip.Prefix `json:",omitzero"`  // IPv6, a /64 of the VPC's; zero: none
+	Association6     string       `json:",omitempty"` // "subnet-cidr-assoc-…" of Prefix6
+	AssignIPv6       bool         `json:",omitempty"` // interfaces get an IPv6 address when made
+	ResourceNames    bool         `json:",omitempty"` // host names are instance IDs: HostnameType "resource-name"
+	ResourceNameA    bool         `json:",omitempty"` // such names resolve to IPv4 addresses
+	ResourceNameAAAA bool         `json:",omitempty"` // and to IPv6 addresses
 }
 
 // Router is the address of the subnet's gateway.
@@ -55,9 +63,12 @@ type RouteTable struct {
 	Associations []RouteTableAssociation
 }
 
-// Route is one line of a route table. Target is "local" or a gateway's ID.
+// Route is one line of a route table. Exactly one of Destination and List is set.
+// Target is "local" or the ID of what the packets go to: "igw-…", "eigw-…", "nat-…",
+// "eni-…" (also for a route that was given an instance), "pcx-…" or "vpce-…".
 type Route struct {
-	Destination netip.Prefix
+	Destination netip.Prefix `json:",omitzero"`
+	List        string       `json:",omitempty"` // "pl-…"
 	Target      string
 	Origin      string // "CreateRouteTable", "CreateRoute"
 }

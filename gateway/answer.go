@@ -31,7 +31,7 @@ func (q *request) answer(err error) {
 	if q.endpoint.objects() {
 		// Clients that signed for another region learn the right one here.
 		q.w.Header().Set("x-amz-bucket-region", q.cfg.Region)
-		q.w.Header().Set("x-amz-id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
 	}
 	if q.endpoint.api.Name == "" {
 		// A bare GET does not tell whether its client reads XML or JSON; the

@@ -24,6 +24,7 @@ type Record struct {
 	Latency   time.Duration
 	SourceIP  string
 	UserAgent string
+	HTTP      Exchange // of requests for S3
 }
 
 // record writes the request's log line and its audit record.
@@ -34,6 +35,9 @@ func (q *request) record() {
 	}
 	if q.op != nil {
 		rec.Operation = q.op.Name
+	}
+	if rec.Service == s3 && q.cfg.Audit != nil {
+		rec.HTTP = q.exchange()
 	}
 	ctx := context.WithoutCancel(q.r.Context())
 	if q.cfg.Audit != nil {

@@ -27,11 +27,13 @@ const maxUnproven = 192 << 10
 // request is one request's life. What is not known yet is zero.
 type request struct {
 	*Gateway
-	w      *answerWriter
-	r      *http.Request
-	id     string
-	start  time.Time
-	source string // IP address
+	w     *answerWriter
+	r     *http.Request
+	id    string
+	start time.Time
+	// arrived is start by the machine's own clock, by which answers are timed.
+	arrived time.Time
+	source  string // IP address
 
 	endpoint *endpoint
 	protocol wire.Protocol
@@ -61,7 +63,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.page(w, r) {
 		return
 	}
-	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now()}
+	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
 	q.source = r.RemoteAddr
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		q.source = host
@@ -107,7 +109,7 @@ func (q *request) serve() (err error) {
 		return err
 	}
 	if q.endpoint.objects() {
-		q.w.Header().Set("x-amz-id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
 	}
 	return wire.Encode(q.w, q.endpoint.api, q.protocol, q.op, out, q.id)
 }
@@ -169,6 +171,9 @@ func (q *request) authenticate() (body []byte, err error) {
 // match finds the operation. A request that another service here would know
 // was signed for the wrong one.
 func (q *request) match(claim *sigv4.Claim, body []byte) (err error) {
+	if q.op != nil {
+		return nil
+	}
 	q.op, q.protocol, err = q.endpoint.api.Match(q.r, body)
 	if err == nil {
 		return nil
@@ -264,7 +269,11 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 func (q *request) describe(c cloud.Caller) cloud.Caller {
 	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
 	c.Secure = q.r.TLS != nil
-	c.VPC, _ = q.r.Context().Value(vpcKey{}).(string)
+	way, _ := q.r.Context().Value(vpcKey{}).(vpcWay)
+	c.VPC = way.vpc
+	if way.endpoint != nil {
+		c.Endpoint = way.endpoint(q.source)
+	}
 	return c
 }
 

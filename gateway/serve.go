@@ -9,13 +9,20 @@ import (
 	"net/http"
 )
 
-// vpcKey finds, in the context of a request, the VPC that it came from.
+// vpcKey finds, in the context of a request, the VPC that it came from: a vpcWay.
 type vpcKey struct{}
+
+type vpcWay struct {
+	vpc      string
+	endpoint func(source string) string
+}
 
 // ServeVPC is Serve for a listener in a VPC: callers are told apart by it, because
 // the addresses of one VPC may be those of another.
-func (g *Gateway) ServeVPC(ctx context.Context, vpc string, l net.Listener) error {
-	return g.Serve(context.WithValue(ctx, vpcKey{}, vpc), l)
+// endpoint says which VPC endpoint a guest's requests come through; nil if the listener is
+// no endpoint's.
+func (g *Gateway) ServeVPC(ctx context.Context, vpc string, endpoint func(source string) string, l net.Listener) error {
+	return g.Serve(context.WithValue(ctx, vpcKey{}, vpcWay{vpc, endpoint}), l)
 }
 
 // Serve answers the requests of a listener until ctx ends; then it closes the

@@ -92,8 +92,12 @@ func (q *request) readDocument(body *sigv4.Body) ([]byte, error) {
 // stream hands the body on unread, if the operation takes one; else it is read
 // whole.
 func (q *request) stream(body *sigv4.Body) ([]byte, error) {
-	op, _, err := q.endpoint.api.Match(q.r, nil)
-	if err != nil || !op.Streams() {
+	op, protocol, err := q.endpoint.api.Match(q.r, nil)
+	if err != nil {
+		return q.readDocument(body)
+	}
+	q.op, q.protocol = op, protocol // no body of S3 names an operation
+	if !op.Streams() {
 		return q.readDocument(body)
 	}
 	q.r.Body = &Stream{body: body, q: q, begin: time.Now()}

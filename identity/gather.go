@@ -15,9 +15,10 @@ const allowAll = `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action"
 // Policies gathers what applies to a caller, but for policies of resources.
 func (j *Judge) Policies(r store.Reader, c cloud.Caller) (p policy.Policies, err error) {
 	g := gathering{j: j, r: r}
+	p.Endpoint = g.endpoint(c)
 	switch c.Type {
 	case "":
-		return p, nil
+		return p, g.err
 	case cloud.PrincipalRole:
 		role, ok := roleTable.Get(r, c.Entity)
 		if !ok {
@@ -42,6 +43,17 @@ func (j *Judge) Policies(r store.Reader, c cloud.Caller) (p policy.Policies, err
 		}
 	}
 	return p, g.err
+}
+
+// endpoint returns the policy of the VPC endpoint that a request came through, which
+// limits what it may do; nil if the endpoint has none.
+func (g *gathering) endpoint(c cloud.Caller) *policy.Source {
+	e, ok := endpointTable.Get(g.r, c.Endpoint)
+	if c.Endpoint == "" || !ok || e.Policy == "" {
+		return nil
+	}
+	s := g.source(policy.EndpointPolicy, "policy of "+e.ID, e.Policy)
+	return &s
 }
 
 // gathering reads policies until one cannot be compiled.

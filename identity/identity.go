@@ -26,6 +26,7 @@ var (
 	userTable         store.Table[cloud.User]
 	groupTable        store.Table[cloud.Group]
 	roleTable         store.Table[cloud.Role]
+	endpointTable     store.Table[cloud.Endpoint]
 	policyTable       store.Table[cloud.ManagedPolicy]
 	mfaTable          store.Table[cloud.MFADevice]
 	sealedKeyTable    store.Table[cloud.SealedKey]

@@ -68,6 +68,8 @@ func (k keys) global(name string) ([]string, bool) {
 		return one(c.SourceIP, c.VPC != "")
 	case "sourcevpc":
 		return some(c.VPC)
+	case "sourcevpce":
+		return some(c.Endpoint)
 	case "useragent":
 		return some(c.UserAgent)
 	case "referer":

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
-	"github.com/vauban-cloud/vauban/driver/network"
 )
 
 // seen is what is to be reported of an instance placed here.
@@ -19,6 +20,7 @@ func (a *Agent) seen(w *World, i *cloud.Instance) cloud.InstanceSeen {
 	m := a.remember(i.ID)
 	g, known := w.guests[i.ID]
 	now := i.Seen
+	now.Cards = strings.Join(slices.Sorted(slices.Values(g.NICs)), ",")
 	this := g.Starts == i.Starts && g.State != hypervisor.Absent
 	switch {
 	case this && g.State == hypervisor.Running:
@@ -275,7 +277,7 @@ func (a *Agent) tryStart(ctx context.Context, w *World, i *cloud.Instance) (read
 		}
 	}
 	for _, n := range w.nicsOf[i.ID] {
-		if !a.hasPort(n) {
+		if !n.Attachment.Detach && !a.hasPort(n) {
 			return false, nil
 		}
 	}
@@ -320,7 +322,9 @@ func (a *Agent) spec(ctx context.Context, w *World, i *cloud.Instance) (hypervis
 		spec.Disks = append(spec.Disks, d)
 	}
 	for _, n := range w.nicsOf[i.ID] {
-		spec.NICs = append(spec.NICs, hypervisor.NIC{ID: n.ID, MAC: n.MAC, MTU: network.MTU})
+		if !n.Attachment.Detach {
+			spec.NICs = append(spec.NICs, cardOf(n))
+		}
 	}
 	if img, ok := w.Images[i.Image]; ok && img.Direct {
 		kernel, initrd, err := a.cfg.Images.Boot(ctx, img.ID)

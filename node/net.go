@@ -3,11 +3,8 @@ package node
 import (
 	"context"
 	"fmt"
-	"net"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -87,110 +84,14 @@ func (a *Agent) hasPort(n *cloud.NetworkInterface) bool {
 
 // plan derives a VPC's network on this host from the documents.
 func (w *World) plan(vpcID string) *network.VPC {
-	v := w.vpcs[vpcID]
-	p := &network.VPC{ID: vpcID}
-	for _, c := range v.CIDRs {
-		p.CIDRs = append(p.CIDRs, c.Prefix)
-	}
-	for _, s := range w.Subnets {
-		if s.VPC == vpcID {
-			p.Subnets = append(p.Subnets, network.Subnet{ID: s.ID, Prefix: s.Prefix, Router: s.Router(), Internet: w.internet(s)})
-		}
-	}
-	for _, n := range w.Interfaces {
-		if n.VPC == vpcID && w.placedHere(n) {
-			p.Ports = append(p.Ports, port(n))
-		}
-	}
-	for _, g := range w.Groups {
-		if g.VPC == vpcID {
-			p.Groups = append(p.Groups, group(g))
-		}
-	}
-	return p
+	return w.networks().VPC(vpcID, func(n *cloud.NetworkInterface) bool { return w.placedHere(n) || n.Of != "" })
 }
 
 // placedHere reports whether the interface belongs to an instance of this host.
-func (w *World) placedHere(n cloud.NetworkInterface) bool {
+func (w *World) placedHere(n *cloud.NetworkInterface) bool {
 	if n.Attachment == nil {
 		return false
 	}
 	i := w.instances[n.Attachment.Instance]
 	return i != nil && i.Host == w.Host
-}
-
-// internet reports whether the subnet's packets for elsewhere go to an internet
-// gateway that is attached to the VPC.
-func (w *World) internet(s cloud.Subnet) bool {
-	for _, r := range w.tableOf(s).Routes {
-		if r.Destination.Bits() != 0 || !r.Destination.Addr().Is4() {
-			continue
-		}
-		return slices.ContainsFunc(w.Gateways, func(g cloud.InternetGateway) bool { return g.ID == r.Target && g.VPC == s.VPC })
-	}
-	return false
-}
-
-// tableOf returns the route table that is associated with the subnet, or the main one.
-func (w *World) tableOf(s cloud.Subnet) (table cloud.RouteTable) {
-	for _, t := range w.Routes {
-		if t.VPC != s.VPC {
-			continue
-		}
-		for _, as := range t.Associations {
-			if as.Subnet == s.ID {
-				return t
-			}
-			if as.Main {
-				table = t
-			}
-		}
-	}
-	return table
-}
-
-func port(n cloud.NetworkInterface) network.Port {
-	mac, _ := net.ParseMAC(n.MAC) // the service made it
-	p := network.Port{ID: n.ID, Subnet: n.Subnet, MAC: mac, Groups: n.Groups, AnySource: !n.SourceDestCheck}
-	for _, a := range n.Addresses {
-		addr := network.Address{Private: a.Private}
-		if a.Public != nil {
-			addr.Public = a.Public.Address
-		}
-		p.Addresses = append(p.Addresses, addr)
-	}
-	return p
-}
-
-func group(g cloud.SecurityGroup) network.Group {
-	out := network.Group{ID: g.ID}
-	for _, r := range g.Rules {
-		rule := network.Rule{Protocol: protocol(r.Protocol), From: r.FromPort, To: r.ToPort, Prefix: r.Prefix, Group: r.Group}
-		if r.Egress {
-			out.Egress = append(out.Egress, rule)
-		} else {
-			out.Ingress = append(out.Ingress, rule)
-		}
-	}
-	return out
-}
-
-// protocol turns a name or number into the number of
-// https://www.iana.org/assignments/protocol-numbers; -1 is all.
-func protocol(name string) int {
-	switch strings.ToLower(name) {
-	case "tcp":
-		return 6
-	case "udp":
-		return 17
-	case "icmp":
-		return 1
-	case "icmpv6":
-		return 58
-	}
-	n, err := strconv.Atoi(name)
-	if err != nil {
-		return -1
-	}
-	return n
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/driver/network/plan"
 )
 
 // View is the host's window on the store: what it should run, and where it
@@ -29,18 +30,16 @@ type View interface {
 
 // Assignment is all that concerns one host.
 type Assignment struct {
-	Revision   int64
-	Place      cloud.Place
-	Instances  []cloud.Instance         // placed on this host, not yet released
-	Volumes    []cloud.Volume           // held by this host
-	Interfaces []cloud.NetworkInterface // attached to an instance that is placed here
-	VPCs       []cloud.VPC              // with an instance of this host in them
-	Subnets    []cloud.Subnet
-	Routes     []cloud.RouteTable
-	Gateways   []cloud.InternetGateway
-	Groups     []cloud.SecurityGroup
-	Images     map[string]cloud.Image   // by ID: those of the instances
-	Keys       map[string]cloud.KeyPair // by account/name: those of the instances
+	Revision  int64
+	Place     cloud.Place
+	Instances []cloud.Instance // placed on this host, not yet released
+	Volumes   []cloud.Volume   // held by this host
+	Here      []string         // IDs of the VPCs that an instance placed here is in, sorted
+	// Documents are those VPCs, with what must be known of others: of interfaces those
+	// attached to an instance placed here, and those that Networks adds.
+	plan.Documents
+	Images map[string]cloud.Image   // by ID: those of the instances
+	Keys   map[string]cloud.KeyPair // by account/name: those of the instances
 	// Roles are what the instance profiles of the instances carry, by the
 	// profile's ID. A profile that was deleted is not there.
 	Roles map[string]Role

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
+	"github.com/vauban-cloud/vauban/driver/network/plan"
 )
 
 // World is one look at the host: what was assigned, and what the engines run.
@@ -27,6 +28,7 @@ type World struct {
 	guests     map[string]hypervisor.Guest
 	pluggedIn  map[string]string // volume ID to the guest that has it
 
+	networks  func() *plan.Index                            // made when first asked for
 	byAddress func() map[vpcAddress]*cloud.NetworkInterface // made when first asked for
 }
 
@@ -52,7 +54,9 @@ func newWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
 		w.instances[a.Instances[k].ID] = &a.Instances[k]
 	}
 	for k := range a.VPCs {
-		w.vpcs[a.VPCs[k].ID] = &a.VPCs[k]
+		if _, here := slices.BinarySearch(a.Here, a.VPCs[k].ID); here {
+			w.vpcs[a.VPCs[k].ID] = &a.VPCs[k]
+		}
 	}
 	for k := range a.Subnets {
 		w.subnets[a.Subnets[k].ID] = &a.Subnets[k]
@@ -87,6 +91,7 @@ func newWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
 			w.pluggedIn[d] = g.ID
 		}
 	}
+	w.networks = sync.OnceValue(func() *plan.Index { return plan.NewIndex(&a.Documents) })
 	w.byAddress = sync.OnceValue(w.indexAddresses)
 	return w
 }
@@ -134,6 +139,26 @@ func (w *World) VolumesOf(instance string) []*cloud.Volume { return w.disksOf[in
 
 // Subnet returns a subnet by its ID, nil if unknown.
 func (w *World) Subnet(id string) *cloud.Subnet { return w.subnets[id] }
+
+// EndpointOf returns the VPC endpoint by which a subnet's packets reach the address of
+// a service; empty if none leads there.
+func (w *World) EndpointOf(subnet string, to netip.Addr) string {
+	s := w.subnets[subnet]
+	if s == nil {
+		return ""
+	}
+	return w.networks().Endpoint(s, to)
+}
+
+// OptionsOf returns the DHCP options of a VPC, nil if it has no such document.
+func (w *World) OptionsOf(v *cloud.VPC) *cloud.DHCPOptions {
+	for i := range w.DHCPOptions {
+		if w.DHCPOptions[i].ID == v.DHCPOptions {
+			return &w.DHCPOptions[i]
+		}
+	}
+	return nil
+}
 
 // VPC returns a VPC by its ID, nil if no instance of this host is in it.
 func (w *World) VPC(id string) *cloud.VPC { return w.vpcs[id] }

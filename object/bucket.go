@@ -3,6 +3,8 @@ package object
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -110,6 +112,13 @@ func (s *Store) Bucket(_ context.Context, id string) (Bucket, error) {
 		done()
 	}
 	return info, err
+}
+
+// Buckets returns the IDs of all buckets, in any order.
+func (s *Store) Buckets() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Keys(s.buckets))
 }
 
 // SetVersioning enables or suspends versioning. With object lock it can only be enabled:

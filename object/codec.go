@@ -116,6 +116,14 @@ func (d *decoder) bytes() []byte {
 
 func (d *decoder) text() string { return string(d.bytes()) }
 
+// again is text, without a copy if it is what it was.
+func (d *decoder) again(was string) string {
+	if b := d.bytes(); string(b) != was {
+		return string(b)
+	}
+	return was
+}
+
 func (d *decoder) time() time.Time {
 	if n := d.int(); n != 0 {
 		return time.UnixMilli(n).UTC()
@@ -127,9 +135,8 @@ func (d *decoder) ref() blob.Ref {
 	return blob.Ref{Kind: blob.Kind(d.uint()), Unit: d.uint(), Offset: d.int(), Size: d.int()}
 }
 
-func (d *decoder) sum() checksum.Sum {
-	s := checksum.Sum{Algorithm: known(d.bytes()), Type: checksum.Type(d.text()), Value: slices.Clone(d.bytes())}
-	return s
+func (d *decoder) sum(was checksum.Type) checksum.Sum {
+	return checksum.Sum{Algorithm: known(d.bytes()), Type: checksum.Type(d.again(string(was))), Value: slices.Clone(d.bytes())}
 }
 
 // known returns an algorithm's name without a copy.

@@ -16,6 +16,9 @@ type CompleteInput struct {
 	Conditions
 	Size     int64  // that the object must have; -1 to accept any
 	Checksum []byte // that the object must have; nil to accept any
+	// Retention is that of an object whose upload began with none.
+	Retention Retention
+	Notes     Notes
 }
 
 // CompletePart names a part that was uploaded.
@@ -44,7 +47,10 @@ func (s *Store) CompleteUpload(_ context.Context, in CompleteInput) (Info, error
 	}
 	r := &record{Info: Info{
 		Key: in.Key, Generation: s.numbers.take(), Class: u.Class, Owner: u.Owner, Customer: u.Customer, Attributes: u.Attributes,
-	}, sealed: u.sealed, id: u.generation, manifest: u.generation}
+	}, sealed: u.sealed, id: u.generation, manifest: u.generation, notes: in.Notes}
+	if r.Retention.Mode == NotRetained {
+		r.Retention = in.Retention
+	}
 	err = s.finish(b, r, in.Conditions, func(c *change) error { return c.complete(in, r) })
 	if errors.Is(err, ErrNoUpload) {
 		return s.completed(in) // by another, just now

@@ -63,13 +63,12 @@ func (c cryptor) seal(dst, plain []byte, n int64, last bool) []byte {
 	return append(dst[:begin], blob.Finish(dst[begin:])...)
 }
 
-// open returns the plain text of the n-th block, in its place.
-func (c cryptor) open(block []byte, n int64, last bool) ([]byte, error) {
+// open appends to dst the plain text of the n-th block. dst may be block[:0].
+func (c cryptor) open(dst, block []byte, n int64, last bool) ([]byte, error) {
 	if len(block) <= overhead {
 		return nil, ErrCorrupt
 	}
-	body := block[: len(block)-blob.SumSize : len(block)]
-	plain, err := c.aead.Open(body[:0], c.nonce(n, last), body, nil)
+	plain, err := c.aead.Open(dst, c.nonce(n, last), block[:len(block)-blob.SumSize], nil)
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", n, ErrCorrupt)
 	}

@@ -16,6 +16,7 @@ type DeleteInput struct {
 	// A lifecycle removes what it looked at, and nothing that came since.
 	Generation uint64
 	Bypass     bool // governance
+	Notes      Notes
 }
 
 // Deleted is what a delete did.
@@ -69,6 +70,7 @@ func (c *change) doDelete(in DeleteInput) (Deleted, error) {
 	if in.Version == "" && c.bucket.Versioning != Unversioned {
 		m := &record{Info: Info{Key: c.key, Generation: c.s.numbers.take(), Marker: true, Modified: c.s.now()}}
 		c.place(m)
+		c.leave(m.Info, in.Notes)
 		return Deleted{m.Version, true}, nil
 	}
 	d := Deleted{Version: in.Version}
@@ -79,6 +81,7 @@ func (c *change) doDelete(in DeleteInput) (Deleted, error) {
 		return Deleted{}, ErrLocked
 	}
 	d.Marker = r.Marker
+	c.leave(r.Info, in.Notes)
 	return d, c.remove(r)
 }
 

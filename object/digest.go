@@ -20,8 +20,9 @@ type Expected struct {
 
 // digest hashes a body once, while it is written.
 type digest struct {
-	md5 hash.Hash
-	sum hash.Hash // nil if none was asked for
+	md5  hash.Hash
+	sum  hash.Hash // nil if none was asked for
+	done func()    // nil: the MD5 is not in a lane
 	Expected
 }
 
@@ -29,7 +30,16 @@ func newDigest(e Expected) (*digest, error) {
 	if err := e.Algorithm.Check(e.Algorithm.Default()); err != nil {
 		return nil, refuse(ErrInput, "%v", err)
 	}
-	return &digest{md5.New(), e.Algorithm.New(), e}, nil //nolint:gosec // as above
+	return &digest{md5: md5.New(), sum: e.Algorithm.New(), Expected: e}, nil //nolint:gosec // as above
+}
+
+// share has the MD5 computed in a lane. Nothing was written yet; close it.
+func (d *digest) share(l *lanes) { d.md5, d.done = l.take() }
+
+func (d *digest) close() {
+	if d.done != nil {
+		d.done()
+	}
 }
 
 func (d *digest) write(p []byte) {

@@ -48,6 +48,7 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, seal cry
 			in.drop()
 		}
 	}()
+	defer d.close()
 	r := &bodyReader{ctx, body, size, 0}
 	first := buffers.Get().(buffer)
 	defer buffers.Put(first)
@@ -81,6 +82,7 @@ func (in *intake) stream(r *bodyReader, now buffer, n int, size int64, d *digest
 		return diskError(err)
 	}
 	in.writer = w
+	d.share(&in.s.lanes)
 	next, out := buffers.Get().(buffer), buffers.Get().(buffer)
 	defer buffers.Put(next)
 	defer buffers.Put(out)

@@ -17,6 +17,9 @@ import (
 //	g generation                    what is to be removed from the disk
 //	s unit                          how many bytes of a segment are in use (merged)
 //	q bucket                        what the bucket holds (merged)
+//	e queue number                  a note that a change has left
+//	l queue                         how many notes the queue holds (merged)
+//	h time bucket                   a sample of what the bucket held
 //	y                               numbers below this one may have been given out
 //
 // Numbers are 8 bytes, big-endian. Buckets are led by their length. Keys end with
@@ -33,6 +36,9 @@ const (
 	tableGarbage  = 'g'
 	tableSegment  = 's'
 	tableUsage    = 'q'
+	tableNote     = 'e'
+	tableQueue    = 'l'
+	tableSample   = 'h'
 	tableSequence = 'y'
 )
 

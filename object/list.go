@@ -24,6 +24,9 @@ type Listing struct {
 	Next     string // what to begin after, if there is more
 }
 
+// listAhead is for how many objects a page makes room at once.
+const listAhead = 256
+
 // List lists objects: the current versions that are no delete markers.
 func (s *Store) List(ctx context.Context, bucket string, in ListInput) (Listing, error) {
 	if _, err := s.bucket(bucket); err != nil {
@@ -34,8 +37,8 @@ func (s *Store) List(ctx context.Context, bucket string, in ListInput) (Listing,
 		return Listing{}, err
 	}
 	var l Listing
+	r := &record{Info: Info{Latest: true}}
 	for n := 0; w.valid() && in.Max > 0 && err == nil; n++ {
-		r := &record{Info: Info{Latest: true}}
 		if _, err = r.decodeInfo(w.it.Value()); err != nil {
 			break
 		}
@@ -59,6 +62,9 @@ func (s *Store) List(ctx context.Context, bucket string, in ListInput) (Listing,
 			continue
 		}
 		r.Key = key
+		if l.Objects == nil {
+			l.Objects = make([]Info, 0, min(in.Max, listAhead))
+		}
 		l.Objects, l.Next = append(l.Objects, r.Info), key
 		w.it.Next()
 	}

@@ -133,6 +133,7 @@ type Store struct {
 	grace   grace
 	pins    pins
 	space   space
+	lanes   lanes
 	seed    maphash.Seed
 	keys    [keyLocks]sync.RWMutex
 	born    uint64 // numbers below it are of earlier runs
@@ -141,6 +142,8 @@ type Store struct {
 
 	mu      sync.RWMutex
 	buckets map[string]*bucket // guarded by mu
+
+	noted chan struct{} // see tell
 
 	failing sync.Once
 	failed  chan struct{} // closed by fail
@@ -152,7 +155,7 @@ func Open(c Config) (*Store, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
-	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), seed: maphash.MakeSeed()}
+	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed()}
 	if err := s.openIndex(); err != nil {
 		return nil, err
 	}
@@ -180,6 +183,7 @@ func (s *Store) open() error {
 
 // Close closes the store. Nothing must be under way, and readers be closed.
 func (s *Store) Close() error {
+	s.lanes.close()
 	var err error
 	if c, ok := s.bytes.(io.Closer); ok {
 		err = c.Close()

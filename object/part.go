@@ -47,7 +47,7 @@ func (p *part) decode(row []byte) error {
 	}
 	d := decoder{b: row[1:]}
 	p.Size, p.md5 = d.int(), bytes.Clone(d.bytes())
-	p.Modified, p.Checksum = d.time(), d.sum()
+	p.Modified, p.Checksum = d.time(), d.sum("")
 	p.id, p.ref = d.uint(), d.ref()
 	p.ETag = etagText(p.md5, 0)
 	return d.done()

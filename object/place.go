@@ -19,6 +19,7 @@ type change struct {
 	batch   *pebble.Batch
 	usage   Usage // what is added to the bucket's
 	errs    []error
+	left    bool // notes
 }
 
 // begin reads the current version.
@@ -44,7 +45,11 @@ func (c *change) commit() error {
 	if err := errors.Join(c.errs...); err != nil {
 		return err
 	}
-	return c.s.commit(c.batch)
+	err := c.s.commit(c.batch)
+	if err == nil && c.left {
+		c.s.tell()
+	}
+	return err
 }
 
 // place makes r the current version, which has the highest generation, and what was current an old one, or removes

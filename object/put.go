@@ -50,6 +50,7 @@ type PutInput struct {
 	Attributes
 	Class, Owner string
 	CustomerKey  []byte // 32 bytes, or nil for the bucket's key
+	Notes        Notes
 }
 
 // Put reads a body, and makes it the current version of a key. It takes effect as a
@@ -68,7 +69,7 @@ func (s *Store) Put(ctx context.Context, in PutInput, body io.Reader) (Info, err
 		return Info{}, err
 	}
 	r := &record{Info: Info{Key: in.Key, Generation: s.numbers.take(), Class: in.Class, Owner: in.Owner, Attributes: in.Attributes}}
-	r.id, r.Customer = r.Generation, in.CustomerKey != nil
+	r.id, r.Customer, r.notes = r.Generation, in.CustomerKey != nil, in.Notes
 	wrapper, err := s.wrapper(ctx, in.Bucket, in.CustomerKey)
 	if err != nil {
 		return Info{}, err
@@ -167,6 +168,7 @@ func (s *Store) finish(b *bucket, r *record, cond Conditions, before func(*chang
 	}
 	r.Modified = s.now()
 	c.place(r)
+	c.leave(r.Info, r.notes)
 	return c.commit()
 }
 

@@ -25,10 +25,9 @@ type Reader struct {
 	piece    piece
 	blob     blob.Reader
 	crypt    cryptor
-	buf      buffer
-	ready    [chunkBlocks][]byte // blocks of buf, decrypted
-	waiting  [][]byte            // of ready, those behind plain
-	plain    []byte              // what is read next
+	buf      buffer // what is stored
+	out      buffer // several blocks of it, decrypted; one is in its own place
+	plain    []byte // what is read next
 	err      error
 }
 
@@ -45,7 +44,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// WriteTo writes all that is left, a block at a time.
+// WriteTo writes all that is left, a chunk at a time.
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if len(r.plain) == 0 {
@@ -75,22 +74,21 @@ func (r *Reader) Close() error {
 		r.s.pins.unpin(r.record.manifest)
 		r.pinned = false
 	}
-	if r.buf != nil {
-		buffers.Put(r.buf)
-		r.buf, r.plain, r.waiting = nil, nil, nil
+	for _, b := range []*buffer{&r.buf, &r.out} {
+		if *b != nil {
+			buffers.Put(*b)
+			*b = nil
+		}
 	}
+	r.plain = nil
 	if r.err == nil {
 		r.err = errors.New("the reader is closed")
 	}
 	return err
 }
 
-// load goes to the next block, and returns io.EOF at the end.
+// load goes to the next chunk, and returns io.EOF at the end.
 func (r *Reader) load() error {
-	if len(r.waiting) > 0 && r.err == nil {
-		r.plain, r.waiting = r.waiting[0], r.waiting[1:]
-		return nil
-	}
 	if r.err == nil && r.left == 0 {
 		r.err = io.EOF
 	}
@@ -139,15 +137,18 @@ func (r *Reader) openPiece(p piece) error {
 	return nil
 }
 
-// chunk reads blocks of the open piece into buf, and decrypts them in their places.
+// chunk reads blocks of the open piece into buf, and decrypts them.
 func (r *Reader) chunk() error {
-	if r.buf == nil {
-		r.buf = buffers.Get().(buffer)
-	}
 	off := r.at - r.piece.begin
 	wanted := min(r.left, r.piece.size-off)
 	block, skip := off/plainBlock, off%plainBlock
 	count := min(blocks(skip+wanted), chunkBlocks)
+	if r.buf == nil {
+		r.buf = buffers.Get().(buffer)
+	}
+	if r.out == nil && count > 1 {
+		r.out = buffers.Get().(buffer)
+	}
 	at := block * blob.BlockSize
 	stored := r.buf[:min(count*blob.BlockSize, r.piece.ref.Size-at)]
 	if n, err := r.blob.ReadAt(stored, at); n < len(stored) {
@@ -156,19 +157,19 @@ func (r *Reader) chunk() error {
 		}
 		return err
 	}
+	plain := stored[:0]
+	if count > 1 {
+		plain = r.out[:0]
+	}
 	last := blocks(r.piece.size) - 1
 	for n := range count {
-		b := stored[n*blob.BlockSize : min(int(n+1)*blob.BlockSize, len(stored))]
-		plain, err := r.crypt.open(b, block+n, block+n == last)
-		if err != nil {
+		var err error
+		if plain, err = r.crypt.open(plain, stored[n*blob.BlockSize:min(int(n+1)*blob.BlockSize, len(stored))], block+n, block+n == last); err != nil {
 			return err
 		}
-		plain = plain[skip:min(int64(len(plain)), skip+wanted)]
-		r.ready[n], skip = plain, 0
-		wanted -= int64(len(plain))
-		r.at += int64(len(plain))
-		r.left -= int64(len(plain))
 	}
-	r.plain, r.waiting = r.ready[0], r.ready[1:count]
+	r.plain = plain[skip:min(int64(len(plain)), skip+wanted)]
+	r.at += int64(len(r.plain))
+	r.left -= int64(len(r.plain))
 	return nil
 }

@@ -21,6 +21,7 @@ type record struct {
 	ref      blob.Ref // of an object in one piece
 	manifest uint64   // of an object in parts: where its parts are listed
 	runs     []run
+	notes    Notes // to leave when it is placed; not kept
 }
 
 // run is a sequence of parts of the same size.
@@ -61,7 +62,8 @@ func (r *record) encode() []byte {
 	return e
 }
 
-// decodeInfo reads what listings tell.
+// decodeInfo reads what listings tell. r may be that of the row before. Its MD5 is the
+// row's.
 func (r *record) decodeInfo(row []byte) (decoder, error) {
 	if len(row) == 0 || row[0] != recordFormat {
 		return decoder{}, errRow
@@ -75,17 +77,17 @@ func (r *record) decodeInfo(row []byte) (decoder, error) {
 	}
 	d.b = d.b[copy(r.tail[:], d.b):]
 	r.Size = d.int()
-	r.md5 = bytes.Clone(d.bytes())
+	r.md5 = d.bytes()
 	r.Parts = int(d.uint())
 	r.Modified = d.time()
 	r.Superseded = d.time()
-	r.Class = d.text()
-	r.Owner = d.text()
-	r.Checksum = d.sum()
+	r.Class = d.again(r.Class)
+	r.Owner = d.again(r.Owner)
+	r.Checksum = d.sum(r.Checksum.Type)
 	if d.err != nil {
 		return d, d.err
 	}
-	r.Version = r.version()
+	r.Version, r.ETag = r.version(), ""
 	if !r.Marker {
 		r.ETag = etagText(r.md5, r.Parts)
 	}
@@ -98,6 +100,7 @@ func (r *record) decode(row []byte) error {
 	if err != nil {
 		return err
 	}
+	r.md5 = bytes.Clone(r.md5)
 	r.sealed = bytes.Clone(d.bytes())
 	r.id = d.uint()
 	r.ref = d.ref()

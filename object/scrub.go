@@ -105,12 +105,15 @@ func (c *scrubber) part(row, value []byte) error {
 	})
 }
 
+// scrubLeast is what a small blob counts as, in bytes: finding it takes longer than reading it.
+const scrubLeast = 16 << 10
+
 // check checks a blob. What was read of the index may be old: now asks it anew.
 func (c *scrubber) check(d Damage, was blob.Ref, now func() (blob.Ref, error)) error {
 	if was.Kind == blob.Nothing {
 		return c.ctx.Err()
 	}
-	for left := was.Size; left > 0; left -= int64(c.limit.Burst()) {
+	for left := max(was.Size, scrubLeast); left > 0; left -= int64(c.limit.Burst()) {
 		if c.limit.Burst() == 0 {
 			break
 		}

@@ -6,16 +6,29 @@ import (
 	"maps"
 )
 
-// Update changes the attributes of a version, of the current one for "", at once. An
+// UpdateInput names the version whose attributes to change.
+type UpdateInput struct {
+	Bucket, Key string
+	Version     string // "": the current one
+	Bypass      bool   // governance
+	Notes       Notes
+}
+
+// Update is UpdateWith without notes.
+func (s *Store) Update(ctx context.Context, bucket, key, version string, bypass bool, fn func(*Attributes) error) (Info, error) {
+	return s.UpdateWith(ctx, UpdateInput{Bucket: bucket, Key: key, Version: version, Bypass: bypass}, fn)
+}
+
+// UpdateWith changes the attributes of a version, of the current one for "", at once. An
 // error of fn is returned, and nothing changes. A retention may be lengthened; only
 // governance may be shortened or lifted, and only with bypass: ErrLocked. Errors
 // are those of Head besides.
-func (s *Store) Update(_ context.Context, bucket, key, version string, bypass bool, fn func(*Attributes) error) (Info, error) {
-	b, err := s.bucket(bucket)
+func (s *Store) UpdateWith(_ context.Context, in UpdateInput, fn func(*Attributes) error) (Info, error) {
+	b, err := s.bucket(in.Bucket)
 	if err != nil {
 		return Info{}, err
 	}
-	if err := checkKey(key); err != nil {
+	if err := checkKey(in.Key); err != nil {
 		return Info{}, err
 	}
 	info, done, err := b.use()
@@ -23,17 +36,18 @@ func (s *Store) Update(_ context.Context, bucket, key, version string, bypass bo
 		return Info{}, err
 	}
 	defer done()
-	lock := s.key(bucket, key)
+	lock := s.key(in.Bucket, in.Key)
 	lock.Lock()
 	defer lock.Unlock()
-	c, err := s.begin(info, key)
+	c, err := s.begin(info, in.Key)
 	if err != nil {
 		return Info{}, err
 	}
-	r, err := c.update(version, bypass, fn)
+	r, err := c.update(in.Version, in.Bypass, fn)
 	if err != nil {
 		return infoOf(r), errors.Join(err, c.batch.Close())
 	}
+	c.leave(r.Info, in.Notes)
 	return r.Info, c.commit()
 }
 

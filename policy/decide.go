@@ -29,6 +29,7 @@ type Policies struct {
 	// SCP are one list a level, the root of the organization first, the account
 	// last; every level must allow. Nil: SCPs do not apply.
 	SCP      [][]Source
+	Endpoint *Source // of the VPC endpoint that the request came through; nil: none limits it
 	Resource *Source // of the resource; nil: none
 	Required bool    // the resource's policy must allow: trust policies, key policies
 	DenyOnly bool    // what the resource's policy allows does not count
@@ -99,7 +100,7 @@ func (p *Policies) evaluation(q *Query) evaluation {
 // conditions and variables it allocates nothing.
 //
 // The order is AWS's: an explicit deny anywhere decides; then each level of
-// SCPs must allow; then what is needed of the resource's policy, identity-based
+// SCPs must allow, and the policy of a VPC endpoint; then what is needed of the resource's policy, identity-based
 // policies, boundary and session policies.
 func (p *Policies) Decide(q *Query) Decision {
 	d, _ := p.decide(q)
@@ -119,6 +120,10 @@ func (p *Policies) decide(q *Query) (Decision, *Source) {
 			scp = level
 		}
 	}
+	endpoint, deny := e.scanOne(p.Endpoint)
+	if deny.any() {
+		return deny.decision(false)
+	}
 	resource, deny := e.scanResource(p)
 	if deny.any() {
 		return deny.decision(false)
@@ -137,6 +142,9 @@ func (p *Policies) decide(q *Query) (Decision, *Source) {
 	}
 	if scp >= 0 {
 		return implicit(ServiceControlPolicy), nil
+	}
+	if p.Endpoint != nil && !endpoint.any() {
+		return implicit(EndpointPolicy), nil
 	}
 	return p.weigh(q, resource, identity, boundary.any() || p.Boundary == nil, session.any())
 }

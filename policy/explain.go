@@ -87,6 +87,9 @@ func (p *Policies) Explain(q *Query) Explanation {
 		}
 		x.Stages = append(x.Stages, s)
 	}
+	if p.Endpoint != nil {
+		x.Stages = append(x.Stages, t.stage(EndpointPolicy, []Source{*p.Endpoint}))
+	}
 	x.Stages = append(x.Stages,
 		p.resourceStage(&t))
 	if p.ACL != nil {
@@ -328,7 +331,7 @@ func (p *Policies) each(do func(*Source)) {
 	}
 	all(p.Identity)
 	all(p.Session)
-	for _, s := range []*Source{p.Resource, p.ACL, p.Boundary} {
+	for _, s := range []*Source{p.Endpoint, p.Resource, p.ACL, p.Boundary} {
 		if s != nil && s.Doc != nil {
 			do(s)
 		}

@@ -15,6 +15,7 @@ const (
 	SessionPolicy                    // grammar of IdentityPolicy
 	ServiceControlPolicy             // of organizations; grammar of IdentityPolicy
 	AccessControlList                // of buckets and objects, as a policy that says the same; grammar of ResourcePolicy
+	EndpointPolicy                   // of the VPC endpoint that a request comes through; grammar of ResourcePolicy
 )
 
 // kinds are their names, and what stands for one of them in "with an explicit
@@ -27,6 +28,7 @@ var kinds = [...]struct{ name, one string }{
 	SessionPolicy:        {"session policy", "a session policy"},
 	ServiceControlPolicy: {"service control policy", "a service control policy"},
 	AccessControlList:    {"access control list", "an access control list"},
+	EndpointPolicy:       {"VPC endpoint policy", "a VPC endpoint policy"},
 }
 
 // String returns the kind as AWS's access denied messages call it.
@@ -56,5 +58,5 @@ func (k Kind) known() bool { return k >= 0 && int(k) < len(kinds) }
 // attached reports whether documents of the kind belong to a resource, and so
 // name principals.
 func (k Kind) attached() bool {
-	return k == ResourcePolicy || k == TrustPolicy || k == AccessControlList
+	return k == ResourcePolicy || k == TrustPolicy || k == EndpointPolicy || k == AccessControlList
 }

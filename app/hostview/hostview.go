@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -80,9 +81,11 @@ func (v *View) Assigned(context.Context) (*node.Assignment, error) {
 		}
 		v.addKey(r, a, i)
 	}
-	for id := range here {
-		addVPC(r, a, id)
-	}
+	a.Here = slices.Sorted(maps.Keys(here))
+	networks := Networks(r, a.Here)
+	networks.Interfaces = append(networks.Interfaces, a.Interfaces...)
+	addInterfaceLogs(r, &networks)
+	a.Documents = networks
 	v.remember(a)
 	return a, nil
 }
@@ -92,12 +95,7 @@ func (v *View) remember(a *node.Assignment) {
 	interest := make(map[string]bool, len(a.Instances)+len(a.Volumes)+len(a.Interfaces)+16)
 	note(interest, a.Instances)
 	note(interest, a.Volumes)
-	note(interest, a.Interfaces)
-	note(interest, a.VPCs)
-	note(interest, a.Subnets)
-	note(interest, a.Routes)
-	note(interest, a.Gateways)
-	note(interest, a.Groups)
+	noteNetworks(interest, &a.Documents)
 	for _, i := range a.Instances {
 		if i.Profile != nil {
 			interest[i.Profile.Profile] = true
@@ -150,19 +148,6 @@ func addRole(r store.Reader, a *node.Assignment, i cloud.Instance) {
 	if role, found := identity.RoleOf(r, i); found {
 		a.Roles[i.Profile.Profile] = node.Role{ID: role.ID, Name: role.Name}
 	}
-}
-
-func addVPC(r store.Reader, a *node.Assignment, id string) {
-	v, ok := vpcs.Get(r, id)
-	if !ok {
-		return
-	}
-	label := "vpc/" + id
-	a.VPCs = append(a.VPCs, v)
-	a.Subnets = slices.AppendSeq(a.Subnets, subnets.Select(r, label))
-	a.Routes = slices.AppendSeq(a.Routes, routes.Select(r, label))
-	a.Gateways = slices.AppendSeq(a.Gateways, gateways.Select(r, label))
-	a.Groups = slices.AppendSeq(a.Groups, groups.Select(r, label))
 }
 
 // ReportHost records capacity and heartbeat, and leaves what was promised alone.
@@ -226,7 +211,10 @@ func (v *View) concerns(c store.Change) bool {
 		if id, ok := strings.CutPrefix(l, "instance/"); ok {
 			return v.interest[id]
 		}
-		return l == v.label
+		if id, ok := strings.CutPrefix(l, "logs/"); ok {
+			return v.interest[id]
+		}
+		return l == v.label || v.interest[l]
 	})
 }
 

@@ -9,6 +9,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -33,6 +34,8 @@ var (
 	routes    store.Table[cloud.RouteTable]
 	gateways  store.Table[cloud.InternetGateway]
 	groups    store.Table[cloud.SecurityGroup]
+	acls      store.Table[cloud.NetworkACL]
+	options   store.Table[cloud.DHCPOptions]
 )
 
 // Name is "account".
@@ -111,24 +114,14 @@ func (r *Reconciler) stop(tx *store.Tx, a cloud.Account) error {
 func (r *Reconciler) create(tx *store.Tx, a cloud.Account) error {
 	now := r.Now().UTC()
 	n := cloud.DefaultNetwork(a.ID, r.Place, r.NewID, now)
-	if err := vpcs.Create(tx, n.VPC); err != nil {
-		return err
+	errs := []error{
+		vpcs.Create(tx, n.VPC), routes.Create(tx, n.Routes), gateways.Create(tx, n.Gateway), acls.Create(tx, n.ACL), groups.Create(tx, n.Group),
+		options.Create(tx, n.Options), tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID),
 	}
 	for _, s := range n.Subnets {
-		if err := subnets.Create(tx, s); err != nil {
-			return err
-		}
+		errs = append(errs, subnets.Create(tx, s))
 	}
-	if err := routes.Create(tx, n.Routes); err != nil {
-		return err
-	}
-	if err := gateways.Create(tx, n.Gateway); err != nil {
-		return err
-	}
-	if err := groups.Create(tx, n.Group); err != nil {
-		return err
-	}
-	if err := tx.Claim("groupname/"+n.VPC.ID, n.Group.Name, n.Group.ID); err != nil {
+	if err := errors.Join(errs...); err != nil {
 		return err
 	}
 	for q := range requests.Select(tx, cloud.AccountLabel(a.ID)) {

@@ -27,16 +27,25 @@ type Driver interface {
 	// Power asks for a change of a guest's power; it returns when the request
 	// was made (Kill, Reset: when done).
 	Power(ctx context.Context, id string, action Action) error
-	// Plug attaches a disk to a running guest; it is nil when the disk is there.
-	Plug(ctx context.Context, id string, disk Disk) error
-	// Unplug asks the guest to let go of a disk, and returns when it has and the
-	// file is closed, or when ctx ends. It is nil when the disk is not there.
-	Unplug(ctx context.Context, id, disk string) error
+	Plugger
 	// List returns every guest of this host, running or not, as the engine sees it.
 	List(ctx context.Context) ([]Guest, error)
 	// Remove kills the guest if it runs, and removes all that the driver keeps
 	// of it (not its disks).
 	Remove(ctx context.Context, id string) error
+}
+
+// Plugger changes what a guest has while it runs.
+type Plugger interface {
+	// Plug attaches a disk to a running guest; it is nil when the disk is there.
+	Plug(ctx context.Context, id string, disk Disk) error
+	// PlugNIC attaches a network card to a running guest; it is nil when the card is
+	// there. tap is its open device; PlugNIC takes it over and closes it, whatever it
+	// returns.
+	PlugNIC(ctx context.Context, id string, nic NIC, tap *os.File) error
+	// Unplug asks the guest to let go of a disk or a card, and returns when it has and
+	// the file is closed, or when ctx ends. It is nil when the device is not there.
+	Unplug(ctx context.Context, id, device string) error
 }
 
 // Console is what a driver offers beside running guests.
@@ -80,6 +89,7 @@ type Guest struct {
 	State  State
 	Starts int      // Spec.Starts of the process; 0 when Absent
 	Disks  []string // IDs of the disks plugged in
+	NICs   []string // IDs of the network cards plugged in
 	PID    int      // 0 when Absent
 }
 

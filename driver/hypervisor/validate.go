@@ -42,7 +42,7 @@ func (s Spec) Validate() error {
 		used[d.ID] = true
 	}
 	for _, n := range s.NICs {
-		if err := n.validate(); err != nil {
+		if err := n.Validate(); err != nil {
 			return err
 		}
 		if used[n.ID] {
@@ -68,7 +68,8 @@ func (d Disk) Validate() error {
 	return nil
 }
 
-func (n NIC) validate() error {
+// Validate returns why no driver can plug the card in, or nil.
+func (n NIC) Validate() error {
 	if !ValidName(n.ID) {
 		return fmt.Errorf("card ID %q is not a name", n.ID)
 	}

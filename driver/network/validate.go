@@ -4,20 +4,21 @@ import (
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 )
 
 // name is the form of every ID here: outside names (namespaces, chains) are made of them.
 var name = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
-// ValidName reports whether id can name a VPC, subnet, port or group: a small
+// ValidName reports whether id can name a VPC or something in it: a small
 // letter, then small letters, digits and dashes, 31 characters at most.
 func ValidName(id string) bool { return name.MatchString(id) }
 
 // ResolverOf is the address of the resolver that the router of a range answers
-// at: its base plus two.
+// at: its base plus two, in IPv4.
 func ResolverOf(cidr netip.Prefix) netip.Addr { return cidr.Masked().Addr().Next().Next() }
 
-// Validate returns why no driver can make the VPC, or nil. Only IPv4 is carried.
+// Validate returns why no driver can make the VPC, or nil.
 func (v VPC) Validate() error {
 	if !ValidName(v.ID) {
 		return fmt.Errorf("VPC ID %q is not a name", v.ID)
@@ -36,59 +37,24 @@ func (v VPC) Validate() error {
 	if err != nil {
 		return err
 	}
-	groups, err := v.validGroups()
+	lists, err := v.validLists()
 	if err != nil {
 		return err
 	}
-	return v.validPorts(subnets, groups)
+	groups, err := v.validGroups(lists)
+	if err != nil {
+		return err
+	}
+	if err := v.validPorts(subnets, groups); err != nil {
+		return err
+	}
+	if err := v.validACLs(); err != nil {
+		return err
+	}
+	return v.validRoutes()
 }
 
-// validRange accepts what can be routed between guests.
-func validRange(p netip.Prefix) error {
-	if !p.IsValid() || !p.Addr().Is4() || p != p.Masked() || p.Bits() < 8 || p.Bits() > 28 {
-		return fmt.Errorf("%s is not an IPv4 range of /8 to /28", p)
-	}
-	for _, reserved := range []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"} {
-		if netip.MustParsePrefix(reserved).Overlaps(p) {
-			return fmt.Errorf("%s is in %s, which is nobody's", p, reserved)
-		}
-	}
-	return nil
-}
-
-func (v VPC) validSubnets() (map[string]Subnet, error) {
-	subnets := make(map[string]Subnet, len(v.Subnets))
-	for i, s := range v.Subnets {
-		if !ValidName(s.ID) {
-			return nil, fmt.Errorf("subnet ID %q is not a name", s.ID)
-		}
-		if _, twice := subnets[s.ID]; twice {
-			return nil, fmt.Errorf("subnet %s is there twice", s.ID)
-		}
-		if err := validRange(s.Prefix); err != nil {
-			return nil, fmt.Errorf("subnet %s: %w", s.ID, err)
-		}
-		if !s.Prefix.Contains(s.Router) {
-			return nil, fmt.Errorf("subnet %s: router %s is not in %s", s.ID, s.Router, s.Prefix)
-		}
-		inside := false
-		for _, c := range v.CIDRs {
-			inside = inside || c.Bits() <= s.Prefix.Bits() && c.Contains(s.Prefix.Addr())
-		}
-		if !inside {
-			return nil, fmt.Errorf("subnet %s: %s is in no range of the VPC", s.ID, s.Prefix)
-		}
-		for _, o := range v.Subnets[:i] {
-			if o.Prefix.Overlaps(s.Prefix) {
-				return nil, fmt.Errorf("subnets %s and %s overlap", o.ID, s.ID)
-			}
-		}
-		subnets[s.ID] = s
-	}
-	return subnets, nil
-}
-
-func (v VPC) validGroups() (map[string]bool, error) {
+func (v VPC) validGroups(lists map[string]bool) (map[string]bool, error) {
 	groups := make(map[string]bool, len(v.Groups))
 	for _, g := range v.Groups {
 		if !ValidName(g.ID) {
@@ -98,33 +64,45 @@ func (v VPC) validGroups() (map[string]bool, error) {
 			return nil, fmt.Errorf("group %s is there twice", g.ID)
 		}
 		groups[g.ID] = true
-		for _, rules := range [][]Rule{g.Ingress, g.Egress} {
-			for _, r := range rules {
-				if err := r.validate(); err != nil {
-					return nil, fmt.Errorf("group %s: %w", g.ID, err)
-				}
+		for _, r := range slices.Concat(g.Ingress, g.Egress) {
+			if err := r.validate(lists); err != nil {
+				return nil, fmt.Errorf("group %s: %w", g.ID, err)
+			}
+		}
+		for _, m := range g.Members {
+			if !m.IsValid() || m.Zone() != "" || m.Is4In6() {
+				return nil, fmt.Errorf("group %s: member %s is not an address", g.ID, m)
 			}
 		}
 	}
 	return groups, nil
 }
 
-func (r Rule) validate() error {
+func (r Rule) validate(lists map[string]bool) error {
+	switch {
+	case ends(r) != 1:
+		return fmt.Errorf("a rule names a range, a group or a list")
+	case r.Group != "" && !ValidName(r.Group):
+		return fmt.Errorf("group ID %q is not a name", r.Group)
+	case r.List != "" && !lists[r.List]:
+		return fmt.Errorf("list %q is not in the plan", r.List)
+	}
+	return validTraffic(r.Protocol, r.From, r.To)
+}
+
+// validTraffic checks a protocol and its ports, or type and code.
+func validTraffic(protocol, from, to int) error {
 	top := 65535
-	if r.Protocol == 1 || r.Protocol == 58 {
+	if protocol == 1 || protocol == 58 {
 		top = 255
 	}
 	switch {
-	case r.Protocol < -1 || r.Protocol > 255:
-		return fmt.Errorf("%d is not an IP protocol", r.Protocol)
-	case r.From < -1 || r.From > top || r.To < -1 || r.To > top:
-		return fmt.Errorf("%d to %d is not a range of protocol %d", r.From, r.To, r.Protocol)
-	case (r.Protocol == 6 || r.Protocol == 17) && (r.From > r.To || r.From == -1 && r.To != -1):
-		return fmt.Errorf("ports %d to %d are not a range", r.From, r.To)
-	case r.Prefix.IsValid() == (r.Group != ""):
-		return fmt.Errorf("a rule names a range or a group")
-	case r.Group != "" && !ValidName(r.Group):
-		return fmt.Errorf("group ID %q is not a name", r.Group)
+	case protocol < -1 || protocol > 255:
+		return fmt.Errorf("%d is not an IP protocol", protocol)
+	case from < -1 || from > top || to < -1 || to > top:
+		return fmt.Errorf("%d to %d is not a range of protocol %d", from, to, protocol)
+	case (protocol == 6 || protocol == 17) && (from > to || from == -1 && to != -1):
+		return fmt.Errorf("ports %d to %d are not a range", from, to)
 	}
 	return nil
 }
@@ -134,7 +112,9 @@ func (v VPC) validPorts(subnets map[string]Subnet, groups map[string]bool) error
 	macs := make(map[string]string, len(v.Ports))
 	addrs := make(map[netip.Addr]string, len(v.Ports)+2*len(subnets))
 	for _, c := range v.CIDRs {
-		addrs[ResolverOf(c)] = "the resolver"
+		if c.Addr().Is4() {
+			addrs[ResolverOf(c)] = "the resolver"
+		}
 	}
 	for _, s := range subnets {
 		addrs[s.Router] = "the router"
@@ -192,5 +172,24 @@ func (p Port) validAddresses(subnet Subnet, taken map[netip.Addr]string) error {
 			}
 		}
 	}
+	for _, a := range p.Addresses6 {
+		if !subnet.Prefix6.IsValid() || !subnet.Prefix6.Contains(a) {
+			return fmt.Errorf("address %s is not in the IPv6 range of %s", a, subnet.ID)
+		}
+		if owner, is := taken[a]; is {
+			return fmt.Errorf("address %s belongs to %s", a, owner)
+		}
+		taken[a] = p.ID
+	}
 	return nil
+}
+
+// ends counts the other ends that a rule names.
+func ends(r Rule) (n int) {
+	for _, named := range []bool{r.Prefix.IsValid(), r.Group != "", r.List != ""} {
+		if named {
+			n++
+		}
+	}
+	return n
 }

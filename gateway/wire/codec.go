@@ -96,7 +96,9 @@ func Encode(w http.ResponseWriter, s *Service, p Protocol, op *Operation, out an
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 		b, contentType = appendCBOROutput(b, plan, v), "application/cbor"
 	default:
-		return encodeREST(w, s, p, op, plan, v)
+		b, err := encodeREST(w, s, p, op, plan, v, b)
+		*buffer = b
+		return err
 	}
 	*buffer = b
 	return writeBody(w, contentType, http.StatusOK, b)
@@ -242,9 +244,9 @@ func jsonType(p Protocol) string {
 
 // setRequestID names the request in the header that the service's clients read.
 func setRequestID(w http.ResponseWriter, s *Service, requestID string) {
-	name := "x-amzn-RequestId"
+	name := "X-Amzn-Requestid"
 	if s.Name == "s3" || s.Name == "s3-control" {
-		name = "x-amz-request-id"
+		name = "X-Amz-Request-Id"
 	}
 	w.Header().Set(name, requestID)
 }

@@ -114,6 +114,7 @@ func formValue(form, key string) string {
 // route is a REST operation with the query parameters that lead to it.
 type route struct {
 	op       *Operation
+	path     string   // the path's template, without its query
 	literals []string // "acl", "list-type=2": part of the path's template
 	required []*field // members in the query or headers that must be there
 }
@@ -122,8 +123,9 @@ type route struct {
 func (s *Service) routes() []route {
 	s.routing.Do(func() {
 		for _, op := range s.Operations {
-			rt := route{op: op}
-			if _, query, ok := strings.Cut(op.Path, "?"); ok {
+			path, query, ok := strings.Cut(op.Path, "?")
+			rt := route{op: op, path: path}
+			if ok {
 				for literal := range strings.SplitSeq(query, "&") {
 					if !strings.HasPrefix(literal, "x-id=") { // names the operation for log readers
 						rt.literals = append(rt.literals, literal)
@@ -151,11 +153,13 @@ func (s *Service) route(r *http.Request) *Operation {
 	query := r.URL.Query()
 	path := r.URL.EscapedPath()
 	var incomplete *route
-	for i, rt := range s.routes() {
+	all := s.routes()
+	for i := range all {
+		rt := &all[i]
 		if rt.op.Method != r.Method || incomplete != nil && len(rt.literals) < len(incomplete.literals) {
 			continue
 		}
-		if _, ok := matchPath(rt.op.Path, path); !ok || !hasLiterals(query, rt.literals) {
+		if !hasLiterals(query, rt.literals) || !matchPath(rt.path, path, nil) {
 			continue
 		}
 		complete := !slices.ContainsFunc(rt.required, func(f *field) bool {
@@ -164,7 +168,7 @@ func (s *Service) route(r *http.Request) *Operation {
 		if complete {
 			return rt.op
 		}
-		incomplete = &s.table[i]
+		incomplete = rt
 	}
 	if incomplete == nil {
 		return nil
@@ -183,31 +187,37 @@ func hasLiterals(query url.Values, literals []string) bool {
 }
 
 // matchPath matches an escaped path against a template such as
-// "/{Bucket}/{Key+}?acl", and returns the values of its labels.
-func matchPath(template, path string) (map[string]string, bool) {
+// "/{Bucket}/{Key+}?acl", and keeps the values of its labels if labels is not nil.
+func matchPath(template, path string, labels map[string]string) bool {
 	template, _, _ = strings.Cut(template, "?")
-	labels := map[string]string{}
 	template, path = strings.TrimPrefix(template, "/"), strings.TrimPrefix(path, "/")
 	for {
 		want, moreTemplate, more := strings.Cut(template, "/")
 		if name, ok := strings.CutSuffix(want, "+}"); ok { // greedy: all that is left
-			value, err := url.PathUnescape(path)
-			labels[name[1:]] = value
-			return labels, err == nil && value != ""
+			return matchLabel(name[1:], path, labels)
 		}
 		have, morePath, moreHave := strings.Cut(path, "/")
 		if strings.HasPrefix(want, "{") {
-			value, err := url.PathUnescape(have)
-			if err != nil || value == "" {
-				return nil, false
+			if !matchLabel(want[1:len(want)-1], have, labels) {
+				return false
 			}
-			labels[want[1:len(want)-1]] = value
 		} else if want != have {
-			return nil, false
+			return false
 		}
 		if !more || !moreHave {
-			return labels, more == moreHave || !more && morePath == ""
+			return more == moreHave || !more && morePath == ""
 		}
 		template, path = moreTemplate, morePath
 	}
+}
+
+func matchLabel(name, escaped string, labels map[string]string) bool {
+	value, err := url.PathUnescape(escaped)
+	if err != nil || value == "" {
+		return false
+	}
+	if labels != nil {
+		labels[name] = value
+	}
+	return true
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"io"
+	"net/textproto"
 	"reflect"
 	"strings"
 	"sync"
@@ -62,6 +63,7 @@ type field struct {
 	param    string // in EC2 requests
 	required bool
 	at       location
+	header   string // in HTTP's spelling, at inHeader and inHeaders
 	flat     bool
 	item     string // list: element name; empty means "member"
 	key      string // map
@@ -175,6 +177,9 @@ func newField(goName, tag string, t reflect.Type) *field {
 		case "nsp":
 			f.nsPrefix = v
 		}
+	}
+	if f.at == inHeader || f.at == inHeaders {
+		f.header = textproto.CanonicalMIMEHeaderKey(f.name)
 	}
 	f.setType(t, items)
 	return f

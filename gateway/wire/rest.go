@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/textproto"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -16,8 +15,8 @@ import (
 // and body of a request. Only the body is refused for what the model does not
 // know: any client may add headers and query parameters.
 func decodeREST(p Protocol, op *Operation, v reflect.Value, r *http.Request, body []byte) error {
-	labels, ok := matchPath(op.Path, r.URL.EscapedPath())
-	if !ok {
+	labels := make(map[string]string, 2)
+	if !matchPath(op.Path, r.URL.EscapedPath(), labels) {
 		return malformedf("The path does not fit %s", op.Path)
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -50,7 +49,7 @@ func decodeBinding(f *field, v reflect.Value, labels map[string]string, query ur
 		}
 		values = query[f.name]
 	case inHeader:
-		if values = header.Values(f.name); f.kind == listKind {
+		if values = header[f.header]; f.kind == listKind {
 			values = splitHeader(values)
 		}
 	case inHeaders:
@@ -106,9 +105,8 @@ func decodeQueryMap(f *field, v reflect.Value, query url.Values) error {
 }
 
 func decodeHeaderMap(f *field, v reflect.Value, header http.Header) error {
-	prefix := textproto.CanonicalMIMEHeaderKey(f.name)
 	for key, values := range header {
-		if rest, ok := strings.CutPrefix(key, prefix); ok && rest != "" {
+		if rest, ok := strings.CutPrefix(key, f.header); ok && rest != "" {
 			if v.IsNil() {
 				v.Set(reflect.MakeMap(v.Type()))
 			}
@@ -160,8 +158,9 @@ func decodeBody(p Protocol, op *Operation, plan *structPlan, v reflect.Value, r 
 	}
 }
 
-// encodeREST writes the status, headers and body of an output.
-func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value) error {
+// encodeREST writes the status, headers and body of an output. It encodes into b, and
+// returns that for its next use.
+func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value, b []byte) ([]byte, error) {
 	status := op.Status
 	if status == 0 {
 		status = http.StatusOK
@@ -173,7 +172,7 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 		}
 		switch f.at {
 		case inHeader:
-			w.Header().Set(f.name, headerText(f, fv))
+			w.Header()[f.header] = []string{headerText(f, fv)}
 		case inHeaders:
 			for _, key := range sortedKeys(fv) {
 				// As they are: clients read the key out of the header's name.
@@ -189,11 +188,11 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 	}
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
-		return nil
+		return b, nil
 	}
-	body, stream, err := restBody(s, p, op, plan, v, w.Header())
+	body, stream, err := restBody(s, p, op, plan, v, w.Header(), b)
 	if err != nil {
-		return err
+		return b, err
 	}
 	if stream == nil && op.Method != http.MethodHead {
 		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -204,10 +203,10 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 			defer closer.Close()
 		}
 		_, err = io.Copy(w, stream)
-		return err
+		return b, err
 	}
 	_, err = w.Write(body)
-	return err
+	return body, err
 }
 
 func headerText(f *field, v reflect.Value) string {
@@ -224,8 +223,9 @@ func headerText(f *field, v reflect.Value) string {
 	return string(appendScalar(nil, f, v, httpTime, false))
 }
 
-// restBody returns the body of an output, as bytes or as a stream.
-func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value, header http.Header) ([]byte, io.Reader, error) {
+// restBody returns the body of an output, as bytes that are appended to b or as a
+// stream.
+func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value, header http.Header, b []byte) ([]byte, io.Reader, error) {
 	contentType := func(t string) {
 		if header.Get("Content-Type") == "" {
 			header.Set("Content-Type", t)
@@ -233,32 +233,32 @@ func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect
 	}
 	f := plan.payload
 	if f != nil && f.empty(v.Field(f.index)) {
-		return nil, nil, nil
+		return b, nil, nil
 	}
 	if f != nil {
 		fv := v.Field(f.index)
 		switch f.kind {
 		case streamKind:
 			contentType("application/octet-stream")
-			return nil, fv.Interface().(io.Reader), nil
+			return b, fv.Interface().(io.Reader), nil
 		case blobKind:
 			contentType("application/octet-stream")
-			return fv.Bytes(), nil, nil
+			return append(b, fv.Bytes()...), nil, nil
 		case stringKind:
 			contentType("text/plain")
-			return []byte(fv.Elem().String()), nil, nil
+			return append(b, fv.Elem().String()...), nil, nil
 		case structKind:
 			plan, v = f.fields.get(), fv.Elem()
 		default:
-			return nil, nil, fmt.Errorf("encode %s: no payload of this kind", op.Name)
+			return b, nil, fmt.Errorf("encode %s: no payload of this kind", op.Name)
 		}
 	}
 	if p == RESTJSON {
 		contentType("application/json")
-		return appendJSONOutput(nil, plan, v), nil, nil
+		return appendJSONOutput(b, plan, v), nil, nil
 	}
 	if f == nil && len(plan.byName) == 0 {
-		return nil, nil, nil
+		return b, nil, nil
 	}
 	contentType("application/xml")
 	root := op.OutRoot
@@ -268,7 +268,7 @@ func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect
 	if root == "" {
 		root = op.Name + "Result"
 	}
-	b := append([]byte(xml10), '<')
+	b = append(append(b, xml10...), '<')
 	b = append(append(b, root...), ` xmlns="`...)
 	b = append(append(b, s.Namespace...), `">`...)
 	if only := plan.byName[root]; only != nil && len(plan.byName) == 1 && only.kind == stringKind {

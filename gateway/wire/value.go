@@ -43,10 +43,11 @@ func appendTime(b []byte, v time.Time, format timeFormat, millis bool) []byte {
 		}
 		return b
 	default:
-		if millis || v.Nanosecond() >= 1e6 {
-			return v.AppendFormat(b, "2006-01-02T15:04:05.000Z")
+		b = v.AppendFormat(b, time.RFC3339) // several times as fast as other layouts
+		if ms := v.Nanosecond() / 1e6; millis || ms != 0 {
+			b = append(b[:len(b)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
 		}
-		return v.AppendFormat(b, "2006-01-02T15:04:05Z")
+		return b
 	}
 }
 

@@ -24,6 +24,10 @@ type Lease struct {
 	Hostname string       // e.g. "ip-10-0-1-5"
 	Domain   string       // e.g. "eu-paris-1.compute.internal"
 	MTU      int          // 0 to leave it out
+
+	NTP         []netip.Addr
+	NetBIOS     []netip.Addr // name servers
+	NetBIOSNode byte         // node type of RFC 2132, section 8.7; 0 to leave it out
 }
 
 // Answer is the reply to one message of the lease's port; nil if there is none to
@@ -85,11 +89,16 @@ func (l Lease) reply(m *dhcpv4.DHCPv4, kind dhcpv4.MessageType) *dhcpv4.DHCPv4 {
 		&dhcpv4.Route{Dest: &net.IPNet{IP: net.IPv4zero.To4(), Mask: net.CIDRMask(0, 32)}, Router: router},
 	))
 	if len(l.DNS) > 0 {
-		var servers []net.IP
-		for _, a := range l.DNS {
-			servers = append(servers, a.AsSlice())
-		}
-		r.UpdateOption(dhcpv4.OptDNS(servers...))
+		r.UpdateOption(dhcpv4.OptDNS(ips(l.DNS)...))
+	}
+	if len(l.NTP) > 0 {
+		r.UpdateOption(dhcpv4.OptNTPServers(ips(l.NTP)...))
+	}
+	if len(l.NetBIOS) > 0 {
+		r.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionNetBIOSOverTCPIPNameServer, dhcpv4.IPs(ips(l.NetBIOS)).ToBytes()))
+	}
+	if l.NetBIOSNode != 0 {
+		r.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionNetBIOSOverTCPIPNodeType, []byte{l.NetBIOSNode}))
 	}
 	if l.Hostname != "" {
 		r.UpdateOption(dhcpv4.OptHostName(l.Hostname))
@@ -101,4 +110,11 @@ func (l Lease) reply(m *dhcpv4.DHCPv4, kind dhcpv4.MessageType) *dhcpv4.DHCPv4 {
 		r.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionInterfaceMTU, dhcpv4.Uint16(l.MTU).ToBytes()))
 	}
 	return r
+}
+
+func ips(addrs []netip.Addr) (out []net.IP) {
+	for _, a := range addrs {
+		out = append(out, a.AsSlice())
+	}
+	return out
 }

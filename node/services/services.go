@@ -14,7 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,15 +36,18 @@ type Config struct {
 	World func() *node.World
 	// Credentials is that of the host's node.View.
 	Credentials func(ctx context.Context, instance, delivery string) (cloud.Credentials, error)
-	// API answers what guests of a VPC ask of the cloud, on a listener in that VPC,
-	// until ctx ends; nil: nobody does.
-	API       func(ctx context.Context, vpcID string, l net.Listener) error
-	Place     cloud.Place
-	Upstreams []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
-	Key       []byte           // seals metadata tokens
-	Now       func() time.Time
-	Log       *slog.Logger
+	API         API // nil: guests do not reach the cloud's API
+	Place       cloud.Place
+	Upstreams   []netip.AddrPort // where names that are not the VPC's are asked; none: nowhere
+	Key         []byte           // seals metadata tokens
+	Now         func() time.Time
+	Log         *slog.Logger
 }
+
+// API answers what guests of a VPC ask of the cloud, on a listener in that VPC, until
+// ctx ends. endpoint says which VPC endpoint the requests of an address come through; nil
+// for the listener that is no endpoint's.
+type API func(ctx context.Context, vpcID string, endpoint func(source string) string, l net.Listener) error
 
 // Connections to the API that a guest, and all guests of a VPC, may have at once.
 const guestCalls, allCalls = 32, 512
@@ -59,8 +62,9 @@ type Services struct {
 
 // vpc is the services of one VPC at work.
 type vpc struct {
-	cancel context.CancelFunc
-	done   chan struct{}
+	cancel    context.CancelFunc
+	done      chan struct{}
+	resolvers []netip.Addr // that DNS is served on
 }
 
 // New returns Services that run nothing yet.
@@ -74,7 +78,9 @@ func (s *Services) Serve(ctx context.Context, id string) error {
 		select {
 		case <-v.done:
 		default:
-			return nil
+			if slices.Equal(v.resolvers, s.resolvers(id)) {
+				return nil
+			} // a range of the VPC is new, or gone
 		}
 		s.stop(id)
 	}
@@ -110,6 +116,7 @@ func (s *Services) stop(id string) {
 type sockets struct {
 	http      net.Listener
 	api       net.Listener // nil: no API
+	objects   net.Listener // for VPC endpoints; nil: no API
 	dhcp      *net.UDPConn
 	packets   []net.PacketConn // DNS
 	listeners []net.Listener   // DNS
@@ -117,11 +124,10 @@ type sockets struct {
 
 func (k *sockets) close() {
 	var all []io.Closer
-	if k.http != nil {
-		all = append(all, k.http)
-	}
-	if k.api != nil {
-		all = append(all, k.api)
+	for _, l := range []net.Listener{k.http, k.api, k.objects} {
+		if l != nil {
+			all = append(all, l)
+		}
 	}
 	if k.dhcp != nil {
 		all = append(all, k.dhcp)
@@ -138,7 +144,7 @@ func (k *sockets) close() {
 }
 
 // open opens the VPC's sockets, all or none.
-func (s *Services) open(ctx context.Context, id string) (k sockets, err error) {
+func (s *Services) open(ctx context.Context, id string, resolvers []netip.Addr) (k sockets, err error) {
 	defer func() {
 		if err != nil {
 			k.close()
@@ -152,6 +158,9 @@ func (s *Services) open(ctx context.Context, id string) (k sockets, err error) {
 		if k.api, err = n.Listen(ctx, id, "tcp4", netip.AddrPortFrom(network.API, 80).String()); err != nil {
 			return k, fmt.Errorf("listen for the API: %w", err)
 		}
+		if k.objects, err = n.Listen(ctx, id, "tcp4", netip.AddrPortFrom(network.Objects, 80).String()); err != nil {
+			return k, fmt.Errorf("listen for VPC endpoints: %w", err)
+		}
 	}
 	conn, err := n.ListenPacket(ctx, id, "udp4", "0.0.0.0:67")
 	if err != nil {
@@ -161,7 +170,7 @@ func (s *Services) open(ctx context.Context, id string) (k sockets, err error) {
 	if k.dhcp, ok = conn.(*net.UDPConn); !ok {
 		return k, errors.Join(fmt.Errorf("listen for DHCP: %T is no UDP socket", conn), conn.Close())
 	}
-	for _, a := range s.resolvers(id) {
+	for _, a := range resolvers {
 		address := netip.AddrPortFrom(a, 53).String()
 		p, err := n.ListenPacket(ctx, id, "udp4", address)
 		if err != nil {
@@ -181,20 +190,20 @@ func (s *Services) open(ctx context.Context, id string) (k sockets, err error) {
 func (s *Services) resolvers(id string) []netip.Addr {
 	out := []netip.Addr{network.Resolver}
 	for _, p := range s.ranges(id) {
-		out = append(out, resolverOf(p))
+		if p.Addr().Is4() {
+			out = append(out, network.ResolverOf(p))
+		}
 	}
 	return out
 }
-
-// resolverOf is the range's base plus two.
-func resolverOf(p netip.Prefix) netip.Addr { return p.Masked().Addr().Next().Next() }
 
 func (s *Services) ranges(id string) (out []netip.Prefix) {
 	w := s.cfg.World()
 	if w == nil || w.VPC(id) == nil {
 		return nil
 	}
-	for _, c := range w.VPC(id).CIDRs {
+	v := w.VPC(id)
+	for _, c := range slices.Concat(v.CIDRs, v.CIDRs6) {
 		out = append(out, c.Prefix)
 	}
 	return out
@@ -202,7 +211,8 @@ func (s *Services) ranges(id string) (out []netip.Prefix) {
 
 // start opens the sockets and serves them; mu is held.
 func (s *Services) start(ctx context.Context, id string) error {
-	k, err := s.open(ctx, id)
+	resolvers := s.resolvers(id)
+	k, err := s.open(ctx, id, resolvers)
 	if err != nil {
 		return err
 	}
@@ -226,11 +236,15 @@ func (s *Services) start(ctx context.Context, id string) error {
 	g, work := errgroup.WithContext(work)
 	g.Go(func() error { return imds.Serve(work, k.http) })
 	if k.api != nil {
-		g.Go(func() error { return s.cfg.API(work, id, fair.NewGate(guestCalls, allCalls).Listener(k.api)) })
+		calls := fair.NewGate(guestCalls, allCalls)
+		g.Go(func() error { return s.cfg.API(work, id, nil, calls.Listener(k.api)) })
+		g.Go(func() error {
+			return s.cfg.API(work, id, func(source string) string { return s.endpoint(id, source) }, calls.Listener(k.objects))
+		})
 	}
 	g.Go(func() error { return leases.Serve(work, k.dhcp) })
 	g.Go(func() error { return names.Serve(work, k.packets, k.listeners) })
-	v := &vpc{cancel: cancel, done: make(chan struct{})}
+	v := &vpc{cancel: cancel, done: make(chan struct{}), resolvers: resolvers}
 	s.vpcs[id] = v
 	go func() {
 		defer close(v.done)
@@ -250,30 +264,18 @@ func (s *Services) portOf(id string, ifindex int) (string, bool) {
 	return port, err == nil
 }
 
-// lease says what a port is told about itself.
-func (s *Services) lease(vpcID, port string) (dhcp.Lease, bool) {
+// endpoint returns the VPC endpoint that leads a guest to the object store; empty if none does.
+func (s *Services) endpoint(vpcID, source string) string {
 	w := s.cfg.World()
-	if w == nil {
-		return dhcp.Lease{}, false
+	a, err := netip.ParseAddr(source)
+	if w == nil || err != nil {
+		return ""
 	}
-	n, v := w.Interface(port), w.VPC(vpcID)
-	if n == nil || v == nil || n.VPC != vpcID {
-		return dhcp.Lease{}, false
+	n, _ := w.InterfaceAt(vpcID, a)
+	if n == nil {
+		return ""
 	}
-	subnet := w.Subnet(n.Subnet)
-	mac, err := net.ParseMAC(n.MAC)
-	if subnet == nil || err != nil {
-		return dhcp.Lease{}, false
-	}
-	name, domain, _ := strings.Cut(s.cfg.Place.PrivateName(n.Primary()), ".")
-	l := dhcp.Lease{
-		MAC: mac, Address: n.Primary(), Prefix: subnet.Prefix, Router: subnet.Router(),
-		Hostname: name, Domain: domain, MTU: network.MTU,
-	}
-	if v.DNSSupport {
-		l.DNS = []netip.Addr{resolverOf(v.CIDRs[0].Prefix)}
-	}
-	return l, true
+	return w.EndpointOf(n.Subnet, network.Objects)
 }
 
 // private finds the address behind a public one, among the VPC's interfaces.

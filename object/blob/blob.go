@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"sync"
 )
 
 // BlockSize is the size of every block of a blob but its last, in bytes, with the
@@ -99,9 +100,13 @@ func Check(block []byte) ([]byte, error) {
 	return block[:n], nil
 }
 
+var blocks = sync.Pool{New: func() any { return new([BlockSize]byte) }}
+
 // Verify reads all of a blob of so many bytes, and checks its blocks.
 func Verify(r io.ReaderAt, size int64) error {
-	block := make([]byte, BlockSize)
+	buf := blocks.Get().(*[BlockSize]byte)
+	defer blocks.Put(buf)
+	block := buf[:]
 	for off := int64(0); off < size; off += BlockSize {
 		b := block[:min(BlockSize, size-off)]
 		if n, err := r.ReadAt(b, off); n < len(b) {

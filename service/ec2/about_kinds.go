@@ -22,7 +22,15 @@ var (
 	aboutGateway   = about[cloud.InternetGateway]{prefix: "igw", table: gatewayTable, facts: gatewayFacts}
 	aboutInterface = about[cloud.NetworkInterface]{prefix: "eni", table: interfaceTable, facts: interfaceFacts}
 	aboutAddress   = about[cloud.Address]{prefix: "eipalloc", table: addressTable, facts: addressFacts}
+	aboutACL       = about[cloud.NetworkACL]{prefix: "acl", table: aclTable, facts: aclFacts}
+	aboutList      = about[cloud.PrefixList]{prefix: "pl", table: listTable, facts: listFacts, seen: seenList, more: listOwner}
+	aboutPeering   = about[cloud.Peering]{prefix: "pcx", table: peeringTable, facts: peeringFacts, seen: seenPeering}
+	aboutFlowLog   = about[cloud.FlowLog]{prefix: "fl", table: flowLogTable, facts: flowLogFacts}
 	aboutGroup     = about[cloud.SecurityGroup]{prefix: "sg", table: groupTable, facts: groupFacts}
+	aboutEgress    = about[cloud.EgressGateway]{prefix: "eigw", table: egressTable, facts: egressFacts}
+	aboutNAT       = about[cloud.NATGateway]{prefix: "nat", table: natTable, facts: natFacts}
+	aboutOptions   = about[cloud.DHCPOptions]{prefix: "dopt", table: optionsTable, facts: optionsFacts}
+	aboutEndpoint  = about[cloud.Endpoint]{prefix: "vpce", table: endpointTable, facts: endpointFacts}
 )
 
 func instanceFacts(a asking, i cloud.Instance) facts {
@@ -94,6 +102,46 @@ func addressFacts(_ asking, d cloud.Address) facts {
 
 func groupFacts(a asking, g cloud.SecurityGroup) facts {
 	return facts{"SecurityGroupID": g.ID, "Vpc": a.ref("vpc", g.VPC)}
+}
+
+func aclFacts(a asking, l cloud.NetworkACL) facts {
+	return facts{"NetworkAclID": l.ID, "Vpc": a.ref("vpc", l.VPC)}
+}
+
+func listFacts(_ asking, l cloud.PrefixList) facts { return facts{"PrefixListID": l.ID} }
+
+// listOwner tells whose a list is that is not the caller's.
+func listOwner(l cloud.PrefixList, keys map[string][]string) {
+	if l.Account == cloud.OperatorAccount {
+		keys["aws:ResourceAccount"] = []string{l.Account}
+	}
+}
+
+func seenList(a asking, id string) (cloud.PrefixList, bool) {
+	l, ok := listTable.Get(a.r, id)
+	return l, ok && (l.Account == a.c.Account || l.Account == cloud.OperatorAccount)
+}
+
+func peeringFacts(a asking, p cloud.Peering) facts {
+	vpc := func(s cloud.PeeringSide) string {
+		if s.VPC == "" {
+			return ""
+		}
+		return a.Place.ARN("ec2", s.Account, "vpc/"+s.VPC)
+	}
+	return facts{"VpcPeeringConnectionID": p.ID, "AccepterVpc": vpc(p.Accepter), "RequesterVpc": vpc(p.Requester)}
+}
+
+func flowLogFacts(asking, cloud.FlowLog) facts { return nil }
+
+func egressFacts(asking, cloud.EgressGateway) facts { return nil }
+
+func natFacts(asking, cloud.NATGateway) facts { return nil }
+
+func optionsFacts(_ asking, o cloud.DHCPOptions) facts { return facts{"DhcpOptionsID": o.ID} }
+
+func endpointFacts(_ asking, e cloud.Endpoint) facts {
+	return facts{"VpceServiceName": e.Service, "VpceServiceOwner": poolOwner}
 }
 
 // ref is the ARN of another resource of the caller in a condition key, "" for none.

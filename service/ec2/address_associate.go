@@ -77,7 +77,7 @@ func (s *Service) associationTarget(r store.Reader, c cloud.Caller, in *ec2.Asso
 			return n, private, invalid("privateIpAddress", asked, "This is not an IP address.")
 		}
 	}
-	if !slices.ContainsFunc(n.Addresses, func(a cloud.PrivateAddress) bool { return a.Private == private }) {
+	if !hasAddress(n, private) {
 		return n, private, invalid("privateIpAddress", private.String(), "The address is not assigned to interface '"+n.ID+"'.")
 	}
 	for range gatewayTable.Select(r, "vpc/"+n.VPC) {
@@ -88,7 +88,7 @@ func (s *Service) associationTarget(r store.Reader, c cloud.Caller, in *ec2.Asso
 
 // settledInterface returns an interface, unless its instance is still being launched.
 func (s *Service) settledInterface(r store.Reader, c cloud.Caller, id string) (cloud.NetworkInterface, error) {
-	n, err := get(r, c, interfaceTable, "eni", id)
+	n, err := s.ownInterface(r, c, &id)
 	if err != nil || n.Attachment == nil {
 		return n, err
 	}

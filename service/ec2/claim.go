@@ -14,14 +14,23 @@ import (
 var errAllClaimed = errors.New("all addresses are claimed")
 
 // claimAny takes a free address among count from first on for owner.
+func claimAny(tx *store.Tx, space string, first netip.Addr, count int, owner string) (netip.Addr, error) {
+	at, err := claimOne(tx, space, count, owner, func(n int) string { return shift(first, n).String() })
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return shift(first, at), nil
+}
+
+// claimOne takes a free one of count names for owner, and returns which.
 //
 // It tries them in an order that derives from the owner: a start and a stride
 // without common divisor with count, so that each comes once. With a share f of
-// the range free it looks at 1/f addresses on average, wherever the free ones
+// the range free it looks at 1/f names on average, wherever the free ones
 // lie; only an exhausted range is looked through whole.
-func claimAny(tx *store.Tx, space string, first netip.Addr, count int, owner string) (netip.Addr, error) {
+func claimOne(tx *store.Tx, space string, count int, owner string, name func(n int) string) (int, error) {
 	if count <= 0 {
-		return netip.Addr{}, errAllClaimed
+		return 0, errAllClaimed
 	}
 	at := int(spread(owner, 0) % uint64(count))
 	stride := 1 + int(spread(owner, 1)%uint64(count))
@@ -29,13 +38,12 @@ func claimAny(tx *store.Tx, space string, first netip.Addr, count int, owner str
 		stride++
 	}
 	for range count {
-		addr := shift(first, at)
-		if _, taken := store.Owner(tx, space, addr.String()); !taken {
-			return addr, tx.Claim(space, addr.String(), owner)
+		if _, taken := store.Owner(tx, space, name(at)); !taken {
+			return at, tx.Claim(space, name(at), owner)
 		}
 		at = (at + stride) % count
 	}
-	return netip.Addr{}, errAllClaimed
+	return 0, errAllClaimed
 }
 
 // spread derives evenly distributed numbers from an ID.

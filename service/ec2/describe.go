@@ -1,6 +1,8 @@
 package ec2
 
 import (
+	"cmp"
+	"iter"
 	"maps"
 	"slices"
 
@@ -24,9 +26,14 @@ type listing[T resource] struct {
 	ids       []string
 	filters   []ec2.Filter
 	fields    fields[T]
-	max       *int32 // MaxResults, within 5..most
+	max       *int32 // MaxResults, within least..most
+	least     int32  // 0: 5
 	most      int32
 	token     *string
+	// For kinds of which the caller sees more than what is its own:
+	all  func(store.Reader) iter.Seq[T] // those that it sees, by ID; nil: the account's own
+	seen func(T) bool                   // whether it sees one; nil: whether it is its own
+	tags func(T) map[string]string      // as it sees them; nil: those of the document
 }
 
 // of returns the page of the caller's resources that was asked for, in the
@@ -35,17 +42,28 @@ func (l listing[T]) of(s *Service, r store.Reader, c cloud.Caller) ([]T, *string
 	if l.max != nil && len(l.ids) > 0 {
 		return nil, nil, notWithIDs(l.prefix)
 	}
-	p, err := s.page(c, l.operation, l.max, l.token, 5, l.most)
+	p, err := s.page(c, l.operation, l.max, l.token, cmp.Or(l.least, 5), l.most)
 	if err != nil {
 		return nil, nil, err
 	}
-	keep, err := match(l.filters, l.fields, func(v T) map[string]string { return v.ResourceMeta().Tags })
+	if l.tags == nil {
+		l.tags = func(v T) map[string]string { return v.ResourceMeta().Tags }
+	}
+	keep, err := match(l.filters, l.fields, l.tags)
 	if err != nil {
 		return nil, nil, err
 	}
-	seq := l.table.From(r, cloud.AccountLabel(c.Account), p.after)
+	var seq iter.Seq[T]
+	if l.all == nil {
+		seq = l.table.From(r, cloud.AccountLabel(c.Account), p.after)
+	} else {
+		seq = l.all(r)
+	}
 	if len(l.ids) > 0 {
-		named, err := find(r, c, l.table, l.prefix, l.ids)
+		if l.seen == nil {
+			l.seen = owned[T](c)
+		}
+		named, err := findSeen(r, l.table, l.prefix, l.ids, l.seen)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -58,13 +76,23 @@ func (l listing[T]) of(s *Service, r store.Reader, c cloud.Caller) ([]T, *string
 // find returns the caller's resources of the given IDs, in the order of the
 // IDs, each once. Malformed and unknown IDs are errors.
 func find[T resource](r store.Reader, c cloud.Caller, table store.Table[T], prefix string, ids []string) ([]T, error) {
+	return findSeen(r, table, prefix, ids, owned[T](c))
+}
+
+// owned reports whether a resource is the caller's.
+func owned[T resource](c cloud.Caller) func(T) bool {
+	return func(v T) bool { return v.ResourceMeta().Account == c.Account }
+}
+
+// findSeen is find among the resources that the caller sees.
+func findSeen[T resource](r store.Reader, table store.Table[T], prefix string, ids []string, seen func(T) bool) ([]T, error) {
 	if err := checkIDs(prefix, ids...); err != nil {
 		return nil, err
 	}
 	found := make(map[string]T, len(ids))
 	var unknown []string
 	for _, id := range ids {
-		if v, ok := table.Get(r, id); ok && v.ResourceMeta().Account == c.Account {
+		if v, ok := table.Get(r, id); ok && seen(v) {
 			found[id] = v
 		} else if !slices.Contains(unknown, id) {
 			unknown = append(unknown, id)

@@ -104,7 +104,7 @@ func TestVPCFilters(t *testing.T) {
 	r := newRig(t)
 	vpc := r.net.VPC
 	filterTable{
-		names: names(vpcFields), id: vpc.ID,
+		names: names(r.vpcFields()), id: vpc.ID,
 		cases: map[string]string{
 			"cidr": "172.31.0.0/16", "cidr-block": "172.31.0.0/16", "cidr-block-association.association-id": vpc.CIDRs[0].Association,
 			"cidr-block-association.cidr-block": "172.31.*", "cidr-block-association.state": "associated", "dhcp-options-id": vpc.DHCPOptions,

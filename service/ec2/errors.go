@@ -73,7 +73,47 @@ var kinds = []kind{
 	},
 	{
 		"pl", "prefix-list", "InvalidPrefixListId.Malformed", "InvalidPrefixListID.NotFound",
-		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", "",
+		"The prefix list ID '%' does not exist", "The prefix list IDs '%' do not exist", "PrefixListIds",
+	},
+	{
+		"eigw", "egress-only-internet-gateway", "InvalidEgressOnlyInternetGatewayId.Malformed", "InvalidEgressOnlyInternetGatewayId.NotFound",
+		"The egressOnlyInternetGateway ID '%' does not exist", "The egressOnlyInternetGateway IDs '%' do not exist", "EgressOnlyInternetGatewayIds",
+	},
+	{
+		"nat", "natgateway", "NatGatewayMalformed", "NatGatewayNotFound",
+		"NAT gateway % was not found", "NAT gateways % were not found", "NatGatewayIds",
+	},
+	{
+		"dopt", "dhcp-options", "InvalidDhcpOptionsId.Malformed", "InvalidDhcpOptionID.NotFound",
+		"The dhcpOption ID '%' does not exist", "The dhcpOption IDs '%' do not exist", "DhcpOptionsIds",
+	},
+	{
+		"vpce", "vpc-endpoint", "InvalidVpcEndpointId.Malformed", "InvalidVpcEndpointId.NotFound",
+		"The Vpc Endpoint Id '%' does not exist", "The Vpc Endpoint Ids '%' do not exist", "VpcEndpointIds",
+	},
+	{
+		"rtbassoc", "", "InvalidRouteTableAssociationId.Malformed", "InvalidAssociationID.NotFound",
+		"The association ID '%' does not exist", "The association IDs '%' do not exist", "",
+	},
+	{
+		"eni-attach", "", "InvalidAttachmentID.Malformed", "InvalidAttachmentID.NotFound",
+		"The network interface attachment ID '%' does not exist", "The network interface attachment IDs '%' do not exist", "",
+	},
+	{
+		"acl", "network-acl", "InvalidNetworkAclId.Malformed", "InvalidNetworkAclID.NotFound",
+		"The networkAcl ID '%' does not exist", "The networkAcl IDs '%' do not exist", "NetworkAclIds",
+	},
+	{
+		"aclassoc", "", "InvalidAssociationID.Malformed", "InvalidAssociationID.NotFound",
+		"The association ID '%' does not exist", "The association IDs '%' do not exist", "",
+	},
+	{
+		"pcx", "vpc-peering-connection", "InvalidVpcPeeringConnectionId.Malformed", "InvalidVpcPeeringConnectionID.NotFound",
+		"The vpcPeeringConnection ID '%' does not exist", "The vpcPeeringConnection IDs '%' do not exist", "VpcPeeringConnectionIds",
+	},
+	{
+		"fl", "vpc-flow-log", "InvalidFlowLogId.Malformed", "InvalidFlowLogId.NotFound",
+		"These flow log ids in the input list are not found: [TotalCount: 1] %", "These flow log ids in the input list are not found: %", "FlowLogIds",
 	},
 	{
 		"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",

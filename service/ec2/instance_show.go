@@ -84,7 +84,7 @@ func (w *shower) instance(i cloud.Instance) ec2.Instance {
 		Tags: tagSet(i.Tags), IamInstanceProfile: showProfile(i),
 	}
 	for _, n := range nics {
-		out.NetworkInterfaces = append(out.NetworkInterfaces, w.nic(n, state))
+		out.NetworkInterfaces = append(out.NetworkInterfaces, w.nic(n, i))
 	}
 	if len(nics) > 0 { // a terminated instance has none
 		w.addresses(&out, nics[0])
@@ -103,6 +103,9 @@ func (w *shower) addresses(out *ec2.Instance, n cloud.NetworkInterface) {
 		HostnameType:                 new(ec2.HostnameTypeIpName),
 		EnableResourceNameDnsARecord: new(false), EnableResourceNameDnsAAAARecord: new(false),
 	}
+	if len(n.Addresses6) > 0 {
+		out.Ipv6Address = new(n.Addresses6[0].String())
+	}
 	if primary.Public != nil {
 		out.PublicIpAddress = new(primary.Public.Address.String())
 		out.PublicDnsName = new(w.publicName(n.VPC, primary.Public))
@@ -110,7 +113,7 @@ func (w *shower) addresses(out *ec2.Instance, n cloud.NetworkInterface) {
 }
 
 // nic shows an interface as a part of its instance.
-func (w *shower) nic(n cloud.NetworkInterface, state cloud.InstanceState) ec2.InstanceNetworkInterface {
+func (w *shower) nic(n cloud.NetworkInterface, i cloud.Instance) ec2.InstanceNetworkInterface {
 	at := n.Attachment
 	out := ec2.InstanceNetworkInterface{
 		NetworkInterfaceId: &n.ID, OwnerId: &n.Account, VpcId: &n.VPC, SubnetId: &n.Subnet, Description: &n.Description,
@@ -118,7 +121,7 @@ func (w *shower) nic(n cloud.NetworkInterface, state cloud.InstanceState) ec2.In
 		Operator: notManaged(), SourceDestCheck: &n.SourceDestCheck, Groups: w.groupIDs(n.Groups), Ipv6Addresses: []ec2.InstanceIpv6Address{},
 		Attachment: &ec2.InstanceNetworkInterfaceAttachment{
 			AttachmentId: &at.ID, AttachTime: &at.Attached, DeleteOnTermination: &at.DeleteOnTermination,
-			DeviceIndex: new(int32(at.DeviceIndex)), NetworkCardIndex: new(int32(0)), Status: new(nicStatus(state)),
+			DeviceIndex: new(int32(at.DeviceIndex)), NetworkCardIndex: new(int32(0)), Status: new(n.AttachmentState(i)),
 		},
 		PrivateIpAddresses: make([]ec2.InstancePrivateIpAddress, len(n.Addresses)),
 	}
@@ -129,21 +132,12 @@ func (w *shower) nic(n cloud.NetworkInterface, state cloud.InstanceState) ec2.In
 		}
 		out.PrivateIpAddresses[k] = shown
 	}
+	for _, a := range n.Addresses6 {
+		out.Ipv6Addresses = append(out.Ipv6Addresses, ec2.InstanceIpv6Address{Ipv6Address: new(a.String()), IsPrimaryIpv6: new(false)})
+	}
 	first := out.PrivateIpAddresses[0]
 	out.PrivateIpAddress, out.PrivateDnsName, out.Association = first.PrivateIpAddress, first.PrivateDnsName, first.Association
 	return out
-}
-
-// nicStatus is the state of an interface's attachment.
-func nicStatus(state cloud.InstanceState) string {
-	switch state {
-	case cloud.InstancePending:
-		return ec2.AttachmentStatusAttaching
-	case cloud.InstanceShuttingDown:
-		return ec2.AttachmentStatusDetaching
-	default:
-		return ec2.AttachmentStatusAttached
-	}
 }
 
 func (w *shower) association(n cloud.NetworkInterface, p *cloud.PublicAddress) *ec2.InstanceNetworkInterfaceAssociation {

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"net/netip"
 	"slices"
 	"strconv"
 
@@ -53,27 +54,32 @@ func (s *Service) interfaceFields(r store.Reader) fields[cloud.NetworkInterface]
 		"attachment.device-index":          attachmentField(func(a cloud.InterfaceAttachment) string { return strconv.Itoa(a.DeviceIndex) }),
 		"attachment.instance-id":           attachmentField(func(a cloud.InterfaceAttachment) string { return a.Instance }),
 		"attachment.instance-owner-id":     instanceOwnerField,
-		"attachment.nat-gateway-id":        never[nic],
-		"attachment.status":                attachmentField(func(cloud.InterfaceAttachment) string { return "attached" }),
+		"attachment.nat-gateway-id":        maybe(natOf),
+		"attachment.status":                maybe(func(n nic) string { return attachmentState(r, n) }),
 		"availability-zone":                one(func(n nic) string { return n.Zone }),
 		"availability-zone-id":             one(func(n nic) string { return s.Place.ZoneID(n.Zone) }),
 		"description":                      one(func(n nic) string { return n.Description }),
 		"group-id":                         func(n nic, is func(string) bool) bool { return slices.ContainsFunc(n.Groups, is) },
 		"group-name":                       groupNameField(r),
-		"interface-type":                   one(func(nic) string { return "interface" }),
-		"ipv6-addresses.ipv6-address":      never[nic],
+		"interface-type":                   one(interfaceType),
+		"ipv6-addresses.ipv6-address":      address6Field,
 		"mac-address":                      one(func(n nic) string { return n.MAC }),
 		"network-interface-id":             one(func(n nic) string { return n.ID }),
 		"owner-id":                         one(func(n nic) string { return n.Account }),
 		"private-dns-name":                 one(func(n nic) string { return s.Place.PrivateName(n.Primary()) }),
 		"private-ip-address":               private,
-		"requester-id":                     never[nic],
-		"requester-managed":                flag(func(nic) bool { return false }),
+		"requester-id":                     maybe(requester),
+		"requester-managed":                flag(func(n nic) bool { return n.Of != "" }),
 		"source-dest-check":                flag(func(n nic) bool { return n.SourceDestCheck }),
 		"status":                           one(interfaceStatus),
 		"subnet-id":                        one(func(n nic) string { return n.Subnet }),
 		"vpc-id":                           one(func(n nic) string { return n.VPC }),
 	}
+}
+
+// address6Field tells each IPv6 address of an interface.
+func address6Field(n cloud.NetworkInterface, is func(string) bool) bool {
+	return slices.ContainsFunc(n.Addresses6, func(a netip.Addr) bool { return is(a.String()) })
 }
 
 func addressField(value func(cloud.NetworkInterface, cloud.PrivateAddress) string) field[cloud.NetworkInterface] {
@@ -113,7 +119,7 @@ func attachmentField(value func(cloud.InterfaceAttachment) string) field[cloud.N
 }
 
 func instanceOwnerField(n cloud.NetworkInterface, is func(string) bool) bool {
-	return n.Attachment != nil && is(n.Account)
+	return n.Attachment != nil && is(n.Account) || n.Of != "" && is(managerOwner)
 }
 
 func groupNameField(r store.Reader) field[cloud.NetworkInterface] {
@@ -131,60 +137,4 @@ func (s *Service) publicOwner(n cloud.NetworkInterface, p cloud.PublicAddress) s
 		return poolOwner
 	}
 	return n.Account
-}
-
-func interfaceStatus(n cloud.NetworkInterface) string {
-	if n.Attachment == nil {
-		return available
-	}
-	return "in-use"
-}
-
-func (s *Service) interfaceOut(r store.Reader, n cloud.NetworkInterface) ec2.NetworkInterface {
-	out := ec2.NetworkInterface{
-		NetworkInterfaceId: new(n.ID), OwnerId: new(n.Account), TagSet: tagSet(n.Tags),
-		VpcId: new(n.VPC), SubnetId: new(n.Subnet), AvailabilityZone: new(n.Zone), AvailabilityZoneId: new(s.Place.ZoneID(n.Zone)),
-		Description: new(n.Description), InterfaceType: new("interface"), MacAddress: new(n.MAC),
-		Groups: groupIdentifiers(r, n.Groups), SourceDestCheck: new(n.SourceDestCheck),
-		Status: new(interfaceStatus(n)), RequesterManaged: new(false),
-		PrivateIpAddress: new(n.Primary().String()), PrivateDnsName: new(s.Place.PrivateName(n.Primary())),
-		Ipv6Addresses: []ec2.NetworkInterfaceIpv6Address{},
-	}
-	for i, a := range n.Addresses {
-		association := s.associationOut(n, a)
-		if i == 0 {
-			out.Association = association
-		}
-		out.PrivateIpAddresses = append(out.PrivateIpAddresses, ec2.NetworkInterfacePrivateIpAddress{
-			PrivateIpAddress: new(a.Private.String()), PrivateDnsName: new(s.Place.PrivateName(a.Private)),
-			Primary: new(i == 0), Association: association,
-		})
-	}
-	if a := n.Attachment; a != nil {
-		out.Attachment = &ec2.NetworkInterfaceAttachment{
-			AttachmentId: new(a.ID), AttachTime: new(a.Attached), Status: new("attached"),
-			DeviceIndex: new(int32(a.DeviceIndex)), NetworkCardIndex: new(int32(0)),
-			InstanceId: new(a.Instance), InstanceOwnerId: new(n.Account), DeleteOnTermination: new(a.DeleteOnTermination),
-		}
-	}
-	return out
-}
-
-// associationOut is the public address of a private one, nil if it has none.
-func (s *Service) associationOut(n cloud.NetworkInterface, a cloud.PrivateAddress) *ec2.NetworkInterfaceAssociation {
-	if a.Public == nil {
-		return nil
-	}
-	return &ec2.NetworkInterfaceAssociation{
-		PublicIp: new(a.Public.Address.String()), PublicDnsName: new(s.Place.PublicName(a.Public.Address)),
-		IpOwnerId: new(s.publicOwner(n, *a.Public)), AllocationId: opt(a.Public.Allocation), AssociationId: opt(a.Public.Association),
-	}
-}
-
-// groupIdentifiers names security groups by ID and name.
-func groupIdentifiers(r store.Reader, ids []string) []ec2.GroupIdentifier {
-	return each(ids, func(id string) ec2.GroupIdentifier {
-		group, _ := groupTable.Get(r, id)
-		return ec2.GroupIdentifier{GroupId: new(id), GroupName: new(group.Name)}
-	})
 }

@@ -48,6 +48,9 @@ func (s *Service) launchSubnet(r store.Reader, c cloud.Caller, id, zone string) 
 // defaultVPC returns the ID of the caller's default VPC, "" if there is none.
 func (s *Service) defaultVPC(r store.Reader, c cloud.Caller) string {
 	account, _ := accountTable.Get(r, c.Account)
+	if _, ok := vpcTable.Get(r, account.DefaultVPC); !ok { // it was deleted
+		return ""
+	}
 	return account.DefaultVPC
 }
 
@@ -106,15 +109,22 @@ type port struct {
 	subnet      cloud.Subnet
 	groups      []string     // IDs, from launchGroups
 	addresses   []netip.Addr // private ones, the primary first; a zero Addr is any free one; none means one of any
+	addresses6  []netip.Addr // IPv6, likewise; none means none
 	public      bool         // map a public address to the primary one, until the instance stops
 	description string
 	tags        map[string]string
 	attachment  *cloud.InterfaceAttachment
 }
 
+// maxInterfaces is how many network interfaces an account may have.
+const maxInterfaces = 5000
+
 // createInterface makes the network interface, with a MAC and addresses of its
 // own. Everything that it claims is owned by the interface's ID.
 func (s *Service) createInterface(tx *store.Tx, c cloud.Caller, p port) (cloud.NetworkInterface, error) {
+	if interfaceTable.Count(tx, cloud.AccountLabel(c.Account)) >= maxInterfaces {
+		return cloud.NetworkInterface{}, cloud.Errorf("NetworkInterfaceLimitExceeded", "The maximum number of network interfaces has been reached.")
+	}
 	n := cloud.NetworkInterface{
 		Meta: cloud.Meta{ID: s.NewID("eni"), Account: c.Account, Created: s.Now(), Tags: p.tags},
 		VPC:  p.subnet.VPC, Subnet: p.subnet.ID, Zone: p.subnet.Zone,
@@ -137,6 +147,10 @@ func (s *Service) createInterface(tx *store.Tx, c cloud.Caller, p port) (cloud.N
 			}
 			n.Addresses[i].Private = addr
 		}
+	}
+	var err error
+	if n.Addresses6, err = claimAll6(tx, p.subnet, p.addresses6, n.ID); err != nil {
+		return n, err
 	}
 	if p.public {
 		addr, err := s.claimPublic(tx, n.ID)

@@ -16,6 +16,7 @@ type nicSpec struct {
 	subnet      string
 	groups      []string
 	addresses   []netip.Addr // as in port
+	addresses6  []netip.Addr // as in port; nil: as the subnet says
 	public      *bool        // nil: as the subnet says, if this is the only interface
 	description string
 	keep        bool // it outlives the instance
@@ -36,6 +37,12 @@ func launchNICs(in *ec2.RunInstancesRequest, t cloud.InstanceType, n int) ([]nic
 		if addr.IsValid() {
 			nic.addresses = []netip.Addr{addr}
 		}
+		if err == nil {
+			nic.addresses6, err = nicAddresses6(in.Ipv6AddressCount, in.Ipv6Addresses)
+		}
+		if err == nil {
+			err = nic.check6(t, n)
+		}
 		return []nicSpec{nic}, err
 	}
 	const words = "Network interfaces and an instance-level %s may not be specified on the same request"
@@ -46,6 +53,8 @@ func launchNICs(in *ec2.RunInstancesRequest, t cloud.InstanceType, n int) ([]nic
 		return nil, cloud.Errorf("InvalidParameterCombination", words, "security groups")
 	case in.PrivateIpAddress != nil:
 		return nil, cloud.Errorf("InvalidParameterCombination", words, "private address")
+	case in.Ipv6AddressCount != nil || len(in.Ipv6Addresses) > 0:
+		return nil, cloud.Errorf("InvalidParameterCombination", words, "IPv6 address")
 	case len(in.NetworkInterfaces) > t.Interfaces:
 		return nil, cloud.Errorf("AttachmentLimitExceeded", "Interface count %d exceeds the limit for %s", len(in.NetworkInterfaces), t.Name)
 	}
@@ -101,6 +110,12 @@ func readNIC(spec ec2.InstanceNetworkInterfaceSpecification, t cloud.InstanceTyp
 	if nic.addresses, err = nicAddresses(spec); err != nil {
 		return nic, err
 	}
+	if nic.addresses6, err = nicAddresses6(spec.Ipv6AddressCount, spec.Ipv6Addresses); err != nil {
+		return nic, err
+	}
+	if err := nic.check6(t, n); err != nil {
+		return nic, err
+	}
 	named := slices.ContainsFunc(nic.addresses, netip.Addr.IsValid)
 	switch {
 	case nic.existing == "" && len(nic.addresses) > t.Addresses:
@@ -119,6 +134,7 @@ func readNIC(spec ec2.InstanceNetworkInterfaceSpecification, t cloud.InstanceTyp
 		{nic.subnet != "", "a subnet ID"},
 		{len(nic.groups) > 0, "security groups"},
 		{len(nic.addresses) > 0, "private addresses"},
+		{nic.addresses6 != nil, "IPv6 addresses"},
 		{nic.public != nil, "a public IP address association"},
 		{nic.description != "", "a description"},
 		{val(spec.DeleteOnTermination), "deletion on termination"},
@@ -134,9 +150,9 @@ func readNIC(spec ec2.InstanceNetworkInterfaceSpecification, t cloud.InstanceTyp
 // refuseNIC refuses what interfaces here do not have.
 func refuseNIC(spec ec2.InstanceNetworkInterfaceSpecification) error {
 	switch {
-	case val(spec.Ipv6AddressCount) > 0 || len(spec.Ipv6Addresses) > 0 || val(spec.Ipv6PrefixCount) > 0 || len(spec.Ipv6Prefixes) > 0 || val(spec.PrimaryIpv6):
-		return unsupported("IPv6 is not available.")
-	case val(spec.Ipv4PrefixCount) > 0 || len(spec.Ipv4Prefixes) > 0:
+	case val(spec.PrimaryIpv6):
+		return errPrimary6()
+	case val(spec.Ipv4PrefixCount) > 0 || len(spec.Ipv4Prefixes) > 0 || val(spec.Ipv6PrefixCount) > 0 || len(spec.Ipv6Prefixes) > 0:
 		return unsupported("Prefix delegation is not available.")
 	case val(spec.AssociateCarrierIpAddress):
 		return unsupported("Carrier addresses are not available.")
@@ -248,6 +264,9 @@ func (s *Service) planNICs(r store.Reader, c cloud.Caller, l launch, zone string
 			if err != nil {
 				return nil, err
 			}
+			if n.Of != "" {
+				return nil, errManaged(n)
+			}
 			if n.Attachment != nil {
 				return nil, cloud.Errorf("InvalidNetworkInterface.InUse", "Interface: [%s] in use.", n.ID)
 			}
@@ -270,7 +289,7 @@ func (s *Service) planNICs(r store.Reader, c cloud.Caller, l launch, zone string
 				public = *nic.public
 			}
 			plans[i].port = port{
-				subnet: subnet, groups: groups, addresses: nic.addresses, public: public,
+				subnet: subnet, groups: groups, addresses: nic.addresses, addresses6: addresses6Of(subnet, nic.addresses6), public: public,
 				description: nic.description, tags: l.tags["network-interface"],
 			}
 		}
@@ -298,6 +317,9 @@ func (s *Service) attachNIC(tx *store.Tx, c cloud.Caller, p plan, i cloud.Instan
 	if p.existing != nil {
 		n := *p.existing
 		n.Attachment = at
+		if err := followAddresses(tx, n.ID, i.ID); err != nil {
+			return err
+		}
 		return interfaceTable.Put(tx, n)
 	}
 	p.port.attachment = at

@@ -37,7 +37,7 @@ func refuseUnavailable(in *ec2.RunInstancesRequest) error {
 		{len(in.LicenseSpecifications) > 0, "License configurations are not available."},
 		{in.Operator != nil, "Instances that a service manages for its users are not available."},
 		{len(in.SecondaryInterfaces) > 0, "Secondary networks are not available."},
-		{val(in.Ipv6AddressCount) > 0 || len(in.Ipv6Addresses) > 0 || val(in.EnablePrimaryIpv6), "IPv6 is not available."},
+		{val(in.EnablePrimaryIpv6), "Primary IPv6 addresses, which cannot change, are not available."},
 	} {
 		if r.asked {
 			return unsupported(r.why)

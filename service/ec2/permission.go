@@ -21,7 +21,7 @@ const allPorts = -1
 func parsePermissions(permissions []ec2.IpPermission, egress bool) ([]parsedRule, error) {
 	var rules []parsedRule
 	for _, p := range permissions {
-		base := parsedRule{Rule: cloud.Rule{Egress: egress}}
+		var base cloud.Rule
 		var err error
 		if base.Protocol, err = parseProtocol(val(p.IpProtocol)); err != nil {
 			return nil, err
@@ -34,9 +34,8 @@ func parsePermissions(permissions []ec2.IpPermission, egress bool) ([]parsedRule
 			return nil, err
 		}
 		for _, source := range sources {
-			rule := base
-			rule.Prefix, rule.Group, rule.GroupOwner = source.Prefix, source.Group, source.GroupOwner
-			rule.groupName, rule.Description = source.groupName, source.Description
+			rule := source
+			rule.Egress, rule.Protocol, rule.FromPort, rule.ToPort = egress, base.Protocol, base.FromPort, base.ToPort
 			if err := checkRuleDescription(rule.Description); err != nil {
 				return nil, err
 			}
@@ -129,12 +128,9 @@ func checkRange(what string, n, lo, hi int32) error {
 func parseSources(p ec2.IpPermission) ([]parsedRule, error) {
 	var sources []parsedRule
 	prefix := func(cidr, description *string, v6 bool) error {
-		ip, err := netip.ParsePrefix(val(cidr))
-		if err != nil || ip.Addr().Is6() != v6 || ip.Addr().Is4In6() {
-			return cloud.Errorf("InvalidParameterValue", "CIDR block %s is malformed", val(cidr))
-		}
-		sources = append(sources, parsedRule{Rule: cloud.Rule{Prefix: ip.Masked(), Description: val(description)}})
-		return nil
+		ip, err := parseCIDR(cidr, v6)
+		sources = append(sources, parsedRule{Rule: cloud.Rule{Prefix: ip, Description: val(description)}})
+		return err
 	}
 	for _, r := range p.IpRanges {
 		if err := prefix(r.CidrIp, r.Description, false); err != nil {
@@ -150,26 +146,30 @@ func parseSources(p ec2.IpPermission) ([]parsedRule, error) {
 		if val(g.GroupId) == "" && val(g.GroupName) == "" {
 			return nil, cloud.Errorf("MissingParameter", "Source group ID missing.")
 		}
-		if id := val(g.VpcPeeringConnectionId); id != "" { // there are none yet
-			return nil, cloud.Errorf("InvalidVpcPeeringConnectionID.NotFound", "The vpcPeeringConnection ID '%s' does not exist", id)
-		}
 		sources = append(sources, parsedRule{
-			Rule:      cloud.Rule{Group: val(g.GroupId), GroupOwner: val(g.UserId), Description: val(g.Description)},
+			Rule:      cloud.Rule{Group: val(g.GroupId), GroupOwner: val(g.UserId), Peering: val(g.VpcPeeringConnectionId), Description: val(g.Description)},
 			groupName: val(g.GroupName),
 		})
 	}
-	if len(p.PrefixListIds) > 0 {
-		// There are no prefix lists yet, so none can be named.
-		id := val(p.PrefixListIds[0].PrefixListId)
-		if err := checkIDs("pl", id); err != nil {
+	for _, l := range p.PrefixListIds {
+		if err := checkIDs("pl", val(l.PrefixListId)); err != nil {
 			return nil, err
 		}
-		return nil, notFound("pl", id)
+		sources = append(sources, parsedRule{Rule: cloud.Rule{PrefixList: *l.PrefixListId, Description: val(l.Description)}})
 	}
 	if len(sources) == 0 {
 		return nil, cloud.Errorf("InvalidPermission.Malformed", "A security group rule needs a source or destination: an address range, a security group or a prefix list.")
 	}
 	return sources, nil
+}
+
+// parseCIDR reads a range of addresses of a family, without its host bits.
+func parseCIDR(cidr *string, v6 bool) (netip.Prefix, error) {
+	ip, err := netip.ParsePrefix(val(cidr))
+	if err != nil || ip.Addr().Is6() != v6 || ip.Addr().Is4In6() {
+		return ip, cloud.Errorf("InvalidParameterValue", "CIDR block %s is malformed", val(cidr))
+	}
+	return ip.Masked(), nil
 }
 
 // ruleSigns are the signs, other than letters and digits, in names and
@@ -189,48 +189,4 @@ func checkRuleDescription(s string) error {
 		return cloud.Errorf("InvalidParameterValue", "Invalid rule description. "+plainSet, "descriptions")
 	}
 	return nil
-}
-
-// permissionsOut writes rules of one direction as permissions: those of one
-// protocol and port range together, in the order in which they first appear.
-func permissionsOut(rules []cloud.Rule) []ec2.IpPermission {
-	type key struct {
-		protocol string
-		from, to int
-	}
-	at := make(map[key]int)
-	out := []ec2.IpPermission{}
-	for _, r := range rules {
-		k := key{r.Protocol, r.FromPort, r.ToPort}
-		i, ok := at[k]
-		if !ok {
-			i = len(out)
-			at[k] = i
-			out = append(out, permissionOut(r))
-		}
-		p := &out[i]
-		switch description := opt(r.Description); {
-		case r.Group != "":
-			p.UserIdGroupPairs = append(p.UserIdGroupPairs, ec2.UserIdGroupPair{GroupId: new(r.Group), UserId: new(r.GroupOwner), Description: description})
-		case r.Prefix.Addr().Is4():
-			p.IpRanges = append(p.IpRanges, ec2.IpRange{CidrIp: new(r.Prefix.String()), Description: description})
-		default:
-			p.Ipv6Ranges = append(p.Ipv6Ranges, ec2.Ipv6Range{CidrIpv6: new(r.Prefix.String()), Description: description})
-		}
-	}
-	return out
-}
-
-// permissionOut is a permission without sources. Ports are told where the
-// protocol has them.
-func permissionOut(r cloud.Rule) ec2.IpPermission {
-	p := ec2.IpPermission{
-		IpProtocol: new(r.Protocol), IpRanges: []ec2.IpRange{}, Ipv6Ranges: []ec2.Ipv6Range{},
-		UserIdGroupPairs: []ec2.UserIdGroupPair{}, PrefixListIds: []ec2.PrefixListId{},
-	}
-	switch r.Protocol {
-	case "tcp", "udp", "icmp", "icmpv6":
-		p.FromPort, p.ToPort = new(int32(r.FromPort)), new(int32(r.ToPort))
-	}
-	return p
 }

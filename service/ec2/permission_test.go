@@ -135,7 +135,7 @@ func FuzzPermission(f *testing.F) {
 			if r.Prefix.IsValid() == (r.Group != "") || r.Prefix.IsValid() && r.Prefix != r.Prefix.Masked() {
 				t.Errorf("rule %+v has a bad source", r)
 			}
-			again, err := parsePermissions(permissionsOut([]cloud.Rule{r.Rule}), false)
+			again, err := parsePermissions(permissionsOut(nil, []cloud.Rule{r.Rule}), false)
 			if err != nil || len(again) != 1 || !again[0].Same(r.Rule) || again[0].Description != r.Description {
 				t.Errorf("rule %+v reads back as %+v, %v", r, again, err)
 			}

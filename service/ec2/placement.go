@@ -19,11 +19,6 @@ const (
 	thinGiB = 1
 )
 
-// Limits are what an account may have. Zero is no limit.
-type Limits struct {
-	VCPUs int // of all its instances that are neither stopped nor terminated
-}
-
 // placement chooses hosts for guests and volumes. It reads the store once, writes
 // nothing, and counts what it has chosen as taken: promise writes.
 type placement struct {

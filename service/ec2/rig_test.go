@@ -58,12 +58,21 @@ func newRigOn(t testing.TB, db *store.Store, newID func(prefix string) string) *
 	r.Service = &Service{
 		DB: db, Authz: everybody{}, Place: cloud.DefaultPlace(), NewID: newID,
 		Now:        func() time.Time { return time.Unix(r.clock.Load(), 0).UTC() },
-		PublicPool: netip.MustParsePrefix("100.64.0.0/24"), PageKey: []byte("a key of the rig"),
+		PublicPool: netip.MustParsePrefix("100.64.0.0/24"), IPv6Pool: netip.MustParsePrefix("fd5a:c10d::/32"), PageKey: []byte("a key of the rig"),
 	}
 	r.ctx = cloud.WithCaller(t.Context(), cloud.Caller{Account: alice, ARN: "arn:aws:iam::" + alice + ":root"})
 	r.bob = cloud.WithCaller(t.Context(), cloud.Caller{Account: bob, ARN: "arn:aws:iam::" + bob + ":root"})
 	r.net, r.bobs = r.addAccount(alice), r.addAccount(bob)
+	r.update(func(tx *store.Tx) error { return listTable.Put(tx, s3List()) })
 	return r
+}
+
+// s3List is the prefix list of the service that endpoints lead to.
+func s3List() cloud.PrefixList {
+	return cloud.PrefixList{
+		Meta: cloud.Meta{ID: "pl-0123456789abcdef0", Account: cloud.OperatorAccount}, Name: cloud.DefaultPlace().EndpointService("s3"), MaxEntries: 1,
+		Version: 1, Entries: []cloud.PrefixListEntry{{Prefix: netip.MustParsePrefix("169.254.169.251/32")}},
+	}
 }
 
 // everybody lets everybody do everything.
@@ -96,7 +105,7 @@ func (r *rig) addVPC() cloud.Network {
 func writeNetwork(tx *store.Tx, n cloud.Network) error {
 	var errs []error
 	errs = append(errs, vpcTable.Create(tx, n.VPC), routeTable.Create(tx, n.Routes), gatewayTable.Create(tx, n.Gateway),
-		groupTable.Create(tx, n.Group), tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID))
+		aclTable.Create(tx, n.ACL), groupTable.Create(tx, n.Group), optionsTable.Put(tx, n.Options), tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID))
 	for _, subnet := range n.Subnets {
 		errs = append(errs, subnetTable.Create(tx, subnet))
 	}

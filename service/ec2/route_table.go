@@ -47,12 +47,12 @@ func routeTableFields(r store.Reader) fields[cloud.RouteTable] {
 		"association.subnet-id":                  associationField(func(_ cloud.RouteTable, a cloud.RouteTableAssociation) string { return a.Subnet }),
 		"owner-id":                               one(func(t cloud.RouteTable) string { return t.Account }),
 		"route-table-id":                         one(func(t cloud.RouteTable) string { return t.ID }),
-		"route.destination-cidr-block":           routeField(func(_ cloud.RouteTable, r cloud.Route) string { return r.Destination.String() }),
-		"route.destination-ipv6-cidr-block":      never[cloud.RouteTable],
-		"route.destination-prefix-list-id":       never[cloud.RouteTable],
+		"route.destination-cidr-block":           routeField(func(_ cloud.RouteTable, r cloud.Route) string { return prefixWord(r.Destination, false) }),
+		"route.destination-ipv6-cidr-block":      routeField(func(_ cloud.RouteTable, r cloud.Route) string { return prefixWord(r.Destination, true) }),
+		"route.destination-prefix-list-id":       routeField(func(_ cloud.RouteTable, r cloud.Route) string { return r.List }),
 		"route.egress-only-internet-gateway-id":  target("eigw-"),
-		"route.gateway-id":                       target("local", "igw-", "vgw-"),
-		"route.instance-id":                      target("i-"),
+		"route.gateway-id":                       target("local", "igw-", "vgw-", "vpce-"),
+		"route.instance-id":                      routeField(func(_ cloud.RouteTable, route cloud.Route) string { return routeInstance(r, route) }),
 		"route.nat-gateway-id":                   target("nat-"),
 		"route.origin":                           routeField(func(_ cloud.RouteTable, r cloud.Route) string { return r.Origin }),
 		"route.state":                            routeField(func(t cloud.RouteTable, route cloud.Route) string { return routeState(r, t, route) }),
@@ -84,18 +84,6 @@ func routeField(value func(cloud.RouteTable, cloud.Route) string) field[cloud.Ro
 	}
 }
 
-// routeState is "blackhole" for a route to a gateway that is not attached to
-// the table's VPC.
-func routeState(r store.Reader, t cloud.RouteTable, route cloud.Route) string {
-	if route.Target != "local" {
-		gateway, ok := gatewayTable.Get(r, route.Target)
-		if !ok || gateway.VPC != t.VPC {
-			return "blackhole"
-		}
-	}
-	return "active"
-}
-
 func routeTableOut(r store.Reader, t cloud.RouteTable) ec2.RouteTable {
 	return ec2.RouteTable{
 		RouteTableId: new(t.ID), OwnerId: new(t.Account), VpcId: new(t.VPC), Tags: tagSet(t.Tags),
@@ -103,14 +91,9 @@ func routeTableOut(r store.Reader, t cloud.RouteTable) ec2.RouteTable {
 		Associations: each(t.Associations, func(a cloud.RouteTableAssociation) ec2.RouteTableAssociation {
 			return ec2.RouteTableAssociation{
 				RouteTableAssociationId: new(a.ID), RouteTableId: new(t.ID), SubnetId: opt(a.Subnet), Main: new(a.Main),
-				AssociationState: &ec2.RouteTableAssociationState{State: new("associated")},
+				AssociationState: stateAssociated(),
 			}
 		}),
-		Routes: each(t.Routes, func(route cloud.Route) ec2.Route {
-			return ec2.Route{
-				DestinationCidrBlock: new(route.Destination.String()), GatewayId: new(route.Target),
-				Origin: new(route.Origin), State: new(routeState(r, t, route)),
-			}
-		}),
+		Routes: each(t.Routes, func(route cloud.Route) ec2.Route { return routeOut(r, t, route) }),
 	}
 }

@@ -3,6 +3,7 @@ package ec2
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -47,6 +48,9 @@ func (s *Service) CreateSecurityGroup(ctx context.Context, in *ec2.CreateSecurit
 			return err
 		}
 		group.VPC = vpc
+		if v, _ := vpcTable.Get(tx, vpc); len(v.CIDRs6) > 0 {
+			group.Rules = []cloud.Rule{group.Rules[0], s.letOut(everywhere6)}
+		}
 		return groupTable.Create(tx, group)
 	})
 	if err != nil {
@@ -86,16 +90,21 @@ func (s *Service) newGroup(c cloud.Caller, in *ec2.CreateSecurityGroupRequest) (
 	return cloud.SecurityGroup{
 		Meta: cloud.Meta{ID: s.NewID("sg"), Account: c.Account, Created: s.Now(), Tags: tags},
 		Name: name, Description: description,
-		Rules: []cloud.Rule{{ID: s.NewID("sgr"), Egress: true, Protocol: "-1", FromPort: allPorts, ToPort: allPorts, Prefix: everywhere}},
+		Rules: []cloud.Rule{s.letOut(everywhere)},
 	}, nil
+}
+
+// letOut is a rule that lets everything out to a range.
+func (s *Service) letOut(to netip.Prefix) cloud.Rule {
+	return cloud.Rule{ID: s.NewID("sgr"), Egress: true, Protocol: "-1", FromPort: allPorts, ToPort: allPorts, Prefix: to}
 }
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > '~' })
 }
 
-// DeleteSecurityGroup removes a security group that no interface is in and no
-// other group's rules name.
+// DeleteSecurityGroup removes a security group that no interface is in and no rules
+// of another group of its VPC name. Rules of peered VPCs that name it become stale.
 func (s *Service) DeleteSecurityGroup(ctx context.Context, in *ec2.DeleteSecurityGroupRequest) (*ec2.DeleteSecurityGroupResult, error) {
 	caller, err := s.allow(ctx, "DeleteSecurityGroup", in.DryRun, s.asking(ctx).group(groupRef{in.GroupId, in.GroupName}))
 	if err != nil {
@@ -110,7 +119,7 @@ func (s *Service) DeleteSecurityGroup(ctx context.Context, in *ec2.DeleteSecurit
 			return cloud.Errorf("CannotDelete", `the specified group: "%s" name: "%s" cannot be deleted by a user`, group.ID, group.Name)
 		}
 		named := slices.ContainsFunc(slices.Collect(groupTable.Select(tx, "names-group/"+group.ID)),
-			func(other cloud.SecurityGroup) bool { return other.ID != group.ID })
+			func(other cloud.SecurityGroup) bool { return other.ID != group.ID && other.VPC == group.VPC })
 		if named || interfaceTable.Count(tx, "group/"+group.ID) > 0 {
 			return cloud.Errorf("DependencyViolation", "resource %s has a dependent object", group.ID)
 		}
@@ -178,7 +187,8 @@ func (s *Service) DescribeSecurityGroups(ctx context.Context, in *ec2.DescribeSe
 	if err != nil {
 		return nil, err
 	}
-	return &ec2.DescribeSecurityGroupsResult{SecurityGroups: each(found, s.groupOut), NextToken: next}, nil
+	out := each(found, func(g cloud.SecurityGroup) ec2.SecurityGroup { return s.groupOut(view, g) })
+	return &ec2.DescribeSecurityGroupsResult{SecurityGroups: out, NextToken: next}, nil
 }
 
 func groupFields(r store.Reader) fields[cloud.SecurityGroup] {
@@ -225,19 +235,19 @@ func ruleField(egress bool, value func(cloud.Rule) string) field[cloud.SecurityG
 	}
 }
 
-func (s *Service) groupOut(g cloud.SecurityGroup) ec2.SecurityGroup {
+func (s *Service) groupOut(r store.Reader, g cloud.SecurityGroup) ec2.SecurityGroup {
 	var in, out []cloud.Rule
-	for _, r := range g.Rules {
-		if r.Egress {
-			out = append(out, r)
+	for _, rule := range g.Rules {
+		if rule.Egress {
+			out = append(out, rule)
 		} else {
-			in = append(in, r)
+			in = append(in, rule)
 		}
 	}
 	return ec2.SecurityGroup{
 		GroupId: new(g.ID), SecurityGroupArn: new(s.Place.ARN("ec2", g.Account, "security-group/"+g.ID)),
 		GroupName: new(g.Name), Description: new(g.Description),
 		OwnerId: new(g.Account), VpcId: new(g.VPC), Tags: tagSet(g.Tags),
-		IpPermissions: permissionsOut(in), IpPermissionsEgress: permissionsOut(out),
+		IpPermissions: permissionsOut(r, in), IpPermissionsEgress: permissionsOut(r, out),
 	}
 }

@@ -53,14 +53,15 @@ func (s *Service) DescribeSecurityGroupRules(ctx context.Context, in *ec2.Descri
 	if err != nil {
 		return nil, err
 	}
-	rules := rulesOf(s.DB.View(), caller.Account)
+	view := s.DB.View()
+	rules := rulesOf(view, caller.Account)
 	if len(in.SecurityGroupRuleIds) > 0 {
 		if rules, err = rulesByID(rules, in.SecurityGroupRuleIds); err != nil {
 			return nil, err
 		}
 	}
 	found, next := cut(p, where(slices.Values(rules), keep), func(r groupRule) string { return r.ID })
-	out := each(found, func(r groupRule) ec2.SecurityGroupRule { return s.ruleOut(r.group, r.Rule) })
+	out := each(found, func(r groupRule) ec2.SecurityGroupRule { return s.ruleOut(view, r.group, r.Rule) })
 	return &ec2.DescribeSecurityGroupRulesResult{SecurityGroupRules: out, NextToken: next}, nil
 }
 
@@ -78,15 +79,18 @@ func rulesByID(rules []groupRule, ids []string) ([]groupRule, error) {
 	return slices.DeleteFunc(rules, func(r groupRule) bool { return !slices.Contains(ids, r.ID) }), nil
 }
 
-func (s *Service) ruleOut(g cloud.SecurityGroup, r cloud.Rule) ec2.SecurityGroupRule {
+func (s *Service) ruleOut(view store.Reader, g cloud.SecurityGroup, r cloud.Rule) ec2.SecurityGroupRule {
 	out := ec2.SecurityGroupRule{
 		SecurityGroupRuleId: new(r.ID), SecurityGroupRuleArn: new(s.Place.ARN("ec2", g.Account, "security-group-rule/"+r.ID)), GroupId: new(g.ID), GroupOwnerId: new(g.Account), IsEgress: new(r.Egress),
 		IpProtocol: new(r.Protocol), FromPort: new(int32(r.FromPort)), ToPort: new(int32(r.ToPort)),
 		CidrIpv4: opt(prefixWord(r.Prefix, false)), CidrIpv6: opt(prefixWord(r.Prefix, true)),
-		Description: opt(r.Description), Tags: tagSet(r.Tags),
+		PrefixListId: opt(r.PrefixList), Description: opt(r.Description), Tags: tagSet(r.Tags),
 	}
 	if r.Group != "" {
-		out.ReferencedGroupInfo = &ec2.ReferencedSecurityGroup{GroupId: new(r.Group), UserId: new(r.GroupOwner)}
+		pair := groupPairOut(view, r)
+		out.ReferencedGroupInfo = &ec2.ReferencedSecurityGroup{
+			GroupId: pair.GroupId, UserId: pair.UserId, VpcId: pair.VpcId, PeeringStatus: pair.PeeringStatus, VpcPeeringConnectionId: pair.VpcPeeringConnectionId,
+		}
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -120,64 +119,19 @@ func (s *Service) authorizeRules(ctx context.Context, c cloud.Caller, ref groupR
 		}
 		for i := range rules {
 			if slices.ContainsFunc(group.Rules, rules[i].Same) {
-				return cloud.Errorf("InvalidPermission.Duplicate", `the specified rule "%s" already exists`, ruleWord(rules[i]))
+				return errDuplicateRule(rules[i])
 			}
 			rules[i].ID, rules[i].Tags = s.NewID("sgr"), tags
 		}
 		all := slices.Concat(group.Rules, rules)
-		if tooManyRules(all, egress) {
-			return cloud.Errorf("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
+		if tooManyRules(weights(tx), all, egress) {
+			return errTooManyRules()
 		}
-		added = each(rules, func(r cloud.Rule) ec2.SecurityGroupRule { return s.ruleOut(group, r) })
+		added = each(rules, func(r cloud.Rule) ec2.SecurityGroupRule { return s.ruleOut(tx, group, r) })
 		group.Rules = all
 		return groupTable.Put(tx, group)
 	})
 	return added, err
-}
-
-// resolveRules turns parsed rules into rules of the group: their groups must be
-// the caller's and of the same VPC, and no two rules may be the same.
-func (s *Service) resolveRules(r store.Reader, c cloud.Caller, group cloud.SecurityGroup, parsed []parsedRule) ([]cloud.Rule, error) {
-	rules := make([]cloud.Rule, 0, len(parsed))
-	for _, p := range parsed {
-		rule := p.Rule
-		if rule.Group != "" || p.groupName != "" {
-			if rule.GroupOwner != "" && rule.GroupOwner != c.Account {
-				return nil, notFound("sg", cmp.Or(rule.Group, p.groupName))
-			}
-			source, err := s.group(r, c, &rule.Group, &p.groupName)
-			if err != nil {
-				return nil, err
-			}
-			if source.VPC != group.VPC {
-				return nil, cloud.Errorf("InvalidGroup.NotFound", "You have specified two resources that belong to different networks.")
-			}
-			rule.Group, rule.GroupOwner = source.ID, source.Account
-		}
-		if slices.ContainsFunc(rules, rule.Same) {
-			return nil, cloud.Errorf("InvalidParameterValue", "The same permission must not appear multiple times")
-		}
-		rules = append(rules, rule)
-	}
-	return rules, nil
-}
-
-// tooManyRules counts the rules of one direction; one that names a group counts
-// for both families of addresses.
-func tooManyRules(rules []cloud.Rule, egress bool) bool {
-	v4, v6 := 0, 0
-	for _, r := range rules {
-		if r.Egress != egress {
-			continue
-		}
-		if !r.Prefix.IsValid() || r.Prefix.Addr().Is4() {
-			v4++
-		}
-		if !r.Prefix.IsValid() || r.Prefix.Addr().Is6() {
-			v6++
-		}
-	}
-	return max(v4, v6) > maxRules
 }
 
 // RevokeSecurityGroupIngress removes rules that let packets in.
@@ -194,7 +148,7 @@ func (s *Service) RevokeSecurityGroupIngress(ctx context.Context, in *ec2.Revoke
 	if err != nil {
 		return nil, err
 	}
-	return &ec2.RevokeSecurityGroupIngressResult{Return: new(true), UnknownIpPermissions: permissionsOut(unknown), RevokedSecurityGroupRules: revoked}, nil
+	return &ec2.RevokeSecurityGroupIngressResult{Return: new(true), UnknownIpPermissions: permissionsOut(s.DB.View(), unknown), RevokedSecurityGroupRules: revoked}, nil
 }
 
 // RevokeSecurityGroupEgress removes rules that let packets out.
@@ -211,7 +165,7 @@ func (s *Service) RevokeSecurityGroupEgress(ctx context.Context, in *ec2.RevokeS
 	if err != nil {
 		return nil, err
 	}
-	return &ec2.RevokeSecurityGroupEgressResult{Return: new(true), UnknownIpPermissions: permissionsOut(unknown), RevokedSecurityGroupRules: revoked}, nil
+	return &ec2.RevokeSecurityGroupEgressResult{Return: new(true), UnknownIpPermissions: permissionsOut(s.DB.View(), unknown), RevokedSecurityGroupRules: revoked}, nil
 }
 
 // revokeRules removes rules from a group, named by what they let through or by
@@ -274,8 +228,16 @@ func revokedOut(group string, r cloud.Rule) ec2.RevokedSecurityGroupRule {
 		SecurityGroupRuleId: new(r.ID), GroupId: new(group), IsEgress: new(r.Egress),
 		IpProtocol: new(r.Protocol), FromPort: new(int32(r.FromPort)), ToPort: new(int32(r.ToPort)),
 		CidrIpv4: opt(prefixWord(r.Prefix, false)), CidrIpv6: opt(prefixWord(r.Prefix, true)),
-		ReferencedGroupId: opt(r.Group), Description: opt(r.Description),
+		ReferencedGroupId: opt(r.Group), PrefixListId: opt(r.PrefixList), Description: opt(r.Description),
 	}
+}
+
+func errDuplicateRule(r cloud.Rule) error {
+	return cloud.Errorf("InvalidPermission.Duplicate", `the specified rule "%s" already exists`, ruleWord(r))
+}
+
+func errTooManyRules() error {
+	return cloud.Errorf("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
 }
 
 func errNoRule() error {
@@ -285,7 +247,7 @@ func errNoRule() error {
 // ruleWord describes a rule in the words that errors use, e.g.
 // "peer: 10.0.0.0/8, TCP, from port: 22, to port: 22, ALLOW".
 func ruleWord(r cloud.Rule) string {
-	peer := r.Group
+	peer := r.Group + r.PrefixList
 	if r.Prefix.IsValid() {
 		peer = r.Prefix.String()
 	}

@@ -30,6 +30,7 @@ type Service struct {
 	Now        func() time.Time
 	NewID      func(prefix string) string
 	PublicPool netip.Prefix // the addresses that the outside reaches guests by, e.g. 100.64.0.0/24
+	IPv6Pool   netip.Prefix // what VPCs get ranges of, a /56 each; at most that long
 	Consoles   Consoles
 	Limits     Limits
 	// PageKey seals page tokens. Servers that share a store share it, or a
@@ -60,6 +61,14 @@ var (
 	interfaceTable store.Table[cloud.NetworkInterface]
 	addressTable   store.Table[cloud.Address]
 	groupTable     store.Table[cloud.SecurityGroup]
+	egressTable    store.Table[cloud.EgressGateway]
+	natTable       store.Table[cloud.NATGateway]
+	aclTable       store.Table[cloud.NetworkACL]
+	optionsTable   store.Table[cloud.DHCPOptions]
+	listTable      store.Table[cloud.PrefixList]
+	peeringTable   store.Table[cloud.Peering]
+	endpointTable  store.Table[cloud.Endpoint]
+	flowLogTable   store.Table[cloud.FlowLog]
 )
 
 // arn names a resource of the caller, e.g. kind "instance", id "i-…".

@@ -32,12 +32,18 @@ var keysOf = map[string]string{
 	"elastic-ip":          "AllocationId Domain PublicIpAddress",
 	"security-group":      "SecurityGroupID Vpc",
 	"security-group-rule": "",
+
+	"egress-only-internet-gateway": "",
+	"natgateway":                   "",
+	"dhcp-options":                 "DhcpOptionsID",
+	"vpc-endpoint":                 "VpceServiceName VpceServiceOwner",
 }
 
 // unmade are the keys that a resource has not before it is made.
 var unmade = map[string]string{
 	"instance": "InstanceID", "volume": "VolumeID", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
 	"elastic-ip": "AllocationId PublicIpAddress", "security-group": "SecurityGroupID Vpc",
+	"vpc": "VpcID", "subnet": "SubnetID", "route-table": "RouteTableID", "internet-gateway": "InternetGatewayID", "dhcp-options": "DhcpOptionsID",
 }
 
 // recorder lets everybody do everything, and notes what was asked.
@@ -81,6 +87,8 @@ type authRig struct {
 	*rig
 	*recorder
 	instance, volume, loose, address, mapped, nic, group, rule, key string
+
+	net1 net1
 }
 
 func newAuthRig(t *testing.T) *authRig {
@@ -101,6 +109,7 @@ func newAuthRig(t *testing.T) *authRig {
 		a.key = k.ID
 	}
 	must(a.AssociateAddress(a.ctx, &ec2.AssociateAddressRequest{AllocationId: &a.mapped, NetworkInterfaceId: &a.nic}))(t)
+	a.net1 = a.newNet1()
 	a.Consoles, a.Authz = &consoles{}, a.recorder
 	return a
 }
@@ -136,7 +145,7 @@ func list[In, Out any](f func(*Service, context.Context, *In) (*Out, error)) cal
 func calls() map[string]call {
 	type S = Service
 	instances := func(a *authRig) []string { return []string{a.instance} }
-	return map[string]call{
+	all := map[string]call{
 		"DescribeAccountAttributes":              list((*S).DescribeAccountAttributes),
 		"DescribeAddresses":                      list((*S).DescribeAddresses),
 		"DescribeAvailabilityZones":              list((*S).DescribeAvailabilityZones),
@@ -312,6 +321,8 @@ func calls() map[string]call {
 			return ec2.ModifyInstanceMetadataOptionsRequest{InstanceId: &a.instance, HttpTokens: new("required"), HttpPutResponseHopLimit: new(int32(2))}
 		}, "instance+Attribute+Attribute/HttpPutResponseHopLimit+Attribute/HttpTokens"),
 	}
+	maps.Copy(all, networkCalls())
+	return all
 }
 
 // Every operation asks about the resources that it is about, with the keys that
@@ -328,7 +339,7 @@ func TestEveryOperationNamesItsResources(t *testing.T) {
 	for name, c := range all {
 		t.Run(name, func(t *testing.T) {
 			a := shared
-			if strings.Contains(name, "IamInstanceProfile") { // there are no dry runs of these
+			if slices.ContainsFunc([]string{"IamInstanceProfile", "CidrBlock", "VpcAttribute", "SubnetAttribute"}, func(s string) bool { return strings.Contains(name, s) }) { // there are no dry runs of these
 				a = newAuthRig(t)
 			}
 			a.asked = nil

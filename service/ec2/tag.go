@@ -39,7 +39,15 @@ var taggables = func() []taggable {
 		tagged(aboutGateway, func(v *cloud.InternetGateway) *cloud.Meta { return &v.Meta }),
 		tagged(aboutInterface, func(v *cloud.NetworkInterface) *cloud.Meta { return &v.Meta }),
 		tagged(aboutAddress, func(v *cloud.Address) *cloud.Meta { return &v.Meta }),
+		tagged(aboutACL, func(v *cloud.NetworkACL) *cloud.Meta { return &v.Meta }),
+		tagged(aboutFlowLog, func(v *cloud.FlowLog) *cloud.Meta { return &v.Meta }),
+		taggedLists(),
+		taggedPeerings(),
 		tagged(aboutGroup, func(v *cloud.SecurityGroup) *cloud.Meta { return &v.Meta }),
+		tagged(aboutEgress, func(v *cloud.EgressGateway) *cloud.Meta { return &v.Meta }),
+		tagged(aboutNAT, func(v *cloud.NATGateway) *cloud.Meta { return &v.Meta }),
+		tagged(aboutOptions, func(v *cloud.DHCPOptions) *cloud.Meta { return &v.Meta }),
+		tagged(aboutEndpoint, func(v *cloud.Endpoint) *cloud.Meta { return &v.Meta }),
 		{kind: kindOf("sgr"), list: listRuleTags, change: changeRuleTags, subject: asking.rule},
 	}
 	slices.SortFunc(all, func(a, b taggable) int { return cmp.Compare(a.prefix+"-", b.prefix+"-") })
@@ -71,6 +79,52 @@ func tagged[T resource](k about[T], meta func(*T) *cloud.Meta) taggable {
 			})
 		},
 		subject: k.of,
+	}
+}
+
+// taggedLists is the kind of prefix lists: those of the cloud can be seen, and not
+// tagged.
+func taggedLists() taggable {
+	t := tagged(aboutList, func(v *cloud.PrefixList) *cloud.Meta { return &v.Meta })
+	change := t.change
+	t.change = func(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error {
+		if _, err := ownList(tx, cloud.Caller{Account: account}, &id); err != nil {
+			return err
+		}
+		return change(tx, account, id, edit)
+	}
+	return t
+}
+
+// taggedPeerings is the kind of VPC peering connections: each side has tags of its own.
+func taggedPeerings() taggable {
+	return taggable{
+		kind: kindOf(aboutPeering.prefix),
+		list: func(r store.Reader, account string) iter.Seq2[string, map[string]string] {
+			return func(yield func(string, map[string]string) bool) {
+				for p := range peeringTable.Select(r, cloud.AccountLabel(account)) {
+					if !yield(p.ID, p.As(account).Tags) {
+						return
+					}
+				}
+			}
+		},
+		change: func(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error {
+			p, ok := peeringTable.Get(tx, id)
+			if !ok || p.Account != account && p.Accepter.Account != account {
+				return notFound(aboutPeering.prefix, id)
+			}
+			tags := &p.Tags
+			if p.Account != account {
+				tags = &p.Accepter.Tags
+			}
+			var err error
+			if *tags, err = edit(*tags); err != nil {
+				return err
+			}
+			return peeringTable.Put(tx, p)
+		},
+		subject: aboutPeering.of,
 	}
 }
 

@@ -18,6 +18,7 @@ func (r *rig) oneOfEach() map[string]string {
 	instance := cloud.NewID("i")
 	n := r.addInterface(instance, port{})
 	address, _ := r.allocate()
+	net := r.newNet1()
 	volume, image, key := cloud.NewID("vol"), cloud.NewID("ami"), cloud.NewID("key")
 	r.update(func(tx *store.Tx) error {
 		if err := volumeTable.Create(tx, cloud.Volume{Meta: cloud.Meta{ID: volume, Account: alice}}); err != nil {
@@ -32,6 +33,7 @@ func (r *rig) oneOfEach() map[string]string {
 		"instance": instance, "volume": volume, "image": image, "key-pair": key, "vpc": r.net.VPC.ID, "subnet": r.net.Subnets[0].ID,
 		"route-table": r.net.Routes.ID, "internet-gateway": r.net.Gateway.ID, "network-interface": n.ID, "elastic-ip": address,
 		"security-group": r.net.Group.ID, "security-group-rule": r.net.Group.Rules[1].ID,
+		"egress-only-internet-gateway": net.egress, "natgateway": net.nat, "dhcp-options": net.options, "vpc-endpoint": net.endpoint,
 	}
 }
 
@@ -73,7 +75,7 @@ func TestTagsOnEveryKind(t *testing.T) {
 		inPages = append(inPages, each(out.Tags, func(d ec2.TagDescription) string { return fmt.Sprintf("%s %s=%s", *d.ResourceType, *d.Key, *d.Value) })...)
 		token = out.NextToken
 	}
-	if whole := r.tagsOf(); !slices.Equal(inPages, whole) || len(whole) != 24 {
+	if whole := r.tagsOf(); !slices.Equal(inPages, whole) || len(whole) != 2*len(all) {
 		t.Errorf("pages have %q, the whole is %q", inPages, whole)
 	}
 	want(t, "untag", r.untag(ec2.DeleteTagsRequest{Resources: ids, Tags: []ec2.Tag{{Key: new("a")}}}), "")

@@ -27,15 +27,6 @@ func (s *Service) GetBucketReplication(ctx context.Context, in *api.GetBucketRep
 	return nil, failure(404, "ReplicationConfigurationNotFoundError", "The replication configuration was not found")
 }
 
-// GetBucketLogging tells that accesses are logged nowhere.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLogging.html
-func (s *Service) GetBucketLogging(ctx context.Context, in *api.GetBucketLoggingRequest) (*api.GetBucketLoggingOutput, error) {
-	if _, err := s.allowBucket(ctx, "GetBucketLogging", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
-		return nil, err
-	}
-	return &api.GetBucketLoggingOutput{}, nil
-}
-
 // GetBucketAccelerateConfiguration tells that nothing was ever accelerated.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAccelerateConfiguration.html
 func (s *Service) GetBucketAccelerateConfiguration(ctx context.Context, in *api.GetBucketAccelerateConfigurationRequest) (*api.GetBucketAccelerateConfigurationOutput, error) {
@@ -52,13 +43,4 @@ func (s *Service) GetBucketRequestPayment(ctx context.Context, in *api.GetBucket
 		return nil, err
 	}
 	return &api.GetBucketRequestPaymentOutput{Payer: new(api.PayerBucketOwner)}, nil
-}
-
-// GetBucketNotificationConfiguration tells that nobody is notified.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketNotificationConfiguration.html
-func (s *Service) GetBucketNotificationConfiguration(ctx context.Context, in *api.GetBucketNotificationConfigurationRequest) (*api.NotificationConfiguration, error) {
-	if _, err := s.allowBucket(ctx, "GetBucketNotification", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
-		return nil, err
-	}
-	return &api.NotificationConfiguration{}, nil
 }

@@ -67,29 +67,38 @@ type reader struct {
 func (r reader) Read(p []byte) (int, error) { return r.r.Read(p) }
 func (r reader) Length() int64              { return r.length }
 
-// each lists the checksums with their algorithms.
-func (s *sums) each() map[checksum.Algorithm]**string {
-	return map[checksum.Algorithm]**string{
-		checksum.CRC32: &s.CRC32, checksum.CRC32C: &s.CRC32C, checksum.CRC64NVME: &s.CRC64NVME,
-		checksum.SHA1: &s.SHA1, checksum.SHA256: &s.SHA256,
+// member is a checksum and its algorithm.
+type member struct {
+	algorithm checksum.Algorithm
+	text      **string
+}
+
+// each lists the checksums.
+func (s *sums) each() [5]member {
+	return [...]member{
+		{checksum.CRC32, &s.CRC32},
+		{checksum.CRC32C, &s.CRC32C},
+		{checksum.CRC64NVME, &s.CRC64NVME},
+		{checksum.SHA1, &s.SHA1},
+		{checksum.SHA256, &s.SHA256},
 	}
 }
 
 // one returns the only checksum there is, None if there is none.
 func (s *sums) one() (checksum.Algorithm, []byte, error) {
 	found, value := checksum.None, []byte(nil)
-	for algorithm, text := range s.each() {
-		if *text == nil {
+	for _, m := range s.each() {
+		if *m.text == nil {
 			continue
 		}
 		if found != checksum.None {
 			return "", nil, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 		}
 		var err error
-		if value, err = decodeSum(algorithm, **text); err != nil {
+		if value, err = decodeSum(m.algorithm, **m.text); err != nil {
 			return "", nil, err
 		}
-		found = algorithm
+		found = m.algorithm
 	}
 	return found, value, nil
 }
@@ -185,12 +194,13 @@ func decodeMD5(text *string) ([]byte, error) {
 
 // shown are a checksum's members of an answer, and its type.
 func shown(sum checksum.Sum, parts int) (s sums, kind *string) {
-	field := s.each()[sum.Algorithm]
-	if field == nil {
-		return s, nil
+	for _, m := range s.each() {
+		if m.algorithm == sum.Algorithm {
+			*m.text = new(sumText(sum, parts))
+			return s, new(string(sum.Type))
+		}
 	}
-	*field = new(sumText(sum, parts))
-	return s, new(string(sum.Type))
+	return s, nil
 }
 
 // sumText is how a checksum is written; that of checksums tells of how many.

@@ -55,6 +55,7 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 	if put.Algorithm, err = algorithmOf(in.ChecksumAlgorithm); err != nil {
 		return nil, err
 	}
+	put.Notes = s.notes(ctx, b, always(api.EventS3ObjectCreatedCopy))
 	directive, tagging, err := directives(in.MetadataDirective, in.TaggingDirective)
 	if err != nil {
 		return nil, err
@@ -92,7 +93,7 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 	if err != nil {
 		return nil, c.failed(ctx, source, err)
 	}
-	out := &api.CopyObjectOutput{VersionId: s.version(ctx, b, info.Version), CopySourceVersionId: s.version(ctx, c.source, source.Version)}
+	out := &api.CopyObjectOutput{VersionId: s.version(ctx, b, info.Version), CopySourceVersionId: s.version(ctx, c.source, source.Version), Expiration: s.expiration(b, info)}
 	sum, kind := shown(info.Checksum, 0)
 	out.CopyObjectResult = &api.CopyObjectResult{
 		ETag: quoted(info.ETag), LastModified: &info.Modified, ChecksumType: kind,

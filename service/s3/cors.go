@@ -11,8 +11,8 @@ import (
 	"github.com/vauban-cloud/vauban/cloud"
 )
 
-// maxRules is how many rules for other origins a bucket may have.
-const maxRules = 100
+// maxCORSRules is how many rules for other origins a bucket may have.
+const maxCORSRules = 100
 
 // corsMethods are those that a rule may name.
 var corsMethods = []string{"GET", "PUT", "HEAD", "POST", "DELETE"} //nolint:gochecknoglobals // never changed
@@ -27,8 +27,8 @@ func (s *Service) PutBucketCors(ctx context.Context, in *api.PutBucketCorsReques
 	if in.CORSConfiguration == nil || len(in.CORSConfiguration.CORSRules) == 0 {
 		return nil, malformedXML()
 	}
-	if n := len(in.CORSConfiguration.CORSRules); n > maxRules {
-		return nil, invalidRequest("The number of CORS rules should not exceed allowed limit of %d rules.", maxRules)
+	if n := len(in.CORSConfiguration.CORSRules); n > maxCORSRules {
+		return nil, invalidRequest("The number of CORS rules should not exceed allowed limit of %d rules.", maxCORSRules)
 	}
 	var rules []cloud.CORSRule
 	for _, r := range in.CORSConfiguration.CORSRules {

@@ -31,7 +31,7 @@ func (s *Service) DeleteObject(ctx context.Context, in *api.DeleteObjectRequest)
 	if err != nil {
 		return nil, err
 	}
-	d.Bypass = val(in.BypassGovernanceRetention)
+	d.Bypass, d.Notes = val(in.BypassGovernanceRetention), s.notes(ctx, b, removal(in.VersionId))
 	gone, err := s.Objects.Delete(ctx, b.ID, d)
 	if err != nil {
 		return nil, expressed(err)
@@ -114,7 +114,7 @@ func (s *Service) mayDelete(ctx context.Context, b cloud.Bucket, o api.ObjectIde
 		}
 	}
 	d, err := deletion(*o.Key, version, o.ETag, o.LastModifiedTime, o.Size)
-	d.Bypass = bypass
+	d.Bypass, d.Notes = bypass, s.notes(ctx, b, removal(version))
 	return d, err
 }
 

@@ -66,7 +66,7 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
 	}
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
@@ -93,7 +93,7 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
 	}
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)

@@ -80,12 +80,16 @@ func (h *headers) attributes(now time.Time) (object.Attributes, error) {
 // system are the headers that come back as they are.
 func (h *headers) system() map[string]string {
 	s := map[string]string{}
-	for name, value := range map[string]*string{
-		cacheControl: h.cacheControl, contentDisposition: h.contentDisposition, contentLanguage: h.contentLanguage,
-		contentType: h.contentType, redirect: h.redirect, contentEncoding: opt(withoutChunks(val(h.contentEncoding))),
+	for _, header := range [...]struct{ name, value string }{
+		{cacheControl, val(h.cacheControl)},
+		{contentDisposition, val(h.contentDisposition)},
+		{contentEncoding, withoutChunks(val(h.contentEncoding))},
+		{contentLanguage, val(h.contentLanguage)},
+		{contentType, val(h.contentType)},
+		{redirect, val(h.redirect)},
 	} {
-		if val(value) != "" {
-			s[name] = *value
+		if header.value != "" {
+			s[header.name] = header.value
 		}
 	}
 	if h.expires != nil {

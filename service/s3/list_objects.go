@@ -138,7 +138,7 @@ func (s *Service) contents(b cloud.Bucket, infos []object.Info, owners bool, wri
 			whose = owner(i.Owner)
 		}
 		out = append(out, api.Object{
-			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: opt(i.Class), Owner: whose,
+			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: unlessEmpty(&i.Class), Owner: whose,
 			ChecksumAlgorithm: algorithms, ChecksumType: kind,
 		})
 	}
@@ -162,7 +162,15 @@ func listed(i *object.Info) ([]string, *string) {
 	if i.Checksum.Algorithm == "" {
 		return nil, nil
 	}
-	return []string{string(i.Checksum.Algorithm)}, new(string(i.Checksum.Type))
+	return []string{string(i.Checksum.Algorithm)}, (*string)(&i.Checksum.Type)
+}
+
+// unlessEmpty is s, nil if that is empty.
+func unlessEmpty(s *string) *string {
+	if *s == "" {
+		return nil
+	}
+	return s
 }
 
 func prefixes(list []string, write func(string) *string) []api.CommonPrefix {

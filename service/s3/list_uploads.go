@@ -71,6 +71,7 @@ func (s *Service) ListParts(ctx context.Context, in *api.ListPartsRequest) (*api
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, IsTruncated: &more, MaxParts: new(int32(most)), PartNumberMarker: new(itoa(behind)),
 		StorageClass: opt(u.Class), Owner: owner, Initiator: &api.Initiator{ID: owner.ID},
 	}
+	out.AbortDate, out.AbortRuleId = s.abortion(b, u)
 	if u.System[unasked] == "" {
 		out.ChecksumAlgorithm, out.ChecksumType = opt(string(u.Algorithm)), opt(string(u.Type))
 	}

@@ -38,6 +38,9 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 		Bucket: b.ID, Key: *in.Key, Class: put.Class, Owner: put.Owner, CustomerKey: put.CustomerKey, Attributes: put.Attributes,
 		Type: checksum.Type(val(in.ChecksumType)),
 	}
+	if h.mode == nil {
+		begin.Retention = object.Retention{} // the default one counts from the end
+	}
 	if begin.Algorithm, err = algorithmOf(in.ChecksumAlgorithm); err != nil {
 		return nil, err
 	}
@@ -55,6 +58,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 		return nil, expressed(err)
 	}
 	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: &u.ID}
+	out.AbortDate, out.AbortRuleId = s.abortion(b, u)
 	if _, ok := u.System[unasked]; !ok {
 		out.ChecksumAlgorithm, out.ChecksumType = new(string(u.Algorithm)), new(string(u.Type))
 	}
@@ -69,7 +73,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	if err != nil {
 		return nil, err
 	}
-	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1}
+	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1, Retention: retained(b, s.Now()), Notes: s.notes(ctx, b, always(api.EventS3ObjectCreatedCompleteMultipartUpload))}
 	if done.Conditions, err = conditions(in.IfMatch, in.IfNoneMatch); err != nil {
 		return nil, err
 	}
@@ -108,6 +112,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	}
 	out := &api.CompleteMultipartUploadOutput{
 		Bucket: in.Bucket, Key: in.Key, ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version), Location: new("/" + b.Name + "/" + encoded(*in.Key)),
+		Expiration: s.expiration(b, info),
 	}
 	sum, kind := shown(info.Checksum, info.Parts)
 	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
@@ -124,9 +129,9 @@ func completing(done *object.CompleteInput, in *api.CompleteMultipartUploadReque
 		return invalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", u.Type)
 	}
 	whole := sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256}
-	for _, text := range whole.each() {
-		if *text != nil {
-			*text = new(strings.TrimSuffix(**text, "-"+itoa(len(in.MultipartUpload.Parts))))
+	for _, m := range whole.each() {
+		if *m.text != nil {
+			*m.text = new(strings.TrimSuffix(**m.text, "-"+itoa(len(in.MultipartUpload.Parts))))
 		}
 	}
 	algorithm, value, err := whole.one()

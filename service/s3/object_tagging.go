@@ -114,7 +114,11 @@ func (s *Service) change(ctx context.Context, a *about, action string, fn func(c
 		return b, object.Info{}, err
 	}
 	asked := false
-	info, err := s.Objects.Update(ctx, b.ID, a.key, val(a.version), a.bypass, func(to *object.Attributes) error {
+	in := object.UpdateInput{Bucket: b.ID, Key: a.key, Version: val(a.version), Bypass: a.bypass}
+	if event := changes[action]; event != "" {
+		in.Notes = s.notes(ctx, b, always(event))
+	}
+	info, err := s.Objects.UpdateWith(ctx, in, func(to *object.Attributes) error {
 		asked = true
 		if err := s.allow(ctx, b, a, action, *to); err != nil {
 			return err

@@ -39,11 +39,14 @@ var actions = map[string]string{
 	"DeletePublicAccessBlock": "PutBucketPublicAccessBlock",
 	"GetBucketEncryption":     "GetEncryptionConfiguration", "PutBucketEncryption": "PutEncryptionConfiguration",
 	"DeleteBucketEncryption": "PutEncryptionConfiguration", "GetBucketReplication": "GetReplicationConfiguration",
-	"GetBucketAccelerateConfiguration":   "GetAccelerateConfiguration",
-	"GetBucketNotificationConfiguration": "GetBucketNotification",
-	"PutBucketCors":                      "PutBucketCORS", "DeleteBucketCors": "PutBucketCORS",
-	"DeleteBucketOwnershipControls": "PutBucketOwnershipControls",
-	"GetObjectLockConfiguration":    "GetBucketObjectLockConfiguration",
+	"GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+	"PutBucketCors":                    "PutBucketCORS", "DeleteBucketCors": "PutBucketCORS",
+	"DeleteBucketOwnershipControls":      "PutBucketOwnershipControls",
+	"GetBucketNotificationConfiguration": "GetBucketNotification", "PutBucketNotificationConfiguration": "PutBucketNotification",
+	"GetBucketLifecycleConfiguration": "GetLifecycleConfiguration", "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
+	"DeleteBucketLifecycle":      "PutLifecycleConfiguration",
+	"PutObjectLockConfiguration": "PutBucketObjectLockConfiguration",
+	"GetObjectLockConfiguration": "GetBucketObjectLockConfiguration",
 }
 
 // Every operation asks once, by the name of its permission, before it does or tells

@@ -11,7 +11,12 @@ import (
 // ownerOf is an account as the API names owners: by a canonical user ID, which does
 // not tell the account's number.
 func (s *Service) ownerOf(account string) *api.Owner {
-	mac := hmac.New(sha256.New, s.PageKey)
+	return &api.Owner{ID: new(CanonicalID(s.PageKey, account))}
+}
+
+// CanonicalID is the canonical user ID of an account where the services have that key.
+func CanonicalID(pageKey []byte, account string) string {
+	mac := hmac.New(sha256.New, pageKey)
 	mac.Write([]byte("canonical user/" + account))
-	return &api.Owner{ID: new(hex.EncodeToString(mac.Sum(nil)))}
+	return hex.EncodeToString(mac.Sum(nil))
 }

@@ -53,11 +53,12 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	if put.Algorithm == checksum.None {
 		put.Algorithm = defaultChecksum
 	}
+	put.Notes = s.notes(ctx, b, always(api.EventS3ObjectCreatedPut))
 	info, err := s.Objects.Put(ctx, put, body)
 	if err != nil {
 		return nil, expressed(err)
 	}
-	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version)}
+	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version), Expiration: s.expiration(b, info)}
 	sum, kind := shown(info.Checksum, 0)
 	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
 	out.ChecksumType = kind
@@ -95,6 +96,9 @@ func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *hea
 	}
 	if err := keepACL(&put.Attributes, l); err != nil {
 		return put, err
+	}
+	if put.Retention.Mode == object.NotRetained {
+		put.Retention = retained(b, s.Now())
 	}
 	put.CustomerKey, err = h.customer.open(ctx)
 	return put, err

@@ -35,6 +35,9 @@ type Service struct {
 	Place   cloud.Place
 	Now     func() time.Time
 	PageKey []byte // seals tokens of paged lists
+
+	Destinations Destinations  // of notifications; nil: there are none
+	LifecycleDay time.Duration // how long a day of lifecycles is; 0: 24 hours
 }
 
 // The tables that the operations work on.

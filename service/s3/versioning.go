@@ -55,22 +55,3 @@ func (s *Service) GetBucketVersioning(ctx context.Context, in *api.GetBucketVers
 	}
 	return out, nil
 }
-
-// GetObjectLockConfiguration tells whether versions may be retained and held. There
-// is no default retention.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectLockConfiguration.html
-func (s *Service) GetObjectLockConfiguration(ctx context.Context, in *api.GetObjectLockConfigurationRequest) (*api.GetObjectLockConfigurationOutput, error) {
-	b, err := s.allowBucket(ctx, "GetBucketObjectLockConfiguration", in.Bucket, in.ExpectedBucketOwner, nil)
-	if err != nil {
-		return nil, err
-	}
-	kept, err := s.Objects.Bucket(ctx, b.ID)
-	if err != nil {
-		return nil, expressed(err)
-	}
-	if !kept.Lock {
-		return nil, failure(404, "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket")
-	}
-	enabled := &api.ObjectLockConfiguration{ObjectLockEnabled: new(api.ObjectLockEnabledEnabled)}
-	return &api.GetObjectLockConfigurationOutput{ObjectLockConfiguration: enabled}, nil
-}

@@ -20,6 +20,7 @@ type bench struct {
 	name    string
 	temp    string
 	quick   bool
+	alone   bool // without peers
 	results []result
 
 	cleanups []func()
@@ -31,11 +32,11 @@ var _ e2e.T = (*bench)(nil)
 // ended is what Fatal panics with.
 type ended struct{}
 
-// take takes a measure, and cleans up after it.
-func take(ctx context.Context, m measure, temp string, quick bool) []result {
+// take takes a measure with a fresh b, and cleans up after it.
+func take(ctx context.Context, m measure, b *bench) []result {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
-	b := &bench{ctx: ctx, name: m.name, temp: temp, quick: quick}
+	b.ctx, b.name = ctx, m.name
 	b.protect(func() { m.take(b) })
 	for len(b.cleanups) > 0 {
 		last := b.cleanups[len(b.cleanups)-1]

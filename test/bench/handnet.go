@@ -15,6 +15,7 @@ import (
 	blockfake "github.com/vauban-cloud/vauban/driver/block/fake"
 	hypervisorfake "github.com/vauban-cloud/vauban/driver/hypervisor/fake"
 	"github.com/vauban-cloud/vauban/driver/network/linux"
+	"github.com/vauban-cloud/vauban/driver/network/plan"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
 	"github.com/vauban-cloud/vauban/test/e2e"
@@ -128,13 +129,13 @@ func (h *handNetwork) view(p port) still {
 			Metadata: cloud.MetadataOptions{Tokens: "optional", HopLimit: 1, Endpoint: "enabled", Tags: "disabled"},
 			Want:     cloud.PowerStopped, Starts: 1, Host: handHost,
 		}},
-		Interfaces: []cloud.NetworkInterface{{
+		Here: []string{n.VPC.ID},
+		Documents: plan.Documents{Interfaces: []cloud.NetworkInterface{{
 			Meta: meta(p.id), VPC: n.VPC.ID, Subnet: subnet.ID, Zone: subnet.Zone, MAC: p.mac, Groups: []string{n.Group.ID}, SourceDestCheck: true,
 			Addresses:  []cloud.PrivateAddress{{Private: p.address, Public: &cloud.PublicAddress{Address: h.public}}},
 			Attachment: &cloud.InterfaceAttachment{ID: cloud.NewID("eni-attach"), Instance: p.instance, Attached: now},
-		}},
-		VPCs: []cloud.VPC{n.VPC}, Subnets: n.Subnets, Routes: []cloud.RouteTable{n.Routes},
-		Gateways: []cloud.InternetGateway{n.Gateway}, Groups: []cloud.SecurityGroup{n.Group},
+		}}, VPCs: []cloud.VPC{n.VPC}, Subnets: n.Subnets, Routes: []cloud.RouteTable{n.Routes},
+			Gateways: []cloud.InternetGateway{n.Gateway}, Groups: []cloud.SecurityGroup{n.Group}},
 		Keys: map[string]cloud.KeyPair{account + "/bench": {Meta: meta(cloud.NewID("key")), Name: "bench", Type: "ed25519", PublicKey: publicKey}},
 	}
 }

@@ -1,7 +1,7 @@
 // Command bench measures the speed and memory of Vauban against its goals, and
 // prints one table: measure, value, goal, ratio, verdict.
 //
-//	go run ./test/bench [-only NAME,...] [-quick] [-json] [-cpuprofile FILE]
+//	go run ./test/bench [-only NAME,...] [-quick] [-alone] [-json] [-cpuprofile FILE]
 //
 // What can be compared is measured in turns with what it is compared with, in
 // one run, since machines differ and are seldom idle: the table begins with how
@@ -57,8 +57,10 @@ func measures() []measure {
 		{"describe", nil, describeInstances},
 		{"idle", guests, idle},
 		{"network", []string{"go"}, throughput},
+		{"networks", nil, networksAtScale},
 		{"store", nil, commits},
-		{"object", []string{"go"}, objects},
+		{"objects", append([]string{"go"}, guests...), objectsByHTTP},
+		{"store-objects", []string{"go"}, objects},
 		{"gateway", []string{"go"}, requests},
 		{"policy", nil, decisions},
 	}
@@ -73,6 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	only := flags.String("only", "", "take these measures alone, separated by commas: "+strings.Join(names, ", "))
 	quick := flags.Bool("quick", false, "take fewer samples: the program is tried, not the machine")
+	alone := flags.Bool("alone", false, "leave out the other servers of S3, whose building takes minutes")
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of this program, simulated clouds and all, to the file")
 	switch err := flags.Parse(args); {
@@ -111,7 +114,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	for _, m := range chosen {
 		fmt.Fprintf(stderr, "%-10s ...", m.name)
 		begin := time.Now()
-		results := take(ctx, m, temp, *quick)
+		results := take(ctx, m, &bench{temp: temp, quick: *quick, alone: *alone})
 		fmt.Fprintf(stderr, " %.0f s\n", time.Since(begin).Seconds())
 		r.Results = append(r.Results, results...)
 		if ctx.Err() != nil {

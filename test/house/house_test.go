@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"awsapi":        {"gateway/wire"},
 	"service":       {"awsapi", "gateway/wire", "cloud", "policy", "identity", "seal", "store", "object", "service/internal"},
 	"reconcile":     {},
-	"control":       {"cloud", "store", "reconcile", "control"},
+	"control":       {"cloud", "store", "object", "reconcile", "control"},
 	"driver":        {"cloud", "driver"},
 	"node":          {"cloud", "reconcile", "driver/hypervisor", "driver/network", "driver/block", "node"},
 	"image":         {"image"},

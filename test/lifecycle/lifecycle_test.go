@@ -47,6 +47,7 @@ var (
 	routes     store.Table[cloud.RouteTable]
 	gateways   store.Table[cloud.InternetGateway]
 	groups     store.Table[cloud.SecurityGroup]
+	acls       store.Table[cloud.NetworkACL]
 )
 
 // world is a cloud without anything that runs by itself.
@@ -122,7 +123,7 @@ func newWorld(t *rapid.T, file string) *world {
 	w.update(func(tx *store.Tx) error {
 		errs := []error{
 			accounts.Create(tx, cloud.Account{ID: account, DefaultVPC: n.VPC.ID}), vpcs.Create(tx, n.VPC), routes.Create(tx, n.Routes),
-			gateways.Create(tx, n.Gateway), groups.Create(tx, n.Group), tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID),
+			gateways.Create(tx, n.Gateway), groups.Create(tx, n.Group), acls.Create(tx, n.ACL), tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID),
 			images.Create(tx, cloud.Image{Meta: cloud.Meta{ID: image, Account: cloud.OperatorAccount}, Name: "tiny", Public: true, SizeGiB: 1, RootDevice: "/dev/xvda"}),
 		}
 		for _, s := range n.Subnets {

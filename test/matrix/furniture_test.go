@@ -37,6 +37,10 @@ var (
 	routes       store.Table[cloud.RouteTable]
 	gateways     store.Table[cloud.InternetGateway]
 	groups       store.Table[cloud.SecurityGroup]
+	acls         store.Table[cloud.NetworkACL]
+	options      store.Table[cloud.DHCPOptions]
+	lists        store.Table[cloud.PrefixList]
+	nats         store.Table[cloud.NATGateway]
 	roles        store.Table[cloud.Role]
 	profiles     store.Table[cloud.InstanceProfile]
 )
@@ -55,7 +59,7 @@ func (w *world) furnish() {
 		private.Name, private.Public = "alices", false
 		return errors.Join(
 			hosts.Create(tx, cloud.Host{ID: host, Zones: w.Place.Zones, VCPUs: 64, MemoryMiB: 64 << 10, DiskGiB: 1000, DiskFree: 1000, Seen: w.Now()}),
-			images.Create(tx, public), images.Create(tx, private), addNetwork(tx, w.net), addNetwork(tx, bobs),
+			images.Create(tx, public), images.Create(tx, private), lists.Create(tx, w.s3List()), addNetwork(tx, w.net), addNetwork(tx, bobs),
 		)
 	})
 }
@@ -72,6 +76,7 @@ func (w *world) blueNetwork(account string) cloud.Network {
 func addNetwork(tx *store.Tx, n cloud.Network) error {
 	errs := []error{
 		vpcs.Create(tx, n.VPC), routes.Create(tx, n.Routes), gateways.Create(tx, n.Gateway), groups.Create(tx, n.Group),
+		acls.Create(tx, n.ACL), options.Create(tx, n.Options),
 		tx.Claim(cloud.GroupNames(n.VPC.ID), n.Group.Name, n.Group.ID),
 		accounts.Modify(tx, n.VPC.Account, func(a *cloud.Account) error { a.DefaultVPC = n.VPC.ID; return nil }),
 	}
@@ -85,7 +90,8 @@ func addNetwork(tx *store.Tx, n cloud.Network) error {
 func (w *world) arn(id string) string {
 	kinds := map[string]string{
 		"i": "instance", "vol": "volume", "eipalloc": "elastic-ip", "eni": "network-interface", "key": "key-pair",
-		"sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vpc": "vpc",
+		"sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vpc": "vpc", "rtb": "route-table", "igw": "internet-gateway",
+		"eigw": "egress-only-internet-gateway", "nat": "natgateway", "dopt": "dhcp-options", "vpce": "vpc-endpoint",
 	}
 	prefix := id[:strings.LastIndexByte(id, '-')]
 	if kinds[prefix] == "" {
@@ -239,4 +245,8 @@ func (w *world) everything() {
 	w.address()
 	w.keyPair()
 	w.group()
+	w.nat()
+	w.egress()
+	w.options()
+	w.endpoint()
 }

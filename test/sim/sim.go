@@ -17,6 +17,8 @@ import (
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/instance"
+	"github.com/vauban-cloud/vauban/control/nat"
+	"github.com/vauban-cloud/vauban/control/network"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/block"
 	blockfake "github.com/vauban-cloud/vauban/driver/block/fake"
@@ -128,6 +130,8 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 		Reconcilers: []control.Reconciler{
 			&account.Reconciler{DB: c.cfg.DB, Place: cloud.DefaultPlace(), NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: c.cfg.DB, Now: time.Now},
+			&network.Reconciler{DB: c.cfg.DB, Place: cloud.DefaultPlace(), NewID: cloud.NewID, Now: time.Now},
+			&nat.Reconciler{DB: c.cfg.DB, Now: time.Now},
 			&volume.Reconciler{DB: c.cfg.DB},
 		},
 	})

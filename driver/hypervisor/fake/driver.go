@@ -82,7 +82,7 @@ func (d *Driver) Start(ctx context.Context, spec hypervisor.Spec, taps []*os.Fil
 		h.usedMiB += spec.MemoryMiB
 		h.lastPID++
 		g.spec, g.state, g.pid = spec, hypervisor.Running, h.lastPID
-		g.disks = slices.Clone(spec.Disks)
+		g.disks, g.nics = slices.Clone(spec.Disks), slices.Clone(spec.NICs)
 		g.write(fmt.Sprintf("boot %d of %s\n", spec.Starts, spec.ID))
 		return nil
 	})
@@ -145,7 +145,7 @@ func (h *Host) end(g *guest) {
 		return
 	}
 	h.usedMiB -= g.spec.MemoryMiB
-	g.state, g.pid, g.disks = hypervisor.Absent, 0, nil
+	g.state, g.pid, g.disks, g.nics = hypervisor.Absent, 0, nil, nil
 	h.hint(g.spec.ID)
 }
 
@@ -169,8 +169,27 @@ func (d *Driver) Plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 	})
 }
 
+// PlugNIC implements hypervisor.Driver.
+func (d *Driver) PlugNIC(ctx context.Context, id string, nic hypervisor.NIC, tap *os.File) error {
+	defer tap.Close() //nolint:errcheck // nothing was written to it
+	if err := nic.Validate(); err != nil {
+		return fmt.Errorf("plug into %s: %w", id, err)
+	}
+	h := d.host
+	return d.change(ctx, "plug", id, h.cfg.Latency.Plug, func() error {
+		g := h.guests[id]
+		if g == nil || g.state == hypervisor.Absent {
+			return hypervisor.ErrNoGuest
+		}
+		if g.card(nic.ID) < 0 {
+			g.nics = append(g.nics, nic)
+		}
+		return nil
+	})
+}
+
 // Unplug implements hypervisor.Driver.
-func (d *Driver) Unplug(ctx context.Context, id, disk string) error {
+func (d *Driver) Unplug(ctx context.Context, id, device string) error {
 	h := d.host
 	const poll = 10 * time.Millisecond
 	for {
@@ -180,9 +199,14 @@ func (d *Driver) Unplug(ctx context.Context, id, disk string) error {
 			if g == nil {
 				return nil
 			}
-			i := g.index(disk)
-			if clings = i >= 0 && (g.clings || g.state == hypervisor.Halted); !clings && i >= 0 {
+			i, k := g.index(device), g.card(device)
+			clings = (i >= 0 || k >= 0) && (g.clings || g.state == hypervisor.Halted)
+			switch {
+			case clings:
+			case i >= 0:
 				g.disks = slices.Delete(g.disks, i, i+1)
+			case k >= 0:
+				g.nics = slices.Delete(g.nics, k, k+1)
 			}
 			return nil
 		})
@@ -190,7 +214,7 @@ func (d *Driver) Unplug(ctx context.Context, id, disk string) error {
 			return err
 		}
 		if err := h.cfg.Clock.Sleep(ctx, poll); err != nil {
-			return fmt.Errorf("unplug %s from %s: guest does not let go: %w", disk, id, err)
+			return fmt.Errorf("unplug %s from %s: guest does not let go: %w", device, id, err)
 		}
 	}
 }
@@ -211,6 +235,9 @@ func (d *Driver) List(ctx context.Context) ([]hypervisor.Guest, error) {
 		}
 		for _, disk := range g.disks {
 			seen.Disks = append(seen.Disks, disk.ID)
+		}
+		for _, nic := range g.nics {
+			seen.NICs = append(seen.NICs, nic.ID)
 		}
 		list = append(list, seen)
 	}
@@ -251,6 +278,10 @@ func (d *Driver) Probe(context.Context) (version, accel string, err error) {
 
 func (g *guest) index(disk string) int {
 	return slices.IndexFunc(g.disks, func(d hypervisor.Disk) bool { return d.ID == disk })
+}
+
+func (g *guest) card(nic string) int {
+	return slices.IndexFunc(g.nics, func(n hypervisor.NIC) bool { return n.ID == nic })
 }
 
 func (g *guest) write(text string) {

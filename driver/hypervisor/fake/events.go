@@ -3,6 +3,7 @@ package fake
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 )
@@ -50,6 +51,13 @@ func (h *Host) Disks(id string) ([]hypervisor.Disk, error) {
 	var disks []hypervisor.Disk
 	err := h.running(id, func(g *guest) { disks = append(disks, g.disks...) })
 	return disks, err
+}
+
+// NICs returns the network cards that the guest sees.
+func (h *Host) NICs(id string) ([]hypervisor.NIC, error) {
+	var nics []hypervisor.NIC
+	err := h.running(id, func(g *guest) { nics = slices.Clone(g.nics) })
+	return nics, err
 }
 
 // LoseEvents sets whether the host's events are lost on the way.

@@ -82,9 +82,10 @@ type guest struct {
 	state   hypervisor.State
 	pid     int               // 0 when Absent
 	disks   []hypervisor.Disk // plugged in, in order
+	nics    []hypervisor.NIC  // likewise
 	console []byte
 	sleeps  bool // ignores the power button
-	clings  bool // does not let go of disks
+	clings  bool // does not let go of disks and cards
 }
 
 // NewHost returns a machine without guests.

@@ -30,12 +30,9 @@ func TestConformance(t *testing.T) {
 			return open(), open
 		},
 		Spec: func(t *testing.T, id string) (hypervisor.Spec, []*os.File) {
-			tap, err := os.Open(os.DevNull)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return spec(id), []*os.File{tap}
+			return spec(id), []*os.File{tap(t)}
 		},
+		Tap:  tap,
 		Disk: func(_ *testing.T, _ hypervisor.Spec, id string) hypervisor.Disk { return disk(id) },
 		Inside: func(t *testing.T, e hypervisortest.Engine, id string) hypervisortest.Inside {
 			h, _ := hosts.Load(e)
@@ -70,6 +67,28 @@ func (i inside) Serials() []string {
 	}
 	slices.Sort(serials)
 	return serials
+}
+
+func (i inside) MACs() []string {
+	nics, err := i.host.NICs(i.id)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	var macs []string
+	for _, n := range nics {
+		macs = append(macs, n.MAC)
+	}
+	slices.Sort(macs)
+	return macs
+}
+
+// tap is what stands for the device of a card.
+func tap(t *testing.T) *os.File {
+	f, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
 }
 
 func (i inside) PowerOff() {

@@ -29,6 +29,8 @@ type Bench struct {
 	Spec func(t *testing.T, id string) (hypervisor.Spec, []*os.File)
 	// Disk returns a fresh disk for the guest.
 	Disk func(t *testing.T, guest hypervisor.Spec, id string) hypervisor.Disk
+	// Tap returns a device for another card.
+	Tap func(t *testing.T) *os.File
 	// BadDisk returns a disk whose file is not there; nil if the engine does not look.
 	BadDisk func(t *testing.T, id string) hypervisor.Disk
 	// Inside reaches into a guest that runs.
@@ -46,6 +48,8 @@ type Inside interface {
 	Up(times int)
 	// Serials returns the serial numbers of the disks that the guest sees, sorted.
 	Serials() []string
+	// MACs returns the hardware addresses of the network cards that the guest sees, sorted.
+	MACs() []string
 	// PowerOff makes the guest shut itself down.
 	PowerOff()
 }
@@ -53,7 +57,7 @@ type Inside interface {
 // Run runs the suite. Subtests run in parallel, each on its own host.
 func Run(t *testing.T, b Bench) {
 	for name, test := range map[string]func(*testing.T){
-		"Life": b.life, "Disks": b.disks, "Adoption": b.adoption, "Death": b.death,
+		"Life": b.life, "Disks": b.disks, "Cards": b.cards, "Adoption": b.adoption, "Death": b.death,
 		"Refusals": b.refusals, "BadDisk": b.badDisk, "Many": b.many,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -167,6 +171,41 @@ func (b Bench) disks(t *testing.T) {
 	b.unplug(t, e, spec.ID, one.ID)
 	b.unplug(t, e, spec.ID, "vol-0aa")
 	b.wantDisks(t, e, spec.ID, root)
+	must(t, e.Remove(ctx, spec.ID))
+}
+
+func (b Bench) cards(t *testing.T) {
+	e, reopen := b.New(t)
+	ctx := t.Context()
+	spec, taps := b.Spec(t, "i-0c1")
+	must(t, e.Start(ctx, spec, taps))
+	inside := b.Inside(t, e, spec.ID)
+	inside.Up(1)
+	first := spec.NICs[0]
+	one := hypervisor.NIC{ID: "eni-0123456789abcdef1", MAC: "02:00:00:00:0c:01", MTU: 1450}
+	two := hypervisor.NIC{ID: "eni-0123456789abcdef2", MAC: "02:00:00:00:0c:02", MTU: 1450}
+	b.plug(t, e, spec.ID, one)
+	b.plug(t, e, spec.ID, one) // and once more
+	b.plug(t, e, spec.ID, two)
+	b.wantCards(t, e, spec.ID, inside, first, one, two)
+	e = reopen()
+	inside = b.Inside(t, e, spec.ID)
+	for range 2 {
+		b.unplug(t, e, spec.ID, one.ID)
+	}
+	b.wantCards(t, e, spec.ID, inside, first, two)
+	b.plug(t, e, spec.ID, one)
+	b.wantCards(t, e, spec.ID, inside, first, one, two)
+	bad := b.Tap(t)
+	if err := e.PlugNIC(ctx, spec.ID, hypervisor.NIC{ID: "eni-0bad", MAC: "none"}, bad); err == nil {
+		t.Error("a card without a MAC address was plugged in")
+	}
+	closed(t, []*os.File{bad})
+	loose := b.Tap(t)
+	if err := e.PlugNIC(ctx, "i-0c2", one, loose); !errors.Is(err, hypervisor.ErrNoGuest) {
+		t.Errorf("plug into an unknown guest: %v", err)
+	}
+	closed(t, []*os.File{loose})
 	must(t, e.Remove(ctx, spec.ID))
 }
 

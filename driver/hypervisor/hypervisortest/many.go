@@ -128,6 +128,29 @@ func (b Bench) sees(t *testing.T, inside Inside, volumes ...string) {
 	})
 }
 
+func (b Bench) plug(t *testing.T, e Engine, id string, nic hypervisor.NIC) {
+	t.Helper()
+	tap := b.Tap(t)
+	must(t, e.PlugNIC(t.Context(), id, nic, tap))
+	closed(t, []*os.File{tap})
+}
+
+// wantCards checks that the engine lists exactly these cards, and that the guest
+// itself comes to see them.
+func (b Bench) wantCards(t *testing.T, e Engine, id string, inside Inside, nics ...hypervisor.NIC) {
+	t.Helper()
+	var ids, macs []string
+	for _, n := range nics {
+		ids, macs = append(ids, n.ID), append(macs, n.MAC)
+	}
+	got := b.find(t, e, id).NICs
+	slices.Sort(got)
+	if !slices.Equal(got, ids) {
+		t.Errorf("cards of %s: %q, want %q", id, got, ids)
+	}
+	b.eventually(t, fmt.Sprintf("guest sees %q", macs), func() bool { return slices.Equal(inside.MACs(), macs) })
+}
+
 func (b Bench) unplug(t *testing.T, e Engine, id, disk string) {
 	t.Helper()
 	began := time.Now()

@@ -103,7 +103,7 @@ func device(driver, id string, place, function int) string {
 }
 
 func nicDevice(nic hypervisor.NIC, bus string) arguments {
-	d := arguments{"driver": "virtio-net-pci", "id": nic.ID, "netdev": nic.ID, "bus": bus, "mac": nic.MAC, "romfile": ""}
+	d := arguments{"driver": nicKind, "id": nic.ID, "netdev": nic.ID, "bus": bus, "mac": nic.MAC, "romfile": ""}
 	if nic.MTU > 0 {
 		d["host_mtu"] = nic.MTU
 	}
@@ -114,7 +114,7 @@ func nicDevice(nic hypervisor.NIC, bus string) arguments {
 // the block node behind it, and the object that limits the node.
 
 func diskDevice(disk hypervisor.Disk, bus string) arguments {
-	return arguments{"driver": "virtio-blk-pci", "id": disk.ID, "drive": disk.ID, "bus": bus, "serial": strings.ReplaceAll(disk.ID, "-", "")}
+	return arguments{"driver": diskKind, "id": disk.ID, "drive": disk.ID, "bus": bus, "serial": strings.ReplaceAll(disk.ID, "-", "")}
 }
 
 func diskNode(disk hypervisor.Disk) arguments {

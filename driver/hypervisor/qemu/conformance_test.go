@@ -27,6 +27,7 @@ func TestConformance(t *testing.T) {
 		},
 		Spec: newSpec,
 		Disk: newDisk,
+		Tap:  newTap,
 		BadDisk: func(t *testing.T, id string) hypervisor.Disk {
 			return hypervisor.Disk{ID: id, Path: filepath.Join(dir(t), "not-there"), Format: "qcow2"}
 		},

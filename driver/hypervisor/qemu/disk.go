@@ -4,19 +4,13 @@ package qemu
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/driver/hypervisor/qemu/qmp"
 )
-
-// askAgain is how long a guest may take to let go of a disk before it is asked
-// again: one that boots does not hear the first time.
-const askAgain = 2 * time.Second
 
 // Plug implements hypervisor.Driver. A disk that is plugged in takes on new limits.
 func (d *Driver) Plug(ctx context.Context, id string, disk hypervisor.Disk) error {
@@ -30,19 +24,11 @@ func (d *Driver) plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 	if err := disk.Validate(); err != nil {
 		return err
 	}
-	release, err := d.turns.Take(ctx, id)
+	p, release, err := d.turn(ctx, id)
 	if err != nil {
 		return err
 	}
 	defer release()
-	g := d.guest(id)
-	if g == nil {
-		return hypervisor.ErrNoGuest
-	}
-	p := g.process()
-	if p == nil {
-		return fmt.Errorf("%w with a process", hypervisor.ErrNoGuest)
-	}
 	devices, err := p.devices(ctx)
 	if err != nil {
 		return err
@@ -70,109 +56,6 @@ func (d *Driver) plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 		return errors.Join(err, p.detach(undo, disk.ID))
 	}
 	return nil
-}
-
-// freeSlot returns a root port with nothing behind it.
-func (p *process) freeSlot(ctx context.Context, devices map[string]string) (string, error) {
-	taken := make(map[string]bool)
-	for id, kind := range devices {
-		if kind != "virtio-blk-pci" && kind != "virtio-net-pci" {
-			continue
-		}
-		var bus string
-		err := p.do(ctx, "qom-get", arguments{"path": "/machine/peripheral/" + id, "property": "parent_bus"}, &bus)
-		if err != nil {
-			return "", err
-		}
-		taken[bus[strings.LastIndexByte(bus, '/')+1:]] = true
-	}
-	for i := 0; devices[slot(i)] == "pcie-root-port"; i++ {
-		if !taken[slot(i)] {
-			return slot(i), nil
-		}
-	}
-	return "", fmt.Errorf("all %d slots are taken", len(taken))
-}
-
-// Unplug implements hypervisor.Driver. A guest that is halted or hung never
-// lets go.
-func (d *Driver) Unplug(ctx context.Context, id, disk string) error {
-	if err := d.unplug(ctx, id, disk); err != nil {
-		return fmt.Errorf("unplug %s from %s: %w", disk, id, err)
-	}
-	return nil
-}
-
-func (d *Driver) unplug(ctx context.Context, id, disk string) error {
-	release, err := d.turns.Take(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer release()
-	g := d.guest(id)
-	if g == nil {
-		return nil
-	}
-	p := g.process()
-	if p == nil {
-		return nil
-	}
-	err = p.unplug(ctx, disk)
-	if errors.Is(err, errEnded) {
-		return nil // and with the process its hold on the disk
-	}
-	return err
-}
-
-func (p *process) unplug(ctx context.Context, disk string) error {
-	events, stop := p.listen()
-	defer stop()
-	for {
-		devices, err := p.devices(ctx)
-		if err != nil {
-			return err
-		}
-		if devices[disk] == "" {
-			return p.detach(ctx, disk)
-		}
-		if devices[disk] != "virtio-blk-pci" {
-			return fmt.Errorf("a %s is not a disk", devices[disk])
-		}
-		// QEMU refuses while an earlier request is on its way.
-		var refused *qmp.Error
-		if err := p.do(ctx, "device_del", arguments{"id": disk}, nil); err != nil && !errors.As(err, &refused) {
-			return err
-		}
-		if err := p.awaitDeletion(ctx, events, disk); err != nil {
-			if refused != nil {
-				err = fmt.Errorf("%w (%w)", err, refused)
-			}
-			return err
-		}
-	}
-}
-
-// awaitDeletion returns when the guest has let go, or it is time to ask again.
-func (p *process) awaitDeletion(ctx context.Context, events <-chan qmp.Event, disk string) error {
-	again := time.NewTimer(askAgain)
-	defer again.Stop()
-	for {
-		select {
-		case e := <-events:
-			var data struct {
-				Device string `json:"device"`
-			}
-			if e.Name == "DEVICE_DELETED" && json.Unmarshal(e.Data, &data) == nil && data.Device == disk {
-				return nil
-			}
-		case <-again.C:
-			return nil
-		case <-p.ended:
-			return errEnded
-		case <-ctx.Done():
-			return fmt.Errorf("guest does not let go: %w", ctx.Err())
-		}
-	}
 }
 
 // detach removes a disk's block node, which closes its file, and its limits;

@@ -4,6 +4,7 @@ package qemu
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -59,35 +60,37 @@ func (g *guest) look(ctx context.Context) hypervisor.Guest {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
-	state, disks, err := p.look(ctx)
+	state, disks, nics, err := p.look(ctx)
 	if p.hasEnded() {
 		return hypervisor.Guest{ID: g.id}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		p.state, p.disks = state, disks
+		p.state, p.disks, p.nics = state, disks, nics
 	}
-	return hypervisor.Guest{ID: g.id, State: p.state, Starts: p.spec.Starts, Disks: append([]string(nil), p.disks...), PID: p.pid}
+	return hypervisor.Guest{ID: g.id, State: p.state, Starts: p.spec.Starts, Disks: slices.Clone(p.disks), NICs: slices.Clone(p.nics), PID: p.pid}
 }
 
 // look queries the engine.
-func (p *process) look(ctx context.Context) (hypervisor.State, []string, error) {
+func (p *process) look(ctx context.Context) (state hypervisor.State, disks, nics []string, err error) {
 	status, err := p.status(ctx)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
 	devices, err := p.devices(ctx)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, nil, err
 	}
-	var disks []string
 	for id, kind := range devices {
-		if kind == "virtio-blk-pci" {
+		switch kind {
+		case diskKind:
 			disks = append(disks, id)
+		case nicKind:
+			nics = append(nics, id)
 		}
 	}
-	return stateOf(status), disks, nil
+	return stateOf(status), disks, nics, nil
 }
 
 // status is QEMU's run state: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html#enum-RunState
@@ -109,6 +112,12 @@ func stateOf(status string) hypervisor.State {
 		return hypervisor.Running
 	}
 }
+
+// The kinds of the devices that can be plugged in.
+const (
+	diskKind = "virtio-blk-pci"
+	nicKind  = "virtio-net-pci"
+)
 
 // devices returns the kinds of the named devices, by ID: "virtio-blk-pci", ...
 func (p *process) devices(ctx context.Context) (map[string]string, error) {

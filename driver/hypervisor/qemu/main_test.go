@@ -297,6 +297,11 @@ func (i inside) Serials() []string {
 	return serials
 }
 
+func (i inside) MACs() []string {
+	i.t.Helper()
+	return strings.Fields(i.ask("cards"))
+}
+
 func (i inside) PowerOff() {
 	i.t.Helper()
 	line := fmt.Sprintf("%d off\n", commands.Add(1))

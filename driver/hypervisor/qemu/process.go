@@ -44,6 +44,7 @@ type process struct {
 	starved   bool                    // guarded by mu: it waits for disk space
 	state     hypervisor.State        // guarded by mu: as seen last
 	disks     []string                // guarded by mu: as seen last
+	nics      []string                // guarded by mu: as seen last
 }
 
 // newProcess returns the process of that number. The caller vouches that the
@@ -60,6 +61,9 @@ func newProcess(f folder, spec hypervisor.Spec, pid int) (*process, error) {
 	}
 	for _, disk := range spec.Disks {
 		p.disks = append(p.disks, disk.ID)
+	}
+	for _, nic := range spec.NICs {
+		p.nics = append(p.nics, nic.ID)
 	}
 	return p, nil
 }

@@ -1,6 +1,7 @@
 package linux_test
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -93,6 +94,29 @@ func BenchmarkPort(b *testing.B) {
 		b.StopTimer()
 		must(b, tap.Close())
 		b.StartTimer()
+	}
+}
+
+// BenchmarkRule changes a rule of a group that 1,000 ports of a VPC have, among others of
+// each, and what a list holds.
+func BenchmarkRule(b *testing.B) {
+	_, cloud := benchCloud(b)
+	plan := busyPlan(1000)
+	for i := range plan.Ports {
+		plan.Ports[i].Addresses6 = nil
+	}
+	for i := range 500 { // the ports' own groups
+		id := fmt.Sprintf("sg-own-%03d", i)
+		plan.Groups = append(plan.Groups, network.Group{ID: id, Ingress: slices.Clone(plan.Groups[0].Ingress)})
+		plan.Ports[i].Groups = append(plan.Ports[i].Groups[:len(plan.Ports[i].Groups):len(plan.Ports[i].Groups)], id)
+	}
+	must(b, cloud.Apply(b.Context(), plan))
+	n := 0
+	for b.Loop() {
+		n++
+		plan.Groups[0].Ingress[0].From, plan.Groups[0].Ingress[0].To = 1000+n%1000, 1000+n%1000
+		plan.Lists[1].Prefixes = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(n >> 8), byte(n)}), 32)}
+		must(b, cloud.Apply(b.Context(), plan))
 	}
 }
 

@@ -15,7 +15,7 @@ type goneAddresses map[netip.Addr]bool
 // MatchConntrackFlow implements netlink.CustomConntrackFilter.
 func (g goneAddresses) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
 	for _, ip := range []net.IP{f.Forward.SrcIP, f.Forward.DstIP, f.Reverse.SrcIP, f.Reverse.DstIP} {
-		if a, ok := netip.AddrFromSlice(ip.To4()); ok && g[a] {
+		if a, ok := netip.AddrFromSlice(ip); ok && g[a.Unmap()] {
 			return true
 		}
 	}
@@ -27,11 +27,12 @@ func (g goneAddresses) MatchConntrackFlow(f *netlink.ConntrackFlow) bool {
 func forget(removed []removal) error {
 	gone := make(goneAddresses)
 	for _, r := range removed {
-		switch r.set {
-		case sourcesSet, publicMap: // both have the address last
-			if a, ok := netip.AddrFromSlice([]byte(r.key[len(r.key)-4:])); ok {
-				gone[a] = true
-			}
+		size := map[string]int{sourcesSet: 4, publicMap: 4, sources6Set: 16}[r.set]
+		if size == 0 {
+			continue
+		}
+		if a, ok := netip.AddrFromSlice([]byte(r.key[len(r.key)-size:])); ok { // it comes last
+			gone[a] = true
 		}
 	}
 	if len(gone) == 0 {
@@ -42,8 +43,10 @@ func forget(removed []removal) error {
 		return fmt.Errorf("connect to conntrack: %w", err)
 	}
 	defer h.Close()
-	if _, err := h.ConntrackDeleteFilters(netlink.ConntrackTable, unix.AF_INET, gone); err != nil {
-		return fmt.Errorf("forget connections: %w", err)
+	for _, family := range []netlink.InetFamily{unix.AF_INET, unix.AF_INET6} {
+		if _, err := h.ConntrackDeleteFilters(netlink.ConntrackTable, family, gone); err != nil {
+			return fmt.Errorf("forget connections: %w", err)
+		}
 	}
 	return nil
 }

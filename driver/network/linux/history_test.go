@@ -74,9 +74,39 @@ func mutate(r *rand.Rand, v network.VPC) network.VPC {
 			v.Groups[i].Egress = append(v.Groups[i].Egress, network.Rule{Protocol: 17, From: r.IntN(100), To: 100, Group: "sg-c"})
 		}
 	}
-	v.Subnets[0].Internet = !some()
+	mutateFilters(r, &v)
+	v.Internet = !some()
 	if some() {
 		v.CIDRs = append(v.CIDRs, netip.MustParsePrefix("172.16.0.0/16"))
 	}
 	return v
+}
+
+// mutateFilters changes ACLs, lists, members and logs.
+func mutateFilters(r *rand.Rand, v *network.VPC) {
+	some := func() bool { return r.IntN(4) == 0 }
+	for i := range v.Subnets {
+		v.Subnets[i].ACL = []string{"", "acl-open", "acl-some"}[r.IntN(3)]
+	}
+	for i := range v.ACLs {
+		for _, entries := range []*[]network.Entry{&v.ACLs[i].Ingress, &v.ACLs[i].Egress} {
+			r.Shuffle(len(*entries), func(a, b int) { (*entries)[a], (*entries)[b] = (*entries)[b], (*entries)[a] })
+			if some() {
+				*entries = (*entries)[:r.IntN(len(*entries)+1)]
+			}
+		}
+	}
+	for i := range v.Lists {
+		v.Lists[i].Prefixes = nil
+		for range r.IntN(5) {
+			p := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, byte(r.IntN(4)), byte(r.IntN(4))}), 8+r.IntN(20))
+			v.Lists[i].Prefixes = append(v.Lists[i].Prefixes, p.Masked(), netip.MustParsePrefix("2001:db8::/32"))
+		}
+	}
+	if some() {
+		v.Groups[1].Members = []netip.Addr{netip.AddrFrom4([4]byte{172, 31, 0, byte(r.IntN(4))}), netip.MustParseAddr("2001:db8::6")}
+	}
+	for i := range v.Ports {
+		v.Ports[i].Log = network.Log{Accepted: some(), Rejected: some()}
+	}
 }

@@ -142,7 +142,7 @@ func TestKilledAnywhere(t *testing.T) {
 		must(t, err)
 		for n := 0; ; n++ {
 			plan := busyPlan(30 + n%2)
-			plan.Subnets[0].Internet = n%3 > 0
+			plan.Internet = n%3 > 0
 			must(t, d.Apply(t.Context(), plan))
 			if n%5 == 4 {
 				must(t, d.Remove(t.Context(), plan.ID))

@@ -8,7 +8,7 @@
 // VPCs never meet but through public addresses; guests reach of the host nothing,
 // and of their router only DHCP, DNS, metadata, the API and an echo. Packets go on while no
 // process of the control plane runs. It does not isolate what the hardware shares
-// (caches, bandwidth), carries IPv4 alone, and sets the host's ip_forward, which
+// (caches, bandwidth), and sets the host's ip_forward, which
 // it never takes back.
 //
 // Everything outside that it names carries the cloud's ID: namespaces
@@ -25,6 +25,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/vauban-cloud/vauban/driver/internal/turn"
 	"github.com/vauban-cloud/vauban/driver/network"
@@ -46,7 +47,7 @@ type Config struct {
 	Log  *slog.Logger // nil for none
 }
 
-// Driver is a network.Driver and network.Ports. One process at a time drives a
+// Driver is a network.Driver, network.Ports and network.Flows. One process at a time drives a
 // cloud's network.
 type Driver struct {
 	cfg   Config
@@ -63,11 +64,14 @@ type vpc struct {
 	space *space.Space
 	rules ruleset
 	ports map[string]plannedPort // as last applied, by ID; nil until then
+	// counted is when this Driver last read the flows, or began to count them.
+	counted time.Time
 }
 
 var (
 	_ network.Driver = (*Driver)(nil)
 	_ network.Ports  = (*Driver)(nil)
+	_ network.Flows  = (*Driver)(nil)
 )
 
 // New returns the Driver of a cloud. It touches nothing: what an earlier Driver
@@ -110,6 +114,9 @@ func (d *Driver) Apply(ctx context.Context, plan network.VPC) error {
 	if err != nil {
 		return fmt.Errorf("apply VPC %s: %w", plan.ID, err)
 	}
+	if v.ports == nil {
+		v.counted = time.Now()
+	}
 	v.ports = planPorts(plan)
 	return nil
 }
@@ -151,7 +158,7 @@ func (d *Driver) check(plan network.VPC) error {
 
 // hasOutside reports whether packets may leave the VPC, or come in.
 func hasOutside(plan network.VPC) bool {
-	return slices.ContainsFunc(plan.Subnets, func(s network.Subnet) bool { return s.Internet })
+	return slices.ContainsFunc(plan.Subnets, plan.Outside)
 }
 
 // make returns the VPC with its namespace, which it makes or finds, and whose

@@ -11,24 +11,33 @@ import (
 )
 
 // Fields of a packet, to compare or to look up in sets. Offsets are those of
-// Ethernet (14 octets, the source at 6), RFC 791, RFC 826, and of the ports that
-// begin TCP, UDP and, as type and code, ICMP headers.
+// Ethernet (14 octets, the source at 6), RFC 791, RFC 8200, RFC 826, of the ports that
+// begin TCP, UDP and, as type and code, ICMP headers, and of the target of RFC 4861's
+// neighbour advertisements.
 var (
-	inDevice    = field{size: 16, meta: expr.MetaKeyIIFNAME}
-	outDevice   = field{size: 16, meta: expr.MetaKeyOIFNAME}
-	ipVersion   = field{size: 1, meta: expr.MetaKeyNFPROTO}
-	protocol    = field{size: 1, meta: expr.MetaKeyL4PROTO}
-	etherSource = field{size: 6, payload: true, base: expr.PayloadBaseLLHeader, offset: 6}
-	source      = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 12}
-	destination = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 16}
-	toPort      = field{size: 2, payload: true, base: expr.PayloadBaseTransportHeader, offset: 2}
-	bothPorts   = field{size: 4, payload: true, base: expr.PayloadBaseTransportHeader, offset: 0}
-	icmpType    = field{size: 1, payload: true, base: expr.PayloadBaseTransportHeader, offset: 0}
-	icmpCode    = field{size: 1, payload: true, base: expr.PayloadBaseTransportHeader, offset: 1}
-	arpKind     = field{size: 2, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 6}
-	arpMAC      = field{size: 6, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 8}
-	arpSource   = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 14}
+	inDevice     = field{size: 16, meta: expr.MetaKeyIIFNAME}
+	outDevice    = field{size: 16, meta: expr.MetaKeyOIFNAME}
+	ipVersion    = field{size: 1, meta: expr.MetaKeyNFPROTO}
+	protocol     = field{size: 1, meta: expr.MetaKeyL4PROTO}
+	etherSource  = field{size: 6, payload: true, base: expr.PayloadBaseLLHeader, offset: 6}
+	source       = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 12}
+	destination  = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 16}
+	source6      = field{size: 16, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 8}
+	destination6 = field{size: 16, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 24}
+	neighbour6   = field{size: 16, payload: true, base: expr.PayloadBaseTransportHeader, offset: 8}
+	toPort       = field{size: 2, payload: true, base: expr.PayloadBaseTransportHeader, offset: 2}
+	bothPorts    = field{size: 4, payload: true, base: expr.PayloadBaseTransportHeader, offset: 0}
+	icmpType     = field{size: 1, payload: true, base: expr.PayloadBaseTransportHeader, offset: 0}
+	icmpCode     = field{size: 1, payload: true, base: expr.PayloadBaseTransportHeader, offset: 1}
+	arpKind      = field{size: 2, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 6}
+	arpMAC       = field{size: 6, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 8}
+	arpSource    = field{size: 4, payload: true, base: expr.PayloadBaseNetworkHeader, offset: 14}
 )
+
+// An end is where a packet comes from or goes to.
+type end struct{ v4, v6 field }
+
+var sender, receiver = end{source, source6}, end{destination, destination6}
 
 // A field is where the kernel finds something about a packet.
 type field struct {
@@ -82,12 +91,16 @@ func (f field) within(p netip.Prefix) []expr.Any {
 		return nil
 	}
 	addr := p.Masked().Addr().AsSlice()
-	if p.Bits() == 32 {
+	size := len(addr)
+	if p.Bits() == 8*size {
 		return f.is(addr...)
 	}
 	return []expr.Any{
 		f.load(0),
-		&expr.Bitwise{SourceRegister: register(0), DestRegister: register(0), Len: 4, Mask: net.CIDRMask(p.Bits(), 32), Xor: make([]byte, 4)},
+		&expr.Bitwise{
+			SourceRegister: register(0), DestRegister: register(0), Len: uint32(size),
+			Mask: net.CIDRMask(p.Bits(), 8*size), Xor: make([]byte, size),
+		},
 		&expr.Cmp{Op: expr.CmpOpEq, Register: register(0), Data: addr},
 	}
 }
@@ -102,7 +115,7 @@ func notIn(set string, fields ...field) []expr.Any {
 	return append(loads(fields), &expr.Lookup{SourceRegister: register(0), SetName: set, Invert: true})
 }
 
-// verdictOf goes where the verdict map says.
+// verdictOf jumps where the verdict map says.
 func verdictOf(set string, fields ...field) []expr.Any {
 	return append(loads(fields), &expr.Lookup{SourceRegister: register(0), DestRegister: unix.NFT_REG_VERDICT, IsDestRegSet: true, SetName: set})
 }
@@ -137,8 +150,9 @@ func tracked(states uint32) []expr.Any {
 }
 
 const (
-	known   = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
-	invalid = expr.CtStateBitINVALID
+	known     = expr.CtStateBitESTABLISHED | expr.CtStateBitRELATED
+	invalid   = expr.CtStateBitINVALID
+	untracked = expr.CtStateBitUNTRACKED
 )
 
 func verdict(kind expr.VerdictKind, chain string) []expr.Any {

@@ -35,6 +35,7 @@ var (
 	linkLocal = netip.MustParsePrefix("169.254.0.0/16")
 	everybody = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	nobody    = netip.IPv4Unspecified()
+	nobody6   = netip.IPv6Unspecified()
 )
 
 // cloudName is the form of Config.Cloud.

@@ -74,20 +74,29 @@ func (r *ruleset) change(conn *nftConn, want []*table, anyway bool) ([]removal, 
 		t.adopt(r.tables[i])
 		tx.change(r.tables[i], t)
 	}
-	if len(tx.messages) == 0 || tx.err != nil {
+	if tx.err != nil {
 		return nil, tx.err
 	}
 	condition := generation
 	if anyway {
 		condition = unconditional
 	}
-	r.known = false
-	if err := conn.commit(tx, condition); errors.Is(err, unix.ERESTART) {
-		return nil, err
-	} else if err != nil {
-		return tx.removed, rebuild(want, err)
+	for _, messages := range [][]netlink.Message{tx.ahead, tx.messages} {
+		if len(messages) == 0 {
+			continue
+		}
+		r.known = false
+		if err := conn.commit(messages, condition); errors.Is(err, unix.ERESTART) {
+			return nil, err
+		} else if err != nil {
+			return tx.removed, rebuild(want, err)
+		}
+		generation++
+		if !anyway {
+			condition = generation
+		}
 	}
-	r.tables, r.generation, r.known = want, generation+1, !anyway
+	r.tables, r.generation, r.known = want, generation, !anyway
 	return tx.removed, nil
 }
 
@@ -104,7 +113,7 @@ func rebuild(want []*table, why error) error {
 		tx.replace(t)
 	}
 	if tx.err == nil {
-		tx.err = conn.commit(tx, unconditional)
+		tx.err = conn.commit(tx.messages, unconditional)
 	}
 	if tx.err != nil {
 		return errors.Join(why, tx.err)
@@ -146,7 +155,7 @@ func dropTables(tables ...*table) error {
 	for _, t := range tables {
 		tx.drop(t)
 	}
-	return errors.Join(tx.err, conn.commit(tx, unconditional))
+	return errors.Join(tx.err, conn.commit(tx.messages, unconditional))
 }
 
 // nftConn is a connection to the nftables of one namespace.
@@ -179,12 +188,12 @@ func (c *nftConn) Close() { _ = c.CloseLasting() }
 const unconditional = 0
 
 // commit makes all changes, or none; ERESTART if the generation has passed.
-func (c *nftConn) commit(tx *transaction, generation uint32) error {
-	batch, err := tx.batch(generation)
+func (c *nftConn) commit(messages []netlink.Message, generation uint32) error {
+	all, err := batch(messages, generation)
 	if err != nil {
 		return err
 	}
-	sent, err := c.socket.SendMessages(batch)
+	sent, err := c.socket.SendMessages(all)
 	if err != nil {
 		return fmt.Errorf("write rules: %w", err)
 	}
@@ -279,9 +288,12 @@ func (c *nftConn) readSets(ref *nftables.Table, t, want *table) error {
 	for _, n := range sets {
 		have := &set{key: n.KeyType, data: n.DataType, elements: make(map[string]string)}
 		if w := want.sets[n.Name]; w != nil {
-			have.key, have.data = w.key, w.data
+			have.key, have.data, have.fields, have.limit = w.key, w.data, w.fields, w.limit
 		}
 		t.sets[n.Name] = have
+		if n.Dynamic {
+			continue
+		}
 		elements, err := c.GetSetElements(n)
 		if err != nil {
 			return fmt.Errorf("read set %s: %w", n.Name, err)
@@ -289,32 +301,32 @@ func (c *nftConn) readSets(ref *nftables.Table, t, want *table) error {
 		for _, e := range elements {
 			value := string(e.Val)
 			if have.isVerdicts() {
-				value = gotoChain(e.Val)
+				value = jumpChain(e.Val)
 			}
-			have.elements[string(e.Key)] = value
+			have.elements[string(e.Key)+string(e.KeyEnd)] = value
 		}
 	}
 	return nil
 }
 
-// gotoChain returns the chain that an encoded verdict goes to. What is no such
+// jumpChain returns the chain that an encoded verdict jumps to. What is no such
 // verdict yields something that is no chain's name.
-func gotoChain(verdict []byte) string {
+func jumpChain(verdict []byte) string {
 	ad, err := netlink.NewAttributeDecoder(verdict)
 	if err != nil {
 		return "?"
 	}
 	ad.ByteOrder = binary.BigEndian
-	chain, goes := "?", false
+	chain, jumps := "?", false
 	for ad.Next() {
 		switch ad.Type() {
 		case unix.NFTA_VERDICT_CODE:
-			goes = ad.Int32() == unix.NFT_GOTO
+			jumps = ad.Int32() == unix.NFT_JUMP
 		case unix.NFTA_VERDICT_CHAIN:
 			chain = ad.String()
 		}
 	}
-	if !goes {
+	if !jumps {
 		return "?"
 	}
 	return chain

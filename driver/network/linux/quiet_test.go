@@ -55,9 +55,10 @@ func busyPlan(ports int) network.VPC {
 	v := network.VPC{
 		ID: "vpc-0123456789abcdef0", CIDRs: []netip.Prefix{prefix("10.0.0.0/16"), prefix("10.1.0.0/20")},
 		Subnets: []network.Subnet{
-			{ID: "subnet-a", Prefix: prefix("10.0.0.0/20"), Router: netip.MustParseAddr("10.0.0.1"), Internet: true},
+			{ID: "subnet-a", Prefix: prefix("10.0.0.0/20"), Router: netip.MustParseAddr("10.0.0.1"), Table: "rtb-out"},
 			{ID: "subnet-b", Prefix: prefix("10.1.0.0/24"), Router: netip.MustParseAddr("10.1.0.1")},
 		},
+		Internet: true, Tables: []network.Table{{ID: "rtb-out", Routes: []network.Route{{To: prefix("0.0.0.0/0"), Via: network.ViaInternet}}}},
 		Groups: []network.Group{
 			{ID: "sg-a", Ingress: []network.Rule{
 				{Protocol: 6, From: 22, To: 22, Prefix: prefix("0.0.0.0/0")},
@@ -68,10 +69,31 @@ func busyPlan(ports int) network.VPC {
 				{Protocol: 50, From: -1, To: -1, Prefix: prefix("0.0.0.0/0")},
 				{Protocol: -1, From: -1, To: -1, Group: "sg-a"},
 				{Protocol: -1, From: -1, To: -1, Prefix: prefix("::/0")},
+				{Protocol: 6, From: 443, To: 443, Prefix: prefix("2001:db8:1::/48")},
+				{Protocol: 58, From: 128, To: -1, Prefix: prefix("2001:db8::1/128")},
+				{Protocol: 6, From: 5432, To: 5432, List: "pl-a"},
+				{Protocol: 17, From: 53, To: 53, List: "pl-b"},
 			}, Egress: []network.Rule{{Protocol: -1, From: -1, To: -1, Prefix: prefix("0.0.0.0/0")}}},
-			{ID: "sg-b"},
+			{ID: "sg-b", Members: []netip.Addr{netip.MustParseAddr("172.31.0.5"), netip.MustParseAddr("2001:db8::5")}},
+		},
+		Lists: []network.List{
+			{ID: "pl-a", Prefixes: []netip.Prefix{prefix("172.16.0.0/12"), prefix("172.17.0.0/16"), prefix("2001:db8:7::/56"), prefix("172.32.0.0/16")}},
+			{ID: "pl-b"},
+		},
+		ACLs: []network.ACL{
+			{ID: "acl-open", Ingress: []network.Entry{{Allow: true, Protocol: -1, From: -1, To: -1, Prefix: prefix("0.0.0.0/0")}}},
+			{
+				ID: "acl-some",
+				Ingress: []network.Entry{
+					{Number: 1, Protocol: 6, From: 22, To: 23, Prefix: prefix("192.0.2.0/24")},
+					{Number: 2, Allow: true, Protocol: 58, From: 128, To: 0, Prefix: prefix("2001:db8::/32")},
+					{Number: 3, Allow: true, Protocol: -1, From: -1, To: -1, Prefix: prefix("0.0.0.0/0")},
+				},
+				Egress: []network.Entry{{Number: 1, Allow: true, Protocol: -1, From: -1, To: -1, Prefix: prefix("0.0.0.0/0")}},
+			},
 		},
 	}
+	v.Subnets[0].ACL, v.Subnets[1].ACL = "acl-some", "acl-open"
 	for i := range ports {
 		private := netip.AddrFrom4([4]byte{10, 0, byte(i / 200), byte(10 + i%200)})
 		p := network.Port{
@@ -79,6 +101,7 @@ func busyPlan(ports int) network.VPC {
 			MAC:       net.HardwareAddr{2, 0, 0, 0, byte(i >> 8), byte(i)},
 			Addresses: []network.Address{{Private: private}},
 			Groups:    [][]string{{"sg-a"}, {"sg-b", "sg-a"}, nil}[i%3],
+			Log:       network.Log{Accepted: i%4 == 0, Rejected: i%4 == 1},
 		}
 		if i < 200 && i%2 == 0 {
 			p.Addresses[0].Public = netip.AddrFrom4([4]byte{100, 64, 1, byte(10 + i)})

@@ -106,7 +106,7 @@ func (v *vpc) route(plan network.VPC) error {
 
 // ownAddresses are those at which the router itself answers.
 func ownAddresses(plan network.VPC) map[netip.Addr]bool {
-	own := map[netip.Addr]bool{network.Metadata: true, network.API: true}
+	own := map[netip.Addr]bool{network.Metadata: true, network.API: true, network.Objects: true}
 	for _, a := range resolvers(plan) {
 		own[a] = true
 	}

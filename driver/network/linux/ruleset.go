@@ -21,11 +21,14 @@ type table struct {
 
 // A set is a named set, map or verdict map. Elements are keyed by the bytes of
 // their key; the value is empty in sets, the data's bytes in maps, and the chain
-// to go to in verdict maps.
+// to jump to in verdict maps. Elements that are ranges are keyed by the first and the
+// last of their keys.
 type set struct {
 	key, data nftables.SetDatatype // data: zero for sets
 	elements  map[string]string
 	keep      func(key string) bool // which others' elements stay; nil for none
+	fields    []uint32              // sizes of a key's parts, if elements are ranges
+	limit     uint32                // how many elements rules may add, if they do: those are not compared
 }
 
 // A chain is a list of rules; hook is nil unless packets start in it.
@@ -60,6 +63,20 @@ func (t *table) mapping(name string, data nftables.SetDatatype, key ...nftables.
 	}
 	t.sets[name] = s
 	return s
+}
+
+// ranges is a set of ranges that do not overlap.
+func (t *table) ranges(name string, key ...nftables.SetDatatype) *set {
+	s := t.set(name, key...)
+	for _, k := range key {
+		s.fields = append(s.fields, k.Bytes)
+	}
+	return s
+}
+
+// counted is a set that rules add what they count to.
+func (t *table) counted(name string, limit uint32, key ...nftables.SetDatatype) {
+	t.set(name, key...).limit = limit
 }
 
 func (t *table) chain(name string, rules ...rule) *chain {

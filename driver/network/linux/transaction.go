@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
@@ -15,11 +16,15 @@ import (
 const elementsPerMessage = 300
 
 // A transaction collects the changes that turn tables into what they should be;
-// the kernel makes all of them at one instant, or none. The messages are encoded
+// the kernel makes all of them at one instant, or none. What nothing leads to yet is made
+// ahead, in a transaction before: a packet that is on its way at that instant may find the new
+// elements of a set and still the old rules of a chain, which are none if the chain is new. The messages are encoded
 // here and not by the nftables library, which wants an answer to each of them,
 // and knows no condition on the generation.
 type transaction struct {
+	ahead    []netlink.Message
 	messages []netlink.Message
+	early    bool // whether changes go ahead
 	removed  []removal
 	err      error // the first
 }
@@ -43,7 +48,8 @@ func (tx *transaction) drop(t *table) {
 
 // change turns have, which is nil if there is no table, into want.
 func (tx *transaction) change(have, want *table) {
-	if have == nil {
+	isNew := have == nil
+	if isNew {
 		have = newTable(want.family, want.name)
 		tx.addTable(want)
 	}
@@ -55,8 +61,30 @@ func (tx *transaction) change(have, want *table) {
 	}
 	// What is new comes first and what is no longer needed goes last: rules and
 	// elements name chains and sets.
+	tx.early = !isNew
+	tx.addNew(have, want)
+	tx.early = false
 	for name, c := range want.chains {
-		if have.chains[name] == nil {
+		switch old := have.chains[name]; {
+		case old == nil && c.isBase():
+			tx.addChain(want, name, c)
+			tx.addRules(want, name, c)
+		case old != nil:
+			tx.changeRules(want, name, old, c)
+		}
+	}
+	for name, s := range want.sets {
+		if old := have.sets[name]; old != nil {
+			tx.changeElements(want, name, old, s)
+		}
+	}
+	tx.deleteRest(have, want)
+}
+
+// addNew makes the sets, and the chains that no packet starts in, that are not there.
+func (tx *transaction) addNew(have, want *table) {
+	for name, c := range want.chains {
+		if have.chains[name] == nil && !c.isBase() {
 			tx.addChain(want, name, c)
 		}
 	}
@@ -66,33 +94,37 @@ func (tx *transaction) change(have, want *table) {
 		}
 	}
 	for name, c := range want.chains {
-		tx.changeRules(want, name, have.chains[name], c)
+		if have.chains[name] == nil && !c.isBase() {
+			tx.addRules(want, name, c)
+		}
 	}
 	for name, s := range want.sets {
-		tx.changeElements(want, name, have.sets[name], s)
+		if have.sets[name] == nil {
+			tx.changeElements(want, name, &set{}, s)
+		}
 	}
-	tx.deleteRest(have, want)
 }
 
-// changeRules gives a chain the rules of want; have is nil if it is new.
+// changeRules gives a chain the rules of want.
 func (tx *transaction) changeRules(t *table, name string, have, want *chain) {
-	if have != nil {
-		same, err := have.sameRules(want, t.family)
-		tx.fail(err)
-		if same {
-			return
-		}
+	same, err := have.sameRules(want, t.family)
+	tx.fail(err)
+	if !same {
 		tx.flushChain(t, name)
+		tx.addRules(t, name, want)
 	}
-	for _, r := range want.rules {
+}
+
+func (tx *transaction) addRules(t *table, name string, c *chain) {
+	for _, r := range c.rules {
 		tx.addRule(t, name, r)
 	}
 }
 
-// changeElements gives a set the elements of want; have is nil if it is new.
+// changeElements gives a set the elements of want.
 func (tx *transaction) changeElements(t *table, name string, have, want *set) {
-	if have == nil {
-		have = &set{}
+	if want.limit > 0 {
+		return
 	}
 	var add, del []string
 	for k, v := range have.elements {
@@ -197,11 +229,21 @@ func (tx *transaction) addSet(t *table, name string, s *set) {
 	tx.add(unix.NFT_MSG_NEWSET, netlink.Create, t, func(a *netlink.AttributeEncoder) {
 		a.String(unix.NFTA_SET_TABLE, t.name)
 		a.String(unix.NFTA_SET_NAME, name)
-		a.Uint32(unix.NFTA_SET_ID, uint32(len(tx.messages)))
+		a.Uint32(unix.NFTA_SET_ID, uint32(len(tx.ahead)+len(tx.messages)))
 		a.Uint32(unix.NFTA_SET_KEY_TYPE, s.key.GetNFTMagic())
 		a.Uint32(unix.NFTA_SET_KEY_LEN, s.key.Bytes)
 		var flags uint32
 		switch {
+		case s.fields != nil:
+			flags = unix.NFT_SET_INTERVAL | nftables.NFT_SET_CONCAT
+			s.describe(a)
+		case s.limit > 0:
+			flags = unix.NFT_SET_EVAL | unix.NFT_SET_TIMEOUT
+			a.Uint64(unix.NFTA_SET_TIMEOUT, uint64(forgetAfter.Milliseconds()))
+			a.Nested(unix.NFTA_SET_DESC, func(a *netlink.AttributeEncoder) error {
+				a.Uint32(unix.NFTA_SET_DESC_SIZE, s.limit)
+				return nil
+			})
 		case s.isVerdicts():
 			flags = unix.NFT_SET_MAP
 			a.Uint32(unix.NFTA_SET_DATA_TYPE, unix.NFT_DATA_VERDICT)
@@ -213,6 +255,25 @@ func (tx *transaction) addSet(t *table, name string, s *set) {
 		a.Uint32(unix.NFTA_SET_FLAGS, flags)
 	})
 }
+
+// describe tells the kernel the sizes of the parts of a set's keys.
+func (s *set) describe(a *netlink.AttributeEncoder) {
+	a.Nested(unix.NFTA_SET_DESC, func(a *netlink.AttributeEncoder) error {
+		a.Nested(nftables.NFTA_SET_DESC_CONCAT, func(a *netlink.AttributeEncoder) error {
+			for _, size := range s.fields {
+				a.Nested(unix.NFTA_LIST_ELEM, func(a *netlink.AttributeEncoder) error {
+					a.Uint32(fieldLength, size)
+					return nil
+				})
+			}
+			return nil
+		})
+		return nil
+	})
+}
+
+// fieldLength is NFTA_SET_FIELD_LEN of linux/netfilter/nf_tables.h.
+const fieldLength = 1
 
 func (tx *transaction) elements(kind int, flags netlink.HeaderFlags, t *table, name string, s *set, keys []string) {
 	tx.add(kind, flags, t, func(a *netlink.AttributeEncoder) {
@@ -238,13 +299,17 @@ func (s *set) encode(a *netlink.AttributeEncoder, key string, value bool) {
 			return nil
 		})
 	}
+	if s.fields != nil {
+		data(nftables.NFTA_SET_ELEM_KEY_END, key[len(key)/2:])
+		key = key[:len(key)/2]
+	}
 	data(unix.NFTA_SET_ELEM_KEY, key)
 	switch {
 	case !value || !s.isMap():
 	case s.isVerdicts():
 		a.Nested(unix.NFTA_SET_ELEM_DATA, func(a *netlink.AttributeEncoder) error {
 			a.Nested(unix.NFTA_DATA_VERDICT, func(a *netlink.AttributeEncoder) error {
-				a.Int32(unix.NFTA_VERDICT_CODE, unix.NFT_GOTO)
+				a.Int32(unix.NFTA_VERDICT_CODE, unix.NFT_JUMP)
 				a.String(unix.NFTA_VERDICT_CHAIN, s.elements[key])
 				return nil
 			})
@@ -265,10 +330,15 @@ func (tx *transaction) add(kind int, flags netlink.HeaderFlags, t *table, fill f
 		tx.fail(fmt.Errorf("encode change of table %s: %w", t.name, err))
 		return
 	}
-	tx.messages = append(tx.messages, netlink.Message{
+	m := netlink.Message{
 		Header: netlink.Header{Type: netlink.HeaderType(unix.NFNL_SUBSYS_NFTABLES<<8 | kind), Flags: netlink.Request | flags},
 		Data:   append([]byte{byte(t.family), unix.NFNETLINK_V0, 0, 0}, b...),
-	})
+	}
+	if tx.early {
+		tx.ahead = append(tx.ahead, m)
+	} else {
+		tx.messages = append(tx.messages, m)
+	}
 }
 
 func (tx *transaction) fail(err error) {
@@ -277,9 +347,9 @@ func (tx *transaction) fail(err error) {
 	}
 }
 
-// batch returns the messages as one that the kernel only takes while the
+// batch returns messages as one that the kernel only takes while the
 // namespace is of the generation.
-func (tx *transaction) batch(generation uint32) ([]netlink.Message, error) {
+func batch(messages []netlink.Message, generation uint32) ([]netlink.Message, error) {
 	edge := func(kind uint16, attributes ...byte) netlink.Message {
 		return netlink.Message{
 			Header: netlink.Header{Type: netlink.HeaderType(kind), Flags: netlink.Request},
@@ -294,7 +364,7 @@ func (tx *transaction) batch(generation uint32) ([]netlink.Message, error) {
 		return nil, fmt.Errorf("encode condition: %w", err)
 	}
 	// One answer is enough: the kernel reports every error unasked.
-	tx.messages[len(tx.messages)-1].Header.Flags |= netlink.Acknowledge
-	all := append([]netlink.Message{edge(unix.NFNL_MSG_BATCH_BEGIN, condition...)}, tx.messages...)
+	messages[len(messages)-1].Header.Flags |= netlink.Acknowledge
+	all := append([]netlink.Message{edge(unix.NFNL_MSG_BATCH_BEGIN, condition...)}, messages...)
 	return append(all, edge(unix.NFNL_MSG_BATCH_END)), nil
 }

@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+
+	"github.com/vauban-cloud/vauban/driver/network"
 )
 
 // forgery: whatever a guest puts on its wire, others only get what its MAC and
@@ -53,7 +55,7 @@ func forgery(w *world) {
 	for _, frame := range forged {
 		bad.send(frame)
 	}
-	bad.send(routerAdvertisement(mac))
+	bad.send(routerAdvertisement(mac, network.Router6))
 	// The last frame is true: when it has come, the others have had their time.
 	bad.send(datagram(mac, router, at(bad.addr, 1), to, "TRUE"))
 	if !good.sees(contains("TRUE")) {
@@ -145,6 +147,41 @@ func anySource(w *world) {
 	nat.send(datagram(nat.port.MAC, router, at(nat.addr, 1), at(b.addr, other), "TRUE"))
 	if !b.sees(contains("TRUE")) || b.saw(contains("OTHER-ADDRESS")) {
 		w.Error("the source check is not back")
+	}
+}
+
+// pieces: nobody adds a fragment to another's datagram.
+func pieces(w *world) {
+	p := newPlan("vpc-a", 1)
+	p.group("sg-a", all(anywhere))
+	for i, id := range []string{"eni-bad", "eni-good", "eni-victim"} {
+		p.port(id, byte(11+i), "sg-a")
+	}
+	w.apply(p)
+	g := w.boot(p, "eni-bad", "eni-good", "eni-victim")
+	bad, good, victim := g[0], g[1], g[2]
+	whole := udp4(at(victim.addr, 1), at(good.addr, other), "TRUE----FALSE---")[20:]
+	piece := func(x *guest, offset uint16, more bool, data []byte) {
+		packet := ip4(victim.addr, good.addr, protocolUDP, data)
+		flags := offset / 8
+		if more {
+			flags |= 0x2000
+		}
+		binary.BigEndian.PutUint16(packet[4:], 4711)
+		binary.BigEndian.PutUint16(packet[6:], flags)
+		binary.BigEndian.PutUint16(packet[10:], 0)
+		binary.BigEndian.PutUint16(packet[10:], checksum(packet[:20]))
+		x.send(ethernet(x.port.MAC, x.router(p.Subnets[0]), 0x0800, packet))
+	}
+	piece(bad, 16, false, []byte("FORGED--"))
+	piece(victim, 0, true, whole[:16])
+	victim.send(datagram(victim.port.MAC, victim.router(p.Subnets[0]), at(victim.addr, 1), at(good.addr, other), "LATER"))
+	if !good.sees(contains("LATER")) || good.saw(contains("FORGED")) {
+		w.Error("a datagram has a part that another sent")
+	}
+	piece(victim, 16, false, whole[16:])
+	if !good.sees(contains("FALSE---")) || good.saw(contains("FORGED")) {
+		w.Error("a datagram in parts does not arrive, or not as it was sent")
 	}
 }
 

@@ -11,6 +11,7 @@ const (
 	arpRequest, arpReply = 1, 2
 	protocolICMP         = 1
 	protocolUDP          = 17
+	protocolICMPv6       = 58
 )
 
 var (
@@ -98,17 +99,43 @@ func checksum(b []byte) uint16 {
 }
 
 // routerAdvertisement is a whole frame that offers a router to everybody: RFC 4861, section 4.2.
-func routerAdvertisement(mac net.HardwareAddr) []byte {
-	from := netip.MustParseAddr("fe80::1").As16()
-	to := netip.MustParseAddr("ff02::1").As16()
-	m := []byte{134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0}
-	pseudo := append(append(append(bytes.Clone(from[:]), to[:]...), 0, 0, 0, byte(len(m)), 0, 0, 0, 58), m...)
-	binary.BigEndian.PutUint16(m[2:], checksum(pseudo))
-	h := append([]byte{0x60, 0, 0, 0, 0, byte(len(m)), 58, 255}, from[:]...)
-	return ethernet(mac, net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, 0x86dd, append(append(h, to[:]...), m...))
+func routerAdvertisement(mac net.HardwareAddr, from netip.Addr) []byte {
+	return ethernet(mac, net.HardwareAddr{0x33, 0x33, 0, 0, 0, 1}, 0x86dd,
+		icmp6(from, netip.MustParseAddr("ff02::1"), 134, 0, []byte{64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0}))
 }
 
 // contains matches frames with the text in them.
 func contains(text string) func([]byte) bool {
 	return func(f []byte) bool { return bytes.Contains(f, []byte(text)) }
+}
+
+// ip6 makes a packet with the longest life, as neighbour discovery wants: RFC 8200.
+func ip6(from, to netip.Addr, next byte, payload []byte) []byte {
+	h := append([]byte{0x60, 0, 0, 0}, binary.BigEndian.AppendUint16(nil, uint16(len(payload)))...)
+	h = append(append(append(h, next, 255), from.AsSlice()...), to.AsSlice()...)
+	return append(h, payload...)
+}
+
+// udp6 is a packet with a UDP datagram.
+func udp6(from, to netip.AddrPort, data string) []byte {
+	u := binary.BigEndian.AppendUint16(nil, from.Port())
+	u = binary.BigEndian.AppendUint16(u, to.Port())
+	u = binary.BigEndian.AppendUint16(u, uint16(8+len(data)))
+	u = append(append(u, 0, 0), data...)
+	binary.BigEndian.PutUint16(u[6:], checksum6(from.Addr(), to.Addr(), protocolUDP, u))
+	return ip6(from.Addr(), to.Addr(), protocolUDP, u)
+}
+
+// icmp6 is a packet with an ICMPv6 message: RFC 4443.
+func icmp6(from, to netip.Addr, typ, code byte, body []byte) []byte {
+	m := append([]byte{typ, code, 0, 0}, body...)
+	binary.BigEndian.PutUint16(m[2:], checksum6(from, to, protocolICMPv6, m))
+	return ip6(from, to, protocolICMPv6, m)
+}
+
+// checksum6 is that of RFC 8200, section 8.1.
+func checksum6(from, to netip.Addr, next byte, payload []byte) uint16 {
+	pseudo := append(from.AsSlice(), to.AsSlice()...)
+	pseudo = binary.BigEndian.AppendUint32(pseudo, uint32(len(payload)))
+	return checksum(append(append(pseudo, 0, 0, 0, next), payload...))
 }

@@ -3,6 +3,7 @@ package networktest
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -113,6 +114,37 @@ func ruleChanges(w *world) {
 		p.Groups[0].Ingress = nil
 		w.apply(p)
 	}
+}
+
+// established: a flow goes on when the rule that let it in is removed, as AWS's tracked
+// ones do; new ones do not begin.
+func established(w *world) {
+	p := newPlan("vpc-a", 1)
+	p.group("sg-a", tcp(anywhere, web), udp(anywhere, web))
+	p.port("eni-a", 11, "sg-a")
+	p.port("eni-b", 12, "sg-a")
+	w.apply(p)
+	g := w.boot(p, "eni-a", "eni-b")
+	g[1].listen(w.T, web)
+	var flows []net.Conn
+	for _, pr := range []string{"tcp4", "udp4"} {
+		c, err := g[0].dial(w.Context(), pr, at(g[1].addr, web))
+		must(w.T, err)
+		defer c.Close()
+		must(w.T, exchange(c, patience))
+		flows = append(flows, c)
+	}
+	p.Groups[0].Ingress, p.Groups[0].Egress = nil, nil
+	w.apply(p)
+	for _, c := range flows {
+		if err := exchange(c, patience); err != nil {
+			w.Errorf("a flow of %s does not go on: %v", c.LocalAddr().Network(), err)
+		}
+	}
+	w.expect(
+		probe{"new flow", g[0].stack, "tcp", at(g[1].addr, web), false, netip.Addr{}},
+		probe{"new flow", g[0].stack, "udp", at(g[1].addr, web), false, netip.Addr{}},
+	)
 }
 
 // egress: the sender's groups decide first, and answers need no rule.

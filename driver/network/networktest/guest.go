@@ -29,6 +29,7 @@ type guest struct {
 	vpc   string
 	port  network.Port
 	addr  netip.Addr // the primary one
+	addr6 netip.Addr // the first of IPv6, if there is one
 	tap   *os.File   // the driver's
 	card  *os.File   // the guest's
 	wg    sync.WaitGroup
@@ -57,6 +58,10 @@ func newGuest(w *world, vpcID string, p network.Port, s network.Subnet) *guest {
 		return netlink.LinkSetHardwareAddr(link, p.MAC)
 	}))
 	g.setUp(w.T, "nic0", netip.PrefixFrom(g.addr, s.Prefix.Bits()), s.Router)
+	if len(p.Addresses6) > 0 {
+		g.addr6 = p.Addresses6[0]
+		g.setUp6(w.T, "nic0", netip.PrefixFrom(g.addr6, 128), network.Router6)
+	}
 	g.wg.Go(func() { g.pump(g.card, g.tap, nil) })
 	g.wg.Go(func() { g.pump(g.tap, g.card, g.see) })
 	w.Cleanup(g.halt)

@@ -52,8 +52,9 @@ func Run(t *testing.T, b Bench) {
 	}
 	if !b.Simulated {
 		maps.Copy(tests, map[string]func(*world){
-			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Egress": egress, "NoGap": noGap,
+			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Established": established, "Egress": egress, "NoGap": noGap,
 			"Public": public, "Hairpin": hairpin, "PublicChanges": publicChanges, "Pool": pool, "Host": hostIsClosed,
+			"ACLs": acls, "ACLChanges": aclChanges, "Fragments": fragments, "Lists": lists, "MembersBeyond": membersBeyond, "Flows": flows, "FlowFlood": flowFlood, "Pieces": pieces,
 			"Overlap": overlap, "TwoClouds": twoClouds,
 			"Forgery": forgery, "AnySource": anySource, "Services": services, "DHCP": dhcp,
 			"Unused": unused, "MTU": mtu, "SeveralAddresses": severalAddresses,

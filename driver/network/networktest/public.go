@@ -106,10 +106,10 @@ func publicChanges(w *world) {
 	w.apply(a)
 	w.expect(probe{"moved to another VPC", w.host, "tcp", at(w.public(50), 8002), true, hostAddr})
 
-	b.Subnets[0].Internet = false
+	b.Internet = false
 	w.apply(b)
 	w.expect(probe{"gateway detached", w.host, "tcp", at(w.public(50), 8002), false, netip.Addr{}})
-	b.Subnets[0].Internet = true
+	b.Internet = true
 	w.apply(b)
 	w.expect(probe{"gateway attached", w.host, "tcp", at(w.public(50), 8002), true, hostAddr})
 }

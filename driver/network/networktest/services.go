@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 
 	"golang.org/x/net/ipv4"
@@ -27,27 +26,14 @@ func services(w *world) {
 	w.apply(p)
 	g := w.boot(p, "eni-a", "eni-b")
 	resolver := netip.MustParseAddr("10.1.0.2")
-	serve := func(a netip.Addr, port uint16) {
-		l, err := w.Listen(w.Context(), p.ID, "tcp4", at(a, port).String())
-		must(w.T, err)
-		c, err := w.ListenPacket(w.Context(), p.ID, "udp4", at(a, port).String())
-		must(w.T, err)
-		var wg sync.WaitGroup
-		wg.Go(func() { answerTCP(l) })
-		wg.Go(func() { answerUDP(c) })
-		w.Cleanup(func() {
-			_, _ = l.Close(), c.Close()
-			wg.Wait()
-		})
-	}
-	serve(network.Metadata, 80)
-	serve(network.Metadata, 81)
-	serve(network.API, 80)
-	serve(network.API, 22)
-	serve(network.Resolver, 53)
-	serve(resolver, 53)
-	serve(p.Subnets[0].Router, 67)
-	serve(p.Subnets[0].Router, 9000)
+	w.serve(p.ID, network.Metadata, 80)
+	w.serve(p.ID, network.Metadata, 81)
+	w.serve(p.ID, network.API, 80)
+	w.serve(p.ID, network.API, 22)
+	w.serve(p.ID, network.Resolver, 53)
+	w.serve(p.ID, resolver, 53)
+	w.serve(p.ID, p.Subnets[0].Router, 67)
+	w.serve(p.ID, p.Subnets[0].Router, 9000)
 	for _, x := range g {
 		w.expect(
 			probe{"metadata", x.stack, "tcp", at(network.Metadata, 80), true, x.addr},
@@ -70,6 +56,18 @@ func services(w *world) {
 		probe{"API from the host", w.host, "tcp", at(network.API, 80), false, netip.Addr{}},
 		probe{"metadata by a public address", w.host, "tcp", at(w.public(11), 80), false, netip.Addr{}},
 	)
+}
+
+// serve answers TCP and UDP at the ports of the VPC's router.
+func (w *world) serve(vpc string, a netip.Addr, ports ...uint16) {
+	w.Helper()
+	for _, port := range ports {
+		l, err := w.Listen(w.Context(), vpc, "tcp"+version(a), at(a, port).String())
+		must(w.T, err)
+		c, err := w.ListenPacket(w.Context(), vpc, "udp"+version(a), at(a, port).String())
+		must(w.T, err)
+		answer(w.T, l, c)
+	}
 }
 
 // dhcp: a guest without an address reaches the DHCP server, which knows the port,

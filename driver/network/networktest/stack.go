@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/net/icmp"
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 
 	"github.com/vauban-cloud/vauban/driver/network/internal/space"
 )
@@ -34,23 +35,37 @@ type stack struct{ space *space.Space }
 func (s stack) listen(t *testing.T, ports ...uint16) {
 	t.Helper()
 	for _, port := range ports {
-		var l net.Listener
-		var c net.PacketConn
-		must(t, s.space.Do(func() (err error) {
-			at := netip.AddrPortFrom(netip.IPv4Unspecified(), port).String()
-			if l, err = net.Listen("tcp4", at); err == nil {
-				c, err = net.ListenPacket("udp4", at)
-			}
-			return err
-		}))
-		var wg sync.WaitGroup
-		wg.Go(func() { answerTCP(l) })
-		wg.Go(func() { answerUDP(c) })
-		t.Cleanup(func() {
-			_, _ = l.Close(), c.Close()
-			wg.Wait()
-		})
+		for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+			var l net.Listener
+			var c net.PacketConn
+			must(t, s.space.Do(func() (err error) {
+				if l, err = net.Listen("tcp"+version(any), at(any, port).String()); err == nil {
+					c, err = net.ListenPacket("udp"+version(any), at(any, port).String())
+				}
+				return err
+			}))
+			answer(t, l, c)
+		}
 	}
+}
+
+// answer serves both until the test ends.
+func answer(t *testing.T, l net.Listener, c net.PacketConn) {
+	var wg sync.WaitGroup
+	wg.Go(func() { answerTCP(l) })
+	wg.Go(func() { answerUDP(c) })
+	t.Cleanup(func() {
+		_, _ = l.Close(), c.Close()
+		wg.Wait()
+	})
+}
+
+// version is the end of the names of networks: "4" or "6".
+func version(a netip.Addr) string {
+	if a.Is4() {
+		return "4"
+	}
+	return "6"
 }
 
 func answerTCP(l net.Listener) {
@@ -97,7 +112,7 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 	if protocol == "icmp" {
 		return netip.Addr{}, s.ping(ctx, to.Addr())
 	}
-	c, err := s.dial(ctx, protocol+"4", to)
+	c, err := s.dial(ctx, protocol+version(to.Addr()), to)
 	if err != nil {
 		return netip.Addr{}, err
 	}
@@ -124,8 +139,13 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 // ping sends an echo request and waits for the reply to it.
 func (s stack) ping(ctx context.Context, to netip.Addr) error {
 	var c *icmp.PacketConn
+	listen, any, number := "ip4:icmp", "0.0.0.0", 1
+	var kind, reply icmp.Type = ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply
+	if to.Is6() {
+		listen, any, number, kind, reply = "ip6:ipv6-icmp", "::", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply
+	}
 	if err := s.space.Do(func() (err error) {
-		c, err = icmp.ListenPacket("ip4:icmp", "0.0.0.0")
+		c, err = icmp.ListenPacket(listen, any)
 		return err
 	}); err != nil {
 		return err
@@ -137,11 +157,11 @@ func (s stack) ping(ctx context.Context, to netip.Addr) error {
 	}
 	id := rand.IntN(1 << 16)
 	data := fmt.Append(nil, rand.Int())
-	request, err := (&icmp.Message{Type: ipv4.ICMPTypeEcho, Body: &icmp.Echo{ID: id, Seq: 1, Data: data}}).Marshal(nil)
+	request, err := (&icmp.Message{Type: kind, Body: &icmp.Echo{ID: id, Seq: 1, Data: data}}).Marshal(nil)
 	if err != nil {
 		return err
 	}
-	if _, err := c.WriteTo(request, &net.IPAddr{IP: to.AsSlice()}); err != nil {
+	if _, err := c.WriteTo(request, &net.IPAddr{IP: to.AsSlice(), Zone: to.Zone()}); err != nil {
 		return err
 	}
 	buf := make([]byte, 1500)
@@ -150,11 +170,11 @@ func (s stack) ping(ctx context.Context, to netip.Addr) error {
 		if err != nil {
 			return err
 		}
-		m, err := icmp.ParseMessage(1, buf[:n])
+		m, err := icmp.ParseMessage(number, buf[:n])
 		if err != nil {
 			continue
 		}
-		if e, is := m.Body.(*icmp.Echo); is && m.Type == ipv4.ICMPTypeEchoReply && string(e.Data) == string(data) && from.String() == to.String() {
+		if e, is := m.Body.(*icmp.Echo); is && m.Type == reply && string(e.Data) == string(data) && from.(*net.IPAddr).IP.Equal(to.AsSlice()) {
 			return nil
 		}
 	}

@@ -2,10 +2,12 @@ package networktest
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"testing"
 
 	"github.com/vishvananda/netlink"
@@ -72,7 +74,10 @@ func newStack(t *testing.T) stack {
 	must(t, err)
 	t.Cleanup(s.Close)
 	must(t, s.Do(func() error {
-		return netlink.LinkSetUp(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 1}}) // lo
+		return errors.Join(
+			netlink.LinkSetUp(&netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: 1}}), // lo
+			// Addresses are ready when they are there.
+			os.WriteFile("/proc/sys/net/ipv6/conf/default/accept_dad", []byte("0"), 0o600))
 	}))
 	return stack{s}
 }
@@ -96,6 +101,24 @@ func (s stack) setUp(t *testing.T, device string, addr netip.Prefix, via netip.A
 	}))
 }
 
+// setUp6 is setUp for IPv6. The device takes no address by itself, but the link's.
+func (s stack) setUp6(t *testing.T, device string, addr netip.Prefix, via netip.Addr) {
+	t.Helper()
+	must(t, s.space.Do(func() error {
+		link, err := netlink.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		ipNet := &net.IPNet{IP: addr.Addr().AsSlice(), Mask: net.CIDRMask(addr.Bits(), 128)}
+		if err := netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet, Flags: unix.IFA_F_NODAD}); err != nil || !via.IsValid() {
+			return err
+		}
+		return netlink.RouteAdd(&netlink.Route{
+			Dst: &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}, Gw: via.AsSlice(), LinkIndex: link.Attrs().Index,
+		})
+	}))
+}
+
 // apply makes a plan real.
 func (w *world) apply(p *plan) {
 	w.Helper()
@@ -106,16 +129,39 @@ func (w *world) apply(p *plan) {
 // internet, and "subnet-in" without one.
 type plan struct{ network.VPC }
 
-const subnetOut, subnetIn = "subnet-out", "subnet-in"
+const (
+	subnetOut, subnetIn = "subnet-out", "subnet-in"
+	tableOut, tableIn   = "rtb-out", "rtb-in"
+)
 
 // newPlan plans a VPC with the second octet of its range, 10.n.0.0/16.
 func newPlan(id string, n byte) *plan {
-	p := &plan{network.VPC{ID: id, CIDRs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n}), 16)}}}
+	p := &plan{network.VPC{
+		ID: id, CIDRs: []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n}), 16)}, Internet: true,
+		Tables: []network.Table{{ID: tableOut, Routes: []network.Route{{To: anywhere, Via: network.ViaInternet}}}, {ID: tableIn}},
+	}}
 	for i, id := range []string{subnetOut, subnetIn} {
 		prefix := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, n, byte(i + 1), 0}), 24)
-		p.Subnets = append(p.Subnets, network.Subnet{ID: id, Prefix: prefix, Router: prefix.Addr().Next(), Internet: id == subnetOut})
+		p.Subnets = append(p.Subnets, network.Subnet{ID: id, Prefix: prefix, Router: prefix.Addr().Next(), Table: []string{tableOut, tableIn}[i]})
 	}
 	return p
+}
+
+// withIPv6 gives the plan ranges of IPv6, 2001:db8:n::/56, with the same ways outside;
+// ports that are added later get an address with the same last octet as their other.
+func (p *plan) withIPv6() *plan {
+	n := p.CIDRs[0].Addr().As4()[1]
+	p.CIDRs = append(p.CIDRs, netip.PrefixFrom(address6(n, 0, 0), 56))
+	for i := range p.Subnets {
+		p.Subnets[i].Prefix6 = netip.PrefixFrom(address6(n, byte(i+1), 0), 64)
+	}
+	p.Tables[0].Routes = append(p.Tables[0].Routes, network.Route{To: anywhere6, Via: network.ViaInternet})
+	return p
+}
+
+// address6 is 2001:db8:vpc:subnet::host.
+func address6(vpc, subnet, host byte) netip.Addr {
+	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 5: vpc, 7: subnet, 15: host})
 }
 
 // port adds a port with the n-th address of subnet-out.
@@ -131,16 +177,24 @@ func (p *plan) portIn(s network.Subnet, id string, n byte, groups ...string) *ne
 		ID: id, Subnet: s.ID, Groups: groups, MAC: append(net.HardwareAddr{0x02}, sum[:5]...),
 		Addresses: []network.Address{{Private: netip.AddrFrom4(addr)}},
 	})
+	if s.Prefix6.IsValid() {
+		six := s.Prefix6.Addr().As16()
+		six[15] = n
+		p.Ports[len(p.Ports)-1].Addresses6 = []netip.Addr{netip.AddrFrom16(six)}
+	}
 	return &p.Ports[len(p.Ports)-1]
 }
 
 // group adds a group that lets everything out.
 func (p *plan) group(id string, ingress ...network.Rule) *network.Group {
-	p.Groups = append(p.Groups, network.Group{ID: id, Ingress: ingress, Egress: []network.Rule{all(anywhere)}})
+	p.Groups = append(p.Groups, network.Group{ID: id, Ingress: ingress, Egress: []network.Rule{all(anywhere), all(anywhere6)}})
 	return &p.Groups[len(p.Groups)-1]
 }
 
-var anywhere = netip.MustParsePrefix("0.0.0.0/0")
+var (
+	anywhere  = netip.MustParsePrefix("0.0.0.0/0")
+	anywhere6 = netip.MustParsePrefix("::/0")
+)
 
 func all(from netip.Prefix) network.Rule {
 	return network.Rule{Protocol: -1, From: -1, To: -1, Prefix: from}
@@ -155,6 +209,9 @@ func layer4(protocol int, from netip.Prefix, ports []int) network.Rule {
 }
 
 func echo(from netip.Prefix) network.Rule {
+	if from.Addr().Is6() {
+		return network.Rule{Protocol: unix.IPPROTO_ICMPV6, From: 128, To: -1, Prefix: from}
+	}
 	return network.Rule{Protocol: unix.IPPROTO_ICMP, From: 8, To: -1, Prefix: from}
 }
 

@@ -83,6 +83,8 @@ func run(command []string) (string, error) {
 	switch command[0] {
 	case "disks":
 		return disks()
+	case "cards":
+		return cards()
 	case "get":
 		return get(command[1])
 	case "put":
@@ -113,21 +115,27 @@ func cat(pattern string) (string, error) {
 }
 
 // disks returns the serial numbers, sorted.
-func disks() (string, error) {
-	files, err := filepath.Glob("/sys/block/vd*/serial")
+func disks() (string, error) { return contents("/sys/block/vd*/serial") }
+
+// cards returns the hardware addresses of the network cards, sorted.
+func cards() (string, error) { return contents("/sys/class/net/eth*/address") }
+
+// contents returns what is in the files that match, sorted.
+func contents(pattern string) (string, error) {
+	files, err := filepath.Glob(pattern)
 	if err != nil {
 		return "", err
 	}
-	var serials []string
+	var words []string
 	for _, f := range files {
 		b, err := os.ReadFile(f)
 		if err != nil {
 			continue // unplugged in between
 		}
-		serials = append(serials, string(bytes.TrimSpace(b)))
+		words = append(words, string(bytes.TrimSpace(b)))
 	}
-	slices.Sort(serials)
-	return strings.Join(serials, " "), nil
+	slices.Sort(words)
+	return strings.Join(words, " "), nil
 }
 
 // open opens the disk of that serial number.
