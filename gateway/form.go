@@ -20,8 +20,9 @@ const (
 )
 
 // serveForm hands the file of a form to the service as it comes, after its fields, and
-// for the caller whose signature they carry. Fields behind the file are ignored.
-func (q *request) serveForm(bucket string) error {
+// for the caller whose signature they carry. Fields behind the file are ignored. at is
+// the bucket's own address.
+func (q *request) serveForm(at, bucket string) error {
 	if q.r.ContentLength < 0 {
 		return &wire.Error{Code: "MissingContentLength", Message: "You must provide the Content-Length HTTP header.", Status: http.StatusLengthRequired}
 	}
@@ -43,11 +44,7 @@ func (q *request) serveForm(bucket string) error {
 	if err := q.limit(); err != nil {
 		return err
 	}
-	at := "http://" + q.r.Host
-	if q.r.TLS != nil {
-		at = "https://" + q.r.Host
-	}
-	return q.endpoint.web.Form(q.context(), q.w, strings.TrimSuffix(at+q.r.URL.EscapedPath(), "/"), bucket, fields, &formFile{file})
+	return q.endpoint.web.Form(q.context(), q.w, at, bucket, fields, &formFile{file})
 }
 
 // authenticateForm proves whose policy a form has. One without a policy is nobody's.

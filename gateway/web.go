@@ -38,18 +38,19 @@ func (q *request) serveWeb() (done bool, err error) {
 		return false, nil
 	}
 	if bucket, ok := q.site(q.r.Host); ok {
-		q.nobody(objects)
+		r := q.r
+		q.nobody(objects, bucket)
 		if err := q.limit(); err != nil {
 			return true, err
 		}
 		q.crossOrigin(bucket)
-		return true, objects.web.Site(q.context(), q.w, q.r, bucket)
+		return true, objects.web.Site(q.context(), q.w, r, bucket)
 	}
 	if q.r.Header.Get("Origin") == "" && q.r.Method != http.MethodOptions && !isForm(q.r) {
 		return false, nil
 	}
-	e, bucket := q.find(q.r, "")
-	rest := strings.TrimPrefix(q.r.URL.Path, "/")
+	e, host := q.find(q.r, "")
+	bucket, rest := host, strings.TrimPrefix(q.r.URL.Path, "/")
 	if bucket == "" {
 		bucket, rest, _ = strings.Cut(rest, "/")
 	}
@@ -58,22 +59,36 @@ func (q *request) serveWeb() (done bool, err error) {
 	}
 	switch {
 	case q.r.Method == http.MethodOptions:
-		q.nobody(objects)
+		q.nobody(objects, host)
 		return true, q.preflight(bucket)
 	case isForm(q.r) && rest == "":
-		q.nobody(objects)
+		at := q.address()
+		q.nobody(objects, host)
 		q.crossOrigin(bucket)
-		return true, q.serveForm(bucket)
+		return true, q.serveForm(at, bucket)
 	}
 	q.endpoint = objects
 	q.crossOrigin(bucket)
 	return false, nil
 }
 
-// nobody makes the request one to S3 by the anonymous caller.
-func (q *request) nobody(objects *endpoint) {
+// nobody makes the request one to S3 by the anonymous caller. bucket is the one that
+// the host names, if any.
+func (q *request) nobody(objects *endpoint, bucket string) {
 	q.endpoint, q.protocol, q.anonymous = objects, wire.RESTXML, true
 	q.caller = q.describe(cloud.Caller{Region: q.cfg.Region})
+	if bucket != "" {
+		q.r = pathStyle(q.r, bucket)
+	}
+}
+
+// address is the URL of a request, without a slash at its end.
+func (q *request) address() string {
+	protocol := "http://"
+	if q.r.TLS != nil {
+		protocol = "https://"
+	}
+	return strings.TrimSuffix(protocol+q.r.Host+q.r.URL.EscapedPath(), "/")
 }
 
 func (q *request) context() context.Context { return cloud.WithCaller(q.r.Context(), q.caller) }

@@ -53,7 +53,11 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	if put.Algorithm == checksum.None {
 		put.Algorithm = defaultChecksum
 	}
-	put.Notes = s.notes(ctx, b, always(api.EventS3ObjectCreatedPut))
+	event := api.EventS3ObjectCreatedPut
+	if _, ok := in.Body.(*formBody); ok {
+		event = api.EventS3ObjectCreatedPost
+	}
+	put.Notes = s.notes(ctx, b, always(event))
 	info, err := s.Objects.Put(ctx, put, body)
 	if err != nil {
 		return nil, expressed(err)
