@@ -10,7 +10,7 @@ VAUBAN := bin/vauban
 # Debian's packages: what the cloud runs on, what builds its images, what the tests need besides.
 RUN_PACKAGES   := qemu-system-x86 qemu-utils nftables iproute2 openssh-client util-linux
 IMAGE_PACKAGES := $(shell cat image/packages.txt)
-TEST_PACKAGES  := postgresql awscli python3-boto3 python3 busybox iputils-ping
+TEST_PACKAGES  := postgresql awscli python3-boto3 python3 busybox iputils-ping rclone restic s3cmd barman-cli-cloud
 
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0

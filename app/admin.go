@@ -51,7 +51,7 @@ func (r *running) adminHandler() http.Handler {
 	command("account close", answers(r, "account close", AccountID.args, r.closeAccount))
 	command("account root-key", answers(r, "account root-key", AccountID.args, r.newRootKey))
 	command("log", answers(r, "log", RecordFilter.args, r.listRecords))
-	command("usage", answers(r, "usage", UsageFilter.args, r.usage))
+	command("usage", answers(r, "usage", UsageFilter.args, r.bucketUsage))
 	command("why", answers(r, "why", Question.args, r.why))
 	command("network explain", answers(r, "network explain", Way.args, r.explainNetwork))
 

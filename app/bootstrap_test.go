@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"os"
+	"slices"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -64,6 +65,10 @@ func TestBootstrap(t *testing.T) {
 	o, _ := organization.Get(r.db.View(), cloud.OrganizationKey)
 	if a, _ := accounts.Get(r.db.View(), firstAccount); o.Management != firstAccount || a.Parent != o.Root {
 		t.Errorf("organization %+v, account %+v", o, a)
+	}
+	services := slices.Collect(lists.Select(r.db.View(), cloud.AccountLabel(cloud.OperatorAccount)))
+	if len(services) != 1 || services[0].Name != "com.amazonaws.eu-paris-1.s3" || services[0].Entries[0].Prefix.String() != "169.254.169.251/32" {
+		t.Errorf("services of endpoints are %+v", services)
 	}
 	revision := r.db.View().Revision()
 	reopen(t, r)

@@ -36,7 +36,7 @@ func (c Config) openEngines(s cloud.Settings, log *slog.Logger) (e engines, err 
 		return e, errors.Join(err, e.close())
 	}
 	e.hypervisor, e.console, e.closers = guests, guests, append(e.closers, guests)
-	e.network, err = linux.New(linux.Config{Cloud: s.ID, PublicPool: c.PublicPool, Log: log.With("room", "network")})
+	e.network, err = linux.New(linux.Config{Cloud: s.ID, PublicPool: c.PublicPool, PublicPool6: c.IPv6Pool, Log: log.With("room", "network")})
 	if err != nil {
 		return e, errors.Join(err, e.close())
 	}

@@ -26,6 +26,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/network"
 	"github.com/vauban-cloud/vauban/control/networkinterface"
 	"github.com/vauban-cloud/vauban/control/peering"
+	"github.com/vauban-cloud/vauban/control/snapshot"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -187,6 +188,7 @@ func (r *running) wire() (err error) {
 			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db},
+			&snapshot.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},
 			&networkinterface.Reconciler{DB: r.db},

@@ -44,8 +44,8 @@ type BucketUsage struct {
 // maxUsage bounds an answer.
 const maxUsage = 100_000
 
-// usage tells what buckets hold.
-func (r *running) usage(ctx context.Context, f UsageFilter) ([]BucketUsage, error) {
+// bucketUsage tells what buckets hold.
+func (r *running) bucketUsage(ctx context.Context, f UsageFilter) ([]BucketUsage, error) {
 	out := []BucketUsage{}
 	add := func(at time.Time, s object.Sample) error {
 		if f.Account != "" && s.Owner != f.Account || f.Bucket != "" && s.Name != f.Bucket {

@@ -18,7 +18,7 @@ func (e *env) usageCommand() *cobra.Command {
 		Long: `Print what buckets hold, and what went in and out of them.
 
 The numbers of what they hold are exact. Without --since they are those of now, with the
-requests and bytes of the hour so far; with it, the sample of each full hour, which is
+requests and bytes since the last sample; with it, the sample of each full hour, which is
 kept for 400 days, also of buckets that are gone. BYTES are those of all versions, PENDING
 those of uploads that are under way.`,
 		Example: `  vauban admin usage

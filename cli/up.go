@@ -43,7 +43,9 @@ the next up finds them again. To shut the guests down too, use vauban down.`,
 			if detach {
 				return e.detach(c.Context())
 			}
-			log := slog.New(slog.NewTextHandler(e.err, nil))
+			to := &lines{out: e.err}
+			defer to.Flush() //nolint:errcheck // nobody to tell
+			log := slog.New(slog.NewTextHandler(to, nil))
 			return app.Run(c.Context(), e.cfg, log, func(s app.Status) { fmt.Fprintf(e.out, "vauban answers on %s\n", s.Endpoint) })
 		},
 	}

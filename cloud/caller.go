@@ -39,6 +39,7 @@ type Caller struct {
 	UserAgent string
 	Referer   string
 	Secure    bool   // the request came over TLS
+	Host      string // as the client addressed it, with its port
 	Region    string // the region of the credential scope
 }
 

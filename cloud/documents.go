@@ -38,6 +38,7 @@ func Documents() []Document {
 		Settings{},
 		Instance{},
 		Volume{},
+		Snapshot{},
 		Image{},
 		KeyPair{},
 		VPC{},

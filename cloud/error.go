@@ -14,6 +14,9 @@ type Error struct {
 	// Header are headers of the answer, for protocols whose errors have some, such as
 	// the ETag of a 304.
 	Header map[string]string
+	// Detail are names and values that S3's errors have beside the code and the message,
+	// in order, such as Key.
+	Detail [][2]string
 }
 
 // Error returns the code and the message.

@@ -32,7 +32,8 @@ const (
 )
 
 // NATGateway sends flows of other subnets on from an interface in its own. Written
-// by the service; control/nat writes Failed, Ready and Gone, and removes it an hour after.
+// by the service; control/nat writes Ready and Gone, and removes it an hour after it
+// was gone or failed.
 type NATGateway struct {
 	Meta      // ID is "nat-…"
 	VPC       string

@@ -1,5 +1,7 @@
 package cloud
 
+import "time"
+
 // Image is what guests start from. The bytes lie with the block driver under
 // the image's ID.
 type Image struct {
@@ -19,6 +21,33 @@ type Image struct {
 	SHA256     string // of the stored disk
 	Pending    bool   `json:",omitempty"` // its bytes are not all stored yet
 	Retired    bool   `json:",omitempty"` // withdrawn; kept while volumes stand on it
+
+	// Mappings are the volumes that an instance starts with: of images that tenants made,
+	// whose bytes are in snapshots. Images of the operator have none: their one disk lies
+	// under the image's own ID.
+	Mappings []ImageMapping `json:",omitempty"`
+	From     string         `json:",omitempty"` // the image or instance that it was made of
+	Shared   []string       `json:",omitempty"` // accounts that may use it, sorted
+	// Deprecated is when it stops being shown to others, if that was asked for.
+	Deprecated time.Time `json:",omitzero"`
+	Disabled   bool      `json:",omitempty"`
+	Protected  bool      `json:",omitempty"` // not to be deregistered
+	Firmware   string    `json:",omitempty"` // "legacy-bios" or "uefi"; empty: BIOS
+	Failure    string    `json:",omitempty"` // why it could not be made: a code, a colon, words
+}
+
+// ImageMapping is a volume of an instance that starts from an image.
+type ImageMapping struct {
+	Device              string
+	Snapshot            string `json:",omitempty"` // empty: a blank volume, or none (NoDevice, Virtual)
+	SizeGiB             int    `json:",omitempty"`
+	Type                string `json:",omitempty"`
+	IOPS                int    `json:",omitempty"`
+	Throughput          int    `json:",omitempty"`
+	Encrypted           bool   `json:",omitempty"`
+	DeleteOnTermination bool   `json:",omitempty"`
+	NoDevice            bool   `json:",omitempty"`
+	Virtual             string `json:",omitempty"` // "ephemeral0": accepted, and nothing
 }
 
 // Available reports whether new instances may start from the image.
@@ -32,6 +61,14 @@ func (i Image) Labels() []string {
 	l := []string{AccountLabel(i.Account)}
 	if i.Public && i.Available() {
 		l = append(l, "public")
+	}
+	for _, a := range i.Shared {
+		l = append(l, "shared/"+a)
+	}
+	for _, m := range i.Mappings {
+		if m.Snapshot != "" {
+			l = append(l, "snapshot/"+m.Snapshot)
+		}
 	}
 	return l
 }

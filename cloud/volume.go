@@ -27,7 +27,11 @@ type Volume struct {
 	Image      string `json:",omitempty"` // the image whose bytes it starts with
 	Snapshot   string `json:",omitempty"`
 	Encrypted  bool   `json:",omitempty"`
+	Sealed     []byte `json:",omitempty"` // the data key of an encrypted one, sealed for the ID
 	Host       string // the host that holds it
+	// Modification is the newest change of size, type or limits; the fields above are
+	// the wanted ones from its start.
+	Modification *VolumeModification `json:",omitempty"`
 
 	Delete     bool        `json:",omitempty"` // wanted gone
 	Attachment *Attachment `json:",omitempty"`
@@ -45,12 +49,27 @@ type Attachment struct {
 	Force               bool `json:",omitempty"`
 }
 
+// VolumeModification is a change of a volume while it is in use:
+// https://docs.aws.amazon.com/ebs/latest/userguide/monitoring-volume-modifications.html
+type VolumeModification struct {
+	Began time.Time
+	Ended time.Time `json:",omitzero"` // completed or failed; written by control/volume
+	// What it was before.
+	SizeGiB, IOPS, Throughput int
+	Type                      string
+	Failure                   string `json:",omitempty"`
+}
+
 // VolumeSeen is what the host reports of a volume.
 type VolumeSeen struct {
 	Ready bool   `json:",omitempty"` // its bytes exist
 	Gone  bool   `json:",omitempty"` // its bytes exist no more
 	Guest string `json:",omitempty"` // the instance that it is plugged into
-	Error string `json:",omitempty"` // why it could not be made: a code, a colon, words
+	// SizeGiB, IOPS and Throughput are those that hold on the host, for the guest too; 0: as made.
+	SizeGiB    int    `json:",omitempty"`
+	IOPS       int    `json:",omitempty"`
+	Throughput int    `json:",omitempty"`
+	Error      string `json:",omitempty"` // why it could not be made: a code, a colon, words
 }
 
 // State derives what the API shows.
@@ -67,6 +86,13 @@ func (v Volume) State() VolumeState {
 	default:
 		return VolumeAvailable
 	}
+}
+
+// Modified reports whether what holds on the host is not what is wanted. Volumes from
+// before it was reported are as they were made.
+func (v Volume) Modified() bool {
+	s := v.Seen
+	return v.Modification != nil && v.Modification.Ended.IsZero() && (s.SizeGiB != v.SizeGiB || s.IOPS != v.IOPS || s.Throughput != v.Throughput)
 }
 
 // AttachmentState is "attaching", "attached", "detaching" or "detached".

@@ -32,6 +32,7 @@ func (q *request) answer(err error) {
 		// Clients that signed for another region learn the right one here.
 		q.w.Header().Set("x-amz-bucket-region", q.cfg.Region)
 		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+		e.Detail = append(q.named(e.Code), e.Detail...)
 	}
 	if q.endpoint.api.Name == "" {
 		// A bare GET does not tell whether its client reads XML or JSON; the
@@ -52,9 +53,9 @@ func (q *request) expressible(err error) *wire.Error {
 	switch {
 	case errors.As(err, &failure):
 		a := failure.Answer(q.dialect())
-		return &wire.Error{Code: a.Code, Message: a.Message, Status: a.Status}
+		return &wire.Error{Code: a.Code, Message: a.Message, Status: a.Status, Detail: failure.Detail}
 	case errors.As(err, &cloudErr):
-		return &wire.Error{Code: cloudErr.Code, Message: cloudErr.Message, Status: cloudErr.Status, Reason: cloudErr.Reason, Header: cloudErr.Header}
+		return &wire.Error{Code: cloudErr.Code, Message: cloudErr.Message, Status: cloudErr.Status, Reason: cloudErr.Reason, Header: cloudErr.Header, Detail: cloudErr.Detail}
 	case errors.As(err, &wireErr):
 		return wireErr
 	case errors.As(err, &known):

@@ -123,7 +123,7 @@ func TestGoSDK(t *testing.T) {
 		if _, err := client.DescribeVpcs(t.Context(), nil); codeOf(err) != "InternalError" {
 			t.Errorf("%v", err)
 		}
-		if _, err := client.CreateVpc(t.Context(), &ec2client.CreateVpcInput{CidrBlock: new("10.0.0.0/16")}); codeOf(err) != "UnsupportedOperation" {
+		if _, err := client.CreateSnapshot(t.Context(), &ec2client.CreateSnapshotInput{VolumeId: new("vol-1")}); codeOf(err) != "UnsupportedOperation" {
 			t.Errorf("%v", err)
 		}
 	})

@@ -79,7 +79,7 @@ type Config struct {
 	Log   *slog.Logger                  // slog.Default()
 	Now   func() time.Time              // time.Now
 	Audit func(context.Context, Record) // called at the end of every request; nothing
-	Rate  float64                       // requests a second that an account may make, ten times as many of S3, see DefaultRate; no limit
+	Rate  float64                       // requests a second that an account may make, a hundred times as many of S3, see DefaultRate; no limit
 	Burst int                           // requests that an account may make at once; twice Rate
 	Base  string                        // domain whose subdomains name services and buckets; "localhost"
 
@@ -101,7 +101,7 @@ const DefaultRate = 1000
 
 // bulkRate is how many times as many requests of S3 an account may make: an object
 // a request is what S3 is for.
-const bulkRate = 10
+const bulkRate = 100
 
 // Gateway serves. It is safe for concurrent use.
 type Gateway struct {

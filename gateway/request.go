@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -254,7 +255,7 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 	found, err := q.cfg.Credentials.Lookup(q.r.Context(), claim.AccessKey, claim.Token)
 	switch {
 	case errors.Is(err, ErrUnknownKey):
-		return found, &sigv4.Failure{Reason: sigv4.UnknownKey}
+		return found, &sigv4.Failure{Reason: sigv4.UnknownKey, Detail: [][2]string{{"AWSAccessKeyId", claim.AccessKey}}}
 	case errors.Is(err, ErrWrongToken):
 		return found, &sigv4.Failure{Reason: sigv4.WrongToken}
 	case errors.Is(err, ErrExpiredToken):
@@ -268,7 +269,7 @@ func (q *request) lookup(claim *sigv4.Claim) (Credential, error) {
 // describe adds to a caller what the request says beside its signature.
 func (q *request) describe(c cloud.Caller) cloud.Caller {
 	c.RequestID, c.SourceIP, c.UserAgent, c.Referer = q.id, q.source, q.r.UserAgent(), q.r.Referer()
-	c.Secure = q.r.TLS != nil
+	c.Secure, c.Host = q.r.TLS != nil, q.r.Host
 	way, _ := q.r.Context().Value(vpcKey{}).(vpcWay)
 	c.VPC = way.vpc
 	if way.endpoint != nil {
@@ -281,6 +282,12 @@ func (q *request) describe(c cloud.Caller) cloud.Caller {
 // if the operation reads it from the request. bucket is the one that the host
 // names, if any.
 func (q *request) openS3(claim *sigv4.Claim, secret, bucket string) ([]byte, error) {
+	if headerSize(q.r.Header) > maxHeaderS3 {
+		return nil, &wire.Error{
+			Code: "RequestHeaderSectionTooLarge", Message: "Your request header section exceeds the maximum allowed size.", Status: http.StatusBadRequest,
+			Detail: [][2]string{{"MaxSizeAllowed", strconv.Itoa(maxHeaderS3)}},
+		}
+	}
 	body, err := q.verifier.Open(q.r, claim, secret)
 	if err != nil {
 		return nil, err
@@ -308,6 +315,19 @@ func (q *request) openAnonymous(bucket string) ([]byte, error) {
 		q.op, q.protocol, err = q.endpoint.api.Match(q.r, document)
 	}
 	return document, err
+}
+
+// maxHeaderS3 is how many bytes the headers of an S3 request may have.
+const maxHeaderS3 = 8 << 10
+
+// headerSize is about how many bytes headers had when they were sent.
+func headerSize(h http.Header) (n int) {
+	for name, values := range h {
+		for _, value := range values {
+			n += len(name) + len(": ") + len(value) + len("\r\n")
+		}
+	}
+	return n
 }
 
 // readBody reads a body of at most limit bytes.

@@ -39,7 +39,7 @@ func TestAnswers(t *testing.T) {
 		"global region":   {call{method: "POST", path: "/", body: identity, service: "sts", region: "us-east-1", header: map[string]string{"Content-Type": form}}, 200, "<Account>", "+sts/GetCallerIdentity/"},
 		"aws-global":      {call{method: "POST", path: "/", body: identity, service: "sts", region: "aws-global", header: map[string]string{"Content-Type": form}}, 200, "<Account>", "+sts/GetCallerIdentity/"},
 		"host and scope":  {call{method: "POST", path: "/", body: "Action=DescribeRegions&Version=2016-11-15", service: "ec2", host: "ec2.eu-paris-1.localhost:4566", header: map[string]string{"Content-Type": form}}, 200, "<regionName>", "+ec2/DescribeRegions/"},
-		"unsupported ec2": {query("ec2", "Action=CreateVpc&Version=2016-11-15&CidrBlock=10.0.0.0/16"), 400, "<Code>UnsupportedOperation</Code>", "+ec2/CreateVpc/UnsupportedOperation"},
+		"unsupported ec2": {query("ec2", "Action=CreateSnapshot&Version=2016-11-15&VolumeId=vol-1"), 400, "<Code>UnsupportedOperation</Code>", "+ec2/CreateSnapshot/UnsupportedOperation"},
 		"unsupported api": {query("iam", "Action=ListUsers&Version=2010-05-08"), 400, "<Code>InvalidAction</Code>", "+iam/ListUsers/InvalidAction"},
 		"unknown action":  {query("ec2", "Action=Dance&Version=2016-11-15"), 400, "The action Dance is not valid for this web service.", "+ec2//InvalidAction"},
 		"bad parameter":   {query("ec2", "Action=DescribeRegions&Version=2016-11-15&AllRegions=perhaps"), 400, "<Code>InvalidParameterValue</Code>", "+ec2/DescribeRegions/InvalidParameterValue"},

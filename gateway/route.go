@@ -34,7 +34,7 @@ func (g *Gateway) find(r *http.Request, scope string) (e *endpoint, bucket strin
 	if e := g.byTarget(r); e != nil {
 		return e, ""
 	}
-	if r.URL.Path != "/" && scope == "" {
+	if scope == "" && r.URL.Path != "/" || r.Header.Get("X-Amz-Content-Sha256") != "" { // which S3's clients alone always send
 		return g.endpoints[s3], ""
 	}
 	return nil, ""

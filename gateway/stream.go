@@ -81,7 +81,7 @@ func (q *request) readDocument(body *sigv4.Body) ([]byte, error) {
 	}
 	want, err := base64.StdEncoding.DecodeString(header)
 	if err != nil || len(want) != md5.Size {
-		return nil, &wire.Error{Code: "InvalidDigest", Message: "The Content-MD5 you specified was invalid.", Status: http.StatusBadRequest}
+		return nil, &wire.Error{Code: "InvalidDigest", Message: "The Content-MD5 you specified was invalid.", Status: http.StatusBadRequest, Detail: [][2]string{{"Content-MD5", header}}}
 	}
 	if md5.Sum(document) != [md5.Size]byte(want) { //nolint:gosec // as above
 		return nil, &wire.Error{Code: "BadDigest", Message: "The Content-MD5 you specified did not match what we received.", Status: http.StatusBadRequest}

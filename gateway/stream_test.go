@@ -140,3 +140,40 @@ func TestBrokenStreams(t *testing.T) {
 		})
 	}
 }
+
+// TestExchange reads of the audit record what access logs and meters want to know.
+func TestExchange(t *testing.T) {
+	s, d := startDrain(t)
+	client := s3client.NewFromConfig(aws.Config{Region: region, BaseEndpoint: &s.url, RetryMaxAttempts: 1, Credentials: static(keyID, secret)},
+		func(o *s3client.Options) { o.UsePathStyle = true })
+	_, err := client.PutObject(t.Context(), &s3client.PutObjectInput{Bucket: new("bucket"), Key: new("a b/c"), Body: strings.NewReader("hello")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-d.seen
+	put := s.last(t, 1).HTTP
+	if put.Method != "PUT" || put.Path != "/bucket/a b/c" || !strings.HasPrefix(put.URI, "/bucket/a%20b/c") || put.Proto != "HTTP/1.1" || put.Auth != "AuthHeader" ||
+		put.Received != 5 || put.Size != 5 || put.HostID == "" || put.Host == "" || put.TLS != "" {
+		t.Errorf("a put is %+v", put)
+	}
+	signed, err := s3client.NewPresignClient(client).PresignGetObject(t.Context(), &s3client.GetObjectInput{Bucket: new("bucket"), Key: new("k"), VersionId: new("v")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, err := http.NewRequestWithContext(t.Context(), http.MethodGet, signed.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Header.Set("Referer", "http://example.org/")
+	res, err := http.DefaultClient.Do(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err != nil || res.Body.Close() != nil {
+		t.Fatal(err)
+	}
+	get := s.last(t, 2).HTTP
+	if get.Auth != "QueryString" || get.Query.Get("versionId") != "v" || get.Sent != 64<<20 || get.Size != 64<<20 || get.Received != 0 || get.Referer != "http://example.org/" {
+		t.Errorf("a get is %+v", get)
+	}
+}

@@ -16,13 +16,14 @@ type Keyring struct {
 	Tokens   *seal.Key // seals session tokens
 	Messages *seal.Key // seals explanations of refusals
 	Objects  *seal.Key // seals the keys of buckets; owner: ID of the bucket
+	Disks    *seal.Key // seals the keys of volumes and snapshots; owner: their ID
 }
 
 // OpenKeyring opens the data keys, and makes those that are missing. It fails if
 // a key is wrapped by another root key.
 func OpenKeyring(ctx context.Context, db *store.Store, root seal.Root, now func() time.Time) (*Keyring, error) {
 	var ring Keyring
-	for name, key := range map[string]**seal.Key{"secrets": &ring.Secrets, "tokens": &ring.Tokens, "messages": &ring.Messages, "objects": &ring.Objects} {
+	for name, key := range map[string]**seal.Key{"secrets": &ring.Secrets, "tokens": &ring.Tokens, "messages": &ring.Messages, "objects": &ring.Objects, "disks": &ring.Disks} {
 		raw, err := openKey(ctx, db, root, name, now)
 		if err != nil {
 			return nil, err

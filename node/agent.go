@@ -62,7 +62,9 @@ type Agent struct {
 	poke  chan struct{}
 	world atomic.Pointer[World]
 
-	guests, disks, cards, nets *reconcile.Loop
+	guests, disks, snapshots, cards, nets *reconcile.Loop
+
+	locks locks // on volumes
 
 	rounds atomic.Int64 // looks at the engines that were begun
 
@@ -100,6 +102,7 @@ func New(cfg Config) *Agent {
 	a := &Agent{cfg: cfg, poke: make(chan struct{}, 1), memory: map[string]*memory{}, plans: map[string]*network.VPC{}}
 	a.guests = reconcile.New(reconcile.Config{Name: "guest", Do: a.guest, Workers: 8, Log: cfg.Log})
 	a.disks = reconcile.New(reconcile.Config{Name: "disk", Do: a.disk, Workers: 8, Log: cfg.Log})
+	a.snapshots = reconcile.New(reconcile.Config{Name: "snapshot", Do: a.snapshot, Workers: 4, Log: cfg.Log})
 	a.cards = reconcile.New(reconcile.Config{Name: "card", Do: a.card, Workers: 8, Log: cfg.Log})
 	a.nets = reconcile.New(reconcile.Config{Name: "network", Do: a.net, Workers: 4, Log: cfg.Log})
 	return a
@@ -108,7 +111,7 @@ func New(cfg Config) *Agent {
 // Run works until ctx ends. Guests, disks and networks stay as they are.
 func (a *Agent) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, l := range []*reconcile.Loop{a.guests, a.disks, a.cards, a.nets} {
+	for _, l := range []*reconcile.Loop{a.guests, a.disks, a.snapshots, a.cards, a.nets} {
 		loops.Go(func() { l.Run(ctx) })
 	}
 	defer loops.Wait()
@@ -133,7 +136,7 @@ func (a *Agent) Run(ctx context.Context) {
 // Failing returns what fails at present, by kind and resource.
 func (a *Agent) Failing() map[string]map[string]reconcile.Failure {
 	out := map[string]map[string]reconcile.Failure{}
-	for name, l := range map[string]*reconcile.Loop{"guest": a.guests, "disk": a.disks, "card": a.cards, "network": a.nets} {
+	for name, l := range map[string]*reconcile.Loop{"guest": a.guests, "disk": a.disks, "snapshot": a.snapshots, "card": a.cards, "network": a.nets} {
 		if f := l.Failing(); len(f) > 0 {
 			out[name] = f
 		}
@@ -249,6 +252,11 @@ func (a *Agent) round(ctx context.Context) error {
 	for id, v := range w.volumes {
 		if w.diskStep(v) != diskNothing {
 			a.disks.Add(id)
+		}
+	}
+	for id, s := range w.snapshots {
+		if w.busySnapshot(s) {
+			a.snapshots.Add(id)
 		}
 	}
 	for _, key := range w.cardSteps() {

@@ -19,6 +19,7 @@ const (
 	diskDelete
 	diskPlug
 	diskUnplug
+	diskModify
 )
 
 // seenVolume is what is to be reported of where a volume is plugged in. That
@@ -35,12 +36,15 @@ func (w *World) diskStep(v *cloud.Volume) diskStep {
 	switch a := v.Attachment; {
 	case in != "" && (a == nil || a.Detach || a.Instance != in || v.Delete):
 		return diskUnplug
-	case v.Delete && !v.Seen.Gone && a == nil:
+	case v.Delete && !v.Seen.Gone && a == nil && !w.pending(v.ID):
 		return diskDelete
 	case !v.Seen.Ready && v.Seen.Error == "" && !v.Delete:
 		return diskCreate
 	case a != nil && !a.Detach && in == "" && v.Seen.Ready && w.running(a.Instance):
 		return diskPlug
+	}
+	if v.Seen.Ready && !v.Delete && v.Modified() {
+		return diskModify
 	}
 	return diskNothing
 }
@@ -68,9 +72,10 @@ func (a *Agent) disk(ctx context.Context, id string) (time.Duration, error) {
 		return 0, nil
 	}
 	defer a.again()
+	defer a.locks.take(id)()
 	switch step {
 	case diskCreate:
-		return 0, a.createDisk(ctx, v)
+		return 0, a.createDisk(ctx, w, v)
 	case diskDelete:
 		if err := a.cfg.Blocks.Delete(ctx, id); err != nil {
 			return 0, fmt.Errorf("delete %s: %w", id, err)
@@ -80,6 +85,8 @@ func (a *Agent) disk(ctx context.Context, id string) (time.Duration, error) {
 		return 0, a.cfg.View.ReportVolume(ctx, id, s)
 	case diskPlug:
 		return 0, a.plug(ctx, w, v)
+	case diskModify:
+		return 0, a.modify(ctx, w, v)
 	default:
 		return 0, a.unplug(ctx, w, v)
 	}
@@ -87,29 +94,77 @@ func (a *Agent) disk(ctx context.Context, id string) (time.Duration, error) {
 
 const gib = 1 << 30
 
-func (a *Agent) createDisk(ctx context.Context, v *cloud.Volume) error {
-	err := a.cfg.Blocks.Create(ctx, block.Volume{ID: v.ID, Bytes: int64(v.SizeGiB) * gib, Image: v.Image})
+func (a *Agent) createDisk(ctx context.Context, w *World, v *cloud.Volume) error {
+	made := block.Volume{ID: v.ID, Bytes: int64(v.SizeGiB) * gib, Image: v.Image, Snapshot: v.Snapshot}
+	if v.Snapshot != "" {
+		made.Image = "" // of which the snapshot was taken
+	}
+	var err error
+	if made.Key, err = a.cfg.View.DiskKey(v.ID, v.Sealed); err != nil {
+		return fmt.Errorf("create %s: %w", v.ID, err)
+	}
+	if from := w.snapshots[v.Snapshot]; from != nil {
+		if made.SnapshotKey, err = a.cfg.View.DiskKey(from.ID, from.Sealed); err != nil {
+			return fmt.Errorf("create %s: %w", v.ID, err)
+		}
+	}
+	err = a.cfg.Blocks.Create(ctx, made)
 	s := v.Seen
 	switch {
 	case errors.Is(err, block.ErrNoSpace):
 		s.Error = "Server.InsufficientVolumeCapacity: " + err.Error()
-	case errors.Is(err, block.ErrNoImage):
+	case errors.Is(err, block.ErrNoImage), errors.Is(err, block.ErrNoSnapshot):
 		s.Error = "Server.InternalError: " + err.Error()
 	case err != nil:
 		return fmt.Errorf("create %s: %w", v.ID, err)
 	default:
-		s.Ready = true
+		s.Ready, s.SizeGiB, s.IOPS, s.Throughput = true, v.SizeGiB, v.IOPS, v.Throughput
 	}
+	return a.cfg.View.ReportVolume(ctx, v.ID, s)
+}
+
+// modify makes a volume's size and limits hold, for the guest that has it too.
+func (a *Agent) modify(ctx context.Context, w *World, v *cloud.Volume) error {
+	key, err := a.cfg.View.DiskKey(v.ID, v.Sealed)
+	if err != nil {
+		return fmt.Errorf("modify %s: %w", v.ID, err)
+	}
+	bytes := int64(v.SizeGiB) * gib
+	if guest := w.pluggedIn[v.ID]; guest != "" {
+		err = a.cfg.Hypervisor.Grow(ctx, guest, v.ID, bytes)
+		if i := w.instances[guest]; err == nil && i != nil {
+			var d hypervisor.Disk
+			if d, err = a.open(ctx, v, a.cfg.UIDBase+i.Slot); err == nil {
+				err = a.cfg.Hypervisor.Plug(ctx, guest, d)
+			}
+		}
+	} else {
+		err = a.cfg.Blocks.Grow(ctx, v.ID, bytes, key)
+	}
+	if err != nil {
+		return fmt.Errorf("modify %s: %w", v.ID, err)
+	}
+	s := v.Seen
+	s.SizeGiB, s.IOPS, s.Throughput = v.SizeGiB, v.IOPS, v.Throughput
 	return a.cfg.View.ReportVolume(ctx, v.ID, s)
 }
 
 // open gives the guest's user the volume.
 func (a *Agent) open(ctx context.Context, v *cloud.Volume, uid int) (hypervisor.Disk, error) {
-	path, format, err := a.cfg.Blocks.Open(ctx, v.ID, uid)
+	key, err := a.cfg.View.DiskKey(v.ID, v.Sealed)
 	if err != nil {
 		return hypervisor.Disk{}, fmt.Errorf("open %s: %w", v.ID, err)
 	}
-	return hypervisor.Disk{ID: v.ID, Path: path, Format: format, IOPS: v.IOPS, MiBps: v.Throughput}, nil
+	layers, err := a.cfg.Blocks.Open(ctx, v.ID, uid, key)
+	if err != nil {
+		return hypervisor.Disk{}, fmt.Errorf("open %s: %w", v.ID, err)
+	}
+	top := layers[0]
+	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Format: top.Format, Secret: top.Secret, IOPS: v.IOPS, MiBps: v.Throughput}
+	for _, l := range layers[1:] {
+		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Format: l.Format, Secret: l.Secret})
+	}
+	return d, nil
 }
 
 func (a *Agent) plug(ctx context.Context, w *World, v *cloud.Volume) error {
@@ -139,7 +194,7 @@ func (a *Agent) unplug(ctx context.Context, w *World, v *cloud.Volume) error {
 // takeBack takes volumes from the users of the guests that had them.
 func (a *Agent) takeBack(ctx context.Context, volumes []*cloud.Volume) error {
 	for _, v := range volumes {
-		if _, _, err := a.cfg.Blocks.Open(ctx, v.ID, 0); err != nil && !errors.Is(err, block.ErrNoVolume) {
+		if _, err := a.cfg.Blocks.Open(ctx, v.ID, 0, nil); err != nil && !errors.Is(err, block.ErrNoVolume) {
 			return fmt.Errorf("take back %s: %w", v.ID, err)
 		}
 	}

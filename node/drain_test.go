@@ -14,6 +14,7 @@ import (
 	hypervisorfake "github.com/vauban-cloud/vauban/driver/hypervisor/fake"
 	networkfake "github.com/vauban-cloud/vauban/driver/network/fake"
 	"github.com/vauban-cloud/vauban/node"
+	"github.com/vauban-cloud/vauban/seal"
 )
 
 // still is a View in which nothing changes.
@@ -23,7 +24,11 @@ func (s still) Assigned(context.Context) (*node.Assignment, error)             {
 func (still) Changed() <-chan struct{}                                         { return nil }
 func (still) ReportHost(context.Context, cloud.Host) error                     { return nil }
 func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error { return nil }
-func (still) ReportVolume(context.Context, string, cloud.VolumeSeen) error     { return nil }
+func (still) ReportSnapshot(context.Context, string, cloud.SnapshotSeen) error { return nil }
+
+func (still) DiskKey(string, []byte) (*seal.Key, error) { return nil, nil } //nolint:nilnil // there are none
+
+func (still) ReportVolume(context.Context, string, cloud.VolumeSeen) error { return nil }
 func (still) Credentials(context.Context, string, string) (cloud.Credentials, error) {
 	return cloud.Credentials{}, errors.New("nobody has a role here")
 }

@@ -281,6 +281,11 @@ func (a *Agent) tryStart(ctx context.Context, w *World, i *cloud.Instance) (read
 			return false, nil
 		}
 	}
+	var volumes []string
+	for _, v := range w.disksOf[i.ID] {
+		volumes = append(volumes, v.ID)
+	}
+	defer a.locks.take(volumes...)()
 	spec, err := a.spec(ctx, w, i)
 	if err != nil {
 		return false, err

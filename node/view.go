@@ -5,6 +5,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/driver/network/plan"
+	"github.com/vauban-cloud/vauban/seal"
 )
 
 // View is the host's window on the store: what it should run, and where it
@@ -21,6 +22,10 @@ type View interface {
 	// document that is no more is dropped.
 	ReportInstance(ctx context.Context, id string, seen cloud.InstanceSeen) error
 	ReportVolume(ctx context.Context, id string, seen cloud.VolumeSeen) error
+	ReportSnapshot(ctx context.Context, id string, seen cloud.SnapshotSeen) error
+	// DiskKey opens the key of a volume or snapshot that is kept here; nil for one
+	// without.
+	DiskKey(id string, sealed []byte) (*seal.Key, error)
 	// Credentials makes credentials of the role that an instance placed here has,
 	// new ones at each call. delivery is the version of the metadata service that
 	// hands them out, "1.0" or "2.0". A *cloud.Error says why there are none, with
@@ -34,7 +39,9 @@ type Assignment struct {
 	Place     cloud.Place
 	Instances []cloud.Instance // placed on this host, not yet released
 	Volumes   []cloud.Volume   // held by this host
-	Here      []string         // IDs of the VPCs that an instance placed here is in, sorted
+	// Snapshots are those kept by this host, and those on it that volumes start with.
+	Snapshots []cloud.Snapshot
+	Here      []string // IDs of the VPCs that an instance placed here is in, sorted
 	// Documents are those VPCs, with what must be known of others: of interfaces those
 	// attached to an instance placed here, and those that Networks adds.
 	plan.Documents

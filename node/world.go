@@ -20,6 +20,7 @@ type World struct {
 
 	instances  map[string]*cloud.Instance
 	volumes    map[string]*cloud.Volume
+	snapshots  map[string]*cloud.Snapshot
 	disksOf    map[string][]*cloud.Volume           // by instance, boot disk first
 	nicsOf     map[string][]*cloud.NetworkInterface // by instance, by device index
 	vpcs       map[string]*cloud.VPC                // those with an instance placed here
@@ -42,6 +43,7 @@ func newWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
 		Assignment: a, Host: host,
 		instances:  make(map[string]*cloud.Instance, len(a.Instances)),
 		volumes:    make(map[string]*cloud.Volume, len(a.Volumes)),
+		snapshots:  make(map[string]*cloud.Snapshot, len(a.Snapshots)),
 		disksOf:    map[string][]*cloud.Volume{},
 		nicsOf:     map[string][]*cloud.NetworkInterface{},
 		vpcs:       map[string]*cloud.VPC{},
@@ -52,6 +54,9 @@ func newWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
 	}
 	for k := range a.Instances {
 		w.instances[a.Instances[k].ID] = &a.Instances[k]
+	}
+	for k := range a.Snapshots {
+		w.snapshots[a.Snapshots[k].ID] = &a.Snapshots[k]
 	}
 	for k := range a.VPCs {
 		if _, here := slices.BinarySearch(a.Here, a.VPCs[k].ID); here {

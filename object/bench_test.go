@@ -216,3 +216,38 @@ func (s *bencher) readFile() func() error {
 		return err
 	}
 }
+
+// BenchmarkEncryption measures what encrypting costs: the rates of an encrypted and of a
+// plain store, in turns, and how the first is to the second.
+func BenchmarkEncryption(b *testing.B) {
+	for _, m := range []struct {
+		name    string
+		workers int
+		size    int
+		op      func(*bencher, int) error
+	}{
+		{"put/4KiB", 64, 4096, (*bencher).put},
+		{"get/4KiB", 16, 4096, (*bencher).get},
+		{"put/1MiB", 8, 1 << 20, (*bencher).put},
+		{"get/1MiB", 8, 1 << 20, (*bencher).get},
+	} {
+		b.Run(m.name, func(b *testing.B) {
+			sealed, plain := newBencher(b, m.size), newBencher(b, m.size)
+			plain.Unencrypted()
+			sealed.prepare(m.name)
+			plain.prepare(m.name)
+			b.ResetTimer()
+			const turns = 6
+			var took [2]time.Duration
+			for turn := range turns {
+				from, to := b.N*turn/turns, b.N*(turn+1)/turns
+				took[0] += sealed.run(m.workers, from, to, m.op)
+				took[1] += plain.run(m.workers, from, to, m.op)
+			}
+			b.ReportMetric(float64(b.N)/took[0].Seconds(), "sealed/s")
+			b.ReportMetric(float64(b.N)/took[1].Seconds(), "plain/s")
+			b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "ratio")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}

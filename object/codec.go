@@ -141,7 +141,7 @@ func (d *decoder) sum(was checksum.Type) checksum.Sum {
 
 // known returns an algorithm's name without a copy.
 func known(b []byte) checksum.Algorithm {
-	for _, a := range [...]checksum.Algorithm{checksum.None, checksum.CRC32, checksum.CRC32C, checksum.CRC64NVME, checksum.SHA1, checksum.SHA256} {
+	for _, a := range checksum.Algorithms {
 		if string(b) == string(a) {
 			return a
 		}

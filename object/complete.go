@@ -141,9 +141,9 @@ func (c *change) complete(in CompleteInput, r *record) error {
 	}
 	switch {
 	case in.Size >= 0 && in.Size != r.Size:
-		return refuse(ErrInput, "the object has %d bytes, not %d", r.Size, in.Size)
+		return refuse(ErrSize, "it has %d bytes, not %d", r.Size, in.Size)
 	case in.Checksum != nil && !bytes.Equal(in.Checksum, r.Checksum.Value):
-		return refuse(ErrDigest, "the object's %s is %x, not %x", r.Checksum.Algorithm, r.Checksum.Value, in.Checksum)
+		return &DigestError{r.Checksum.Algorithm, r.Checksum.Value, in.Checksum}
 	}
 	c.usage.Uploads--
 	c.delete(uploadRow(in.Bucket, in.Key, u.generation))

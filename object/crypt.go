@@ -38,13 +38,18 @@ type cryptor struct {
 	id   uint64
 }
 
-func newCryptor(dataKey []byte, id uint64) (cryptor, error) {
-	block, err := aes.NewCipher(dataKey)
-	if err != nil {
-		return cryptor{}, err
-	}
-	aead, err := cipher.NewGCM(block)
+func (s *Store) cryptor(dataKey []byte, id uint64) (cryptor, error) {
+	aead, err := s.aead(dataKey)
 	return cryptor{aead, id}, err
+}
+
+// aesGCM is AES-256-GCM under a key of 32 bytes.
+func aesGCM(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCM(block)
 }
 
 func (c cryptor) nonce(n int64, last bool) []byte {

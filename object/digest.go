@@ -53,7 +53,7 @@ func (d *digest) write(p []byte) {
 func (d *digest) check() (md5, sum []byte, err error) {
 	md5 = d.md5.Sum(nil)
 	if d.MD5 != nil && !bytes.Equal(d.MD5, md5) {
-		return nil, nil, refuse(ErrDigest, "its MD5 is %x, not %x", md5, d.MD5)
+		return nil, nil, &DigestError{checksum.None, md5, d.MD5}
 	}
 	if d.sum == nil {
 		return md5, nil, nil
@@ -67,7 +67,7 @@ func (d *digest) check() (md5, sum []byte, err error) {
 		return nil, nil, err
 	}
 	if want != nil && !bytes.Equal(want, sum) {
-		return nil, nil, refuse(ErrDigest, "its %s is %x, not %x", d.Algorithm, sum, want)
+		return nil, nil, &DigestError{d.Algorithm, sum, want}
 	}
 	return md5, sum, nil
 }

@@ -1,11 +1,13 @@
 package object
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"syscall"
 
 	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/object/checksum"
 )
 
 // What operations refuse, for errors.Is. The names in brackets are S3's codes.
@@ -26,6 +28,7 @@ var (
 	ErrShort        = errors.New("the body is shorter than declared")                          // IncompleteBody
 	ErrLong         = errors.New("the body is longer than declared")                           // InvalidRequest
 	ErrDigest       = errors.New("the body is not what its checksum says")                     // BadDigest
+	ErrSize         = errors.New("the object has another size than the completion says")       // InvalidRequest
 	ErrPart         = errors.New("a part is missing, or is not the one that was uploaded")     // InvalidPart
 	ErrPartOrder    = errors.New("parts are not in ascending order")                           // InvalidPartOrder
 	ErrPartSmall    = errors.New("a part other than the last is smaller than the least size")  // EntityTooSmall
@@ -40,6 +43,20 @@ var (
 	// may not be on the disk. Only a new start tells. Run returns it.
 	ErrFailed = errors.New("the object index failed: the process must start anew")
 )
+
+// DigestError is an ErrDigest that says which checksum is another; None is the MD5.
+type DigestError struct {
+	Algorithm checksum.Algorithm
+	Got, Want []byte
+}
+
+// Error names both values.
+func (e *DigestError) Error() string {
+	return fmt.Sprintf("%v: its %s is %x, not %x", ErrDigest, cmp.Or(string(e.Algorithm), "MD5"), e.Got, e.Want)
+}
+
+// Unwrap says that it is an ErrDigest.
+func (e *DigestError) Unwrap() error { return ErrDigest }
 
 // refuse says why, in words for the caller.
 func refuse(kind error, format string, args ...any) error {

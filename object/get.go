@@ -28,6 +28,9 @@ func (r *Range) resolve(size int64) (first, length int64, err error) {
 		return 0, size, nil
 	}
 	first, last := r.First, r.Last
+	if first < 0 && size == 0 {
+		return 0, 0, nil // the last bytes of nothing are nothing
+	}
 	if first < 0 {
 		first, last = max(0, size+first), size-1
 	}

@@ -24,7 +24,7 @@ func (s *Store) openIndex() error {
 	o := &pebble.Options{
 		FS: s.FS, Cache: cache, Merger: &adder, Logger: pebbleLog{s},
 		FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize:       16 << 20, MemTableStopWritesThreshold: 3,
+		MemTableSize:       8 << 20, MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
 		BytesPerSync: 1 << 20, WALBytesPerSync: 0,
 	}

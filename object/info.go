@@ -62,7 +62,8 @@ func (a *Attributes) holds(now time.Time, bypass bool) bool {
 	return a.Hold || now.Before(r.Until) && (r.Mode == Compliance || r.Mode == Governance && !bypass)
 }
 
-// loosened reports whether r keeps a version less than before.
+// loosened reports whether r keeps a version less than before, or in another mode:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
 func (r Retention) loosened(before Retention) bool {
-	return r.Mode < before.Mode || r.Until.Before(before.Until)
+	return before.Mode != NotRetained && r.Mode != before.Mode || r.Until.Before(before.Until)
 }

@@ -21,14 +21,19 @@ var buffers = sync.Pool{New: func() any { return new([chunkBlocks * blob.BlockSi
 
 type buffer = *[chunkBlocks * blob.BlockSize]byte
 
+// singles are blocks on their way.
+var singles = sync.Pool{New: func() any { return new([blob.BlockSize]byte) }}
+
+type block = *[blob.BlockSize]byte
+
 // intake is a body that was read, hashed and sealed. It shows nowhere yet.
 type intake struct {
 	s      *Store
 	size   int64 // of the body
 	md5    []byte
 	sum    []byte
-	small  []byte      // the sealed blob if it is to be packed, of a buffer
-	buf    buffer      // that one
+	small  []byte      // the sealed blob if it is to be packed
+	free   func()      // gives back its memory; nil: it has none
 	writer blob.Writer // or else of a file
 	seal   cryptor
 }
@@ -50,17 +55,12 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, seal cry
 	}()
 	defer d.close()
 	r := &bodyReader{ctx, body, size, 0}
-	first := buffers.Get().(buffer)
-	defer buffers.Put(first)
-	n, err := r.fill(first[:chunk])
-	if err != nil {
-		return nil, err
+	if size >= 0 && size < plainBlock && !alone {
+		err = in.single(r, d)
+	} else {
+		err = in.many(r, size, d, alone)
 	}
-	if n < chunk && !alone {
-		d.write(first[:n])
-		in.buf = buffers.Get().(buffer)
-		in.small = in.sealAll(in.buf[:0], first[:n], 0, true)
-	} else if err := in.stream(r, first, n, size, d); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	in.size = r.read
@@ -68,6 +68,38 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, seal cry
 		return nil, err
 	}
 	return in, nil
+}
+
+// single takes a body of one block, which most are: it needs little memory.
+func (in *intake) single(r *bodyReader, d *digest) error {
+	plain, sealed := singles.Get().(block), singles.Get().(block)
+	defer singles.Put(plain)
+	in.free = func() { singles.Put(sealed) }
+	n, err := r.fill(plain[:plainBlock])
+	if err != nil {
+		return err
+	}
+	d.write(plain[:n])
+	in.small = in.sealAll(sealed[:0], plain[:n], 0, true)
+	return nil
+}
+
+// many takes a body of any size.
+func (in *intake) many(r *bodyReader, size int64, d *digest, alone bool) error {
+	first := buffers.Get().(buffer)
+	defer buffers.Put(first)
+	n, err := r.fill(first[:chunk])
+	if err != nil {
+		return err
+	}
+	if n == chunk || alone {
+		return in.stream(r, first, n, size, d)
+	}
+	sealed := buffers.Get().(buffer)
+	in.free = func() { buffers.Put(sealed) }
+	d.write(first[:n])
+	in.small = in.sealAll(sealed[:0], first[:n], 0, true)
+	return nil
 }
 
 // stream writes a body whose first chunk was read. Hashing a chunk goes on while
@@ -141,9 +173,9 @@ func (in *intake) keep(ctx context.Context, owner []byte) (r blob.Ref, err error
 
 // drop gives back what the intake holds, and removes a file that was not kept.
 func (in *intake) drop() {
-	if in.buf != nil {
-		buffers.Put(in.buf)
-		in.buf = nil
+	if in.free != nil {
+		in.free()
+		in.free = nil
 	}
 	if in.writer != nil {
 		if err := in.writer.Abort(); err != nil {

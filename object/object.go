@@ -25,6 +25,7 @@ package object
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -81,7 +82,7 @@ type Config struct {
 	SegmentSize int64  // in bytes; 256 MiB if 0
 	MinPart     int64  // the least size of parts but the last, in bytes; 5 MiB if 0
 	MinFree     uint64 // how many bytes of the disk puts leave free; 256 MiB if 0
-	Cache       int64  // of the index, in bytes; 32 MiB if 0
+	Cache       int64  // of the index, in bytes; 24 MiB if 0
 	// Tend is how often Run removes garbage and compacts segments; once a minute if 0.
 	Tend time.Duration
 	// ScrubRest is how long Run rests between two scrubs, a day if 0, and ScrubRate how
@@ -98,7 +99,7 @@ func (c *Config) fill() error {
 	or(&c.SegmentSize, 256<<20)
 	or(&c.MinPart, 5<<20)
 	or(&c.MinFree, 256<<20)
-	or(&c.Cache, 32<<20)
+	or(&c.Cache, 24<<20)
 	or(&c.Tend, time.Minute)
 	or(&c.ScrubRest, 24*time.Hour)
 	or(&c.ScrubRate, 16<<20)
@@ -134,6 +135,7 @@ type Store struct {
 	pins    pins
 	space   space
 	lanes   lanes
+	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
 	keys    [keyLocks]sync.RWMutex
 	born    uint64 // numbers below it are of earlier runs
@@ -155,7 +157,7 @@ func Open(c Config) (*Store, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
-	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed()}
+	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(), aead: aesGCM}
 	if err := s.openIndex(); err != nil {
 		return nil, err
 	}

@@ -110,7 +110,7 @@ func (s *Store) PutPart(ctx context.Context, in PartInput, body io.Reader) (Part
 		return Part{}, err
 	}
 	p := &part{Part: Part{Number: in.Number}, id: s.numbers.take()}
-	crypt, err := newCryptor(dataKey, p.id)
+	crypt, err := s.cryptor(dataKey, p.id)
 	if err != nil {
 		return Part{}, err
 	}

@@ -76,7 +76,7 @@ func (s *Store) Put(ctx context.Context, in PutInput, body io.Reader) (Info, err
 	}
 	dataKey := seal.NewKey()
 	r.sealed = wrapper.Seal(owner(in.Bucket, in.Key, r.id), dataKey)
-	c, err := newCryptor(dataKey, r.id)
+	c, err := s.cryptor(dataKey, r.id)
 	if err != nil {
 		return Info{}, err
 	}

@@ -25,8 +25,8 @@ type Reader struct {
 	piece    piece
 	blob     blob.Reader
 	crypt    cryptor
-	buf      buffer // what is stored
-	out      buffer // several blocks of it, decrypted; one is in its own place
+	buf      block  // as it is stored
+	out      buffer // blocks that were decrypted; nil: buf is the only one
 	plain    []byte // what is read next
 	err      error
 }
@@ -74,13 +74,13 @@ func (r *Reader) Close() error {
 		r.s.pins.unpin(r.record.manifest)
 		r.pinned = false
 	}
-	for _, b := range []*buffer{&r.buf, &r.out} {
-		if *b != nil {
-			buffers.Put(*b)
-			*b = nil
-		}
+	if r.buf != nil {
+		singles.Put(r.buf)
 	}
-	r.plain = nil
+	if r.out != nil {
+		buffers.Put(r.out)
+	}
+	r.buf, r.out, r.plain = nil, nil, nil
 	if r.err == nil {
 		r.err = errors.New("the reader is closed")
 	}
@@ -125,7 +125,7 @@ func (r *Reader) openPiece(p piece) error {
 	if p.ref.Size != storedSize(p.size) {
 		return fmt.Errorf("%q: %w", r.Info.Key, errRow)
 	}
-	c, err := newCryptor(r.dataKey, p.id)
+	c, err := r.s.cryptor(r.dataKey, p.id)
 	if err != nil {
 		return err
 	}
@@ -137,34 +137,34 @@ func (r *Reader) openPiece(p piece) error {
 	return nil
 }
 
-// chunk reads blocks of the open piece into buf, and decrypts them.
+// chunk reads blocks of the open piece and decrypts them, one after the other while they are
+// in the processor's cache.
 func (r *Reader) chunk() error {
 	off := r.at - r.piece.begin
 	wanted := min(r.left, r.piece.size-off)
-	block, skip := off/plainBlock, off%plainBlock
+	first, skip := off/plainBlock, off%plainBlock
 	count := min(blocks(skip+wanted), chunkBlocks)
 	if r.buf == nil {
-		r.buf = buffers.Get().(buffer)
+		r.buf = singles.Get().(block)
 	}
-	if r.out == nil && count > 1 {
+	plain := r.buf[:0]
+	if count > 1 && r.out == nil {
 		r.out = buffers.Get().(buffer)
 	}
-	at := block * blob.BlockSize
-	stored := r.buf[:min(count*blob.BlockSize, r.piece.ref.Size-at)]
-	if n, err := r.blob.ReadAt(stored, at); n < len(stored) {
-		if err == nil || errors.Is(err, io.EOF) {
-			return fmt.Errorf("%w: it ends early", ErrCorrupt)
-		}
-		return err
-	}
-	plain := stored[:0]
-	if count > 1 {
+	if r.out != nil {
 		plain = r.out[:0]
 	}
 	last := blocks(r.piece.size) - 1
-	for n := range count {
-		var err error
-		if plain, err = r.crypt.open(plain, stored[n*blob.BlockSize:min(int(n+1)*blob.BlockSize, len(stored))], block+n, block+n == last); err != nil {
+	for n := first; n < first+count; n++ {
+		at := n * blob.BlockSize
+		stored := r.buf[:min(blob.BlockSize, r.piece.ref.Size-at)]
+		k, err := r.blob.ReadAt(stored, at)
+		if k < len(stored) && (err == nil || errors.Is(err, io.EOF)) {
+			return fmt.Errorf("%w: it ends early", ErrCorrupt)
+		} else if k < len(stored) {
+			return err
+		}
+		if plain, err = r.crypt.open(plain, stored, n, n == last); err != nil {
 			return err
 		}
 	}

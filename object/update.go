@@ -74,7 +74,7 @@ func (c *change) update(version string, bypass bool, fn func(*Attributes) error)
 	before := r.Retention
 	retained := Attributes{Retention: before}
 	if a.Retention.loosened(before) && retained.holds(c.s.Now(), bypass) {
-		return r, refuse(ErrLocked, "its retention may only be lengthened")
+		return r, refuse(ErrLocked, "its retention may only be lengthened, in the mode that it has")
 	}
 	r.Attributes = a
 	row := keyRow(tableCurrent, c.bucket.ID, c.key)

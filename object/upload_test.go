@@ -157,7 +157,7 @@ func TestCompleteRefuses(t *testing.T) {
 	}
 	in := object.CompleteInput{Bucket: plain, Key: "a", Upload: u.ID, Parts: []object.CompletePart{one}, Size: 99}
 	_, err := r.CompleteUpload(r.ctx, in)
-	r.wants(err, object.ErrInput)
+	r.wants(err, object.ErrSize)
 	in.Size, in.IfMatch = 100, "x"
 	_, err = r.CompleteUpload(r.ctx, in)
 	r.wants(err, object.ErrNoKey)

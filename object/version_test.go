@@ -276,7 +276,8 @@ func TestRetention(t *testing.T) {
 
 	up := put("upgraded", object.Governance)
 	r.wants(update("upgraded", false, retain(object.Compliance, until.Add(-time.Second))), object.ErrLocked)
-	r.wants(update("upgraded", false, retain(object.Compliance, until)), nil)
+	r.wants(update("upgraded", false, retain(object.Compliance, until)), object.ErrLocked)
+	r.wants(update("upgraded", true, retain(object.Compliance, until)), nil)
 	r.wants(remove("upgraded", up.Version, true), object.ErrLocked)
 
 	// A delete marker covers a retained version, and can be removed.

@@ -18,6 +18,7 @@ import (
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/node"
+	"github.com/vauban-cloud/vauban/seal"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -25,6 +26,7 @@ var (
 	hosts      store.Table[cloud.Host]
 	instances  store.Table[cloud.Instance]
 	volumes    store.Table[cloud.Volume]
+	snapshots  store.Table[cloud.Snapshot]
 	interfaces store.Table[cloud.NetworkInterface]
 	vpcs       store.Table[cloud.VPC]
 	subnets    store.Table[cloud.Subnet]
@@ -64,6 +66,7 @@ func (v *View) Assigned(context.Context) (*node.Assignment, error) {
 		Revision: r.Revision(), Place: v.place,
 		Instances: slices.Collect(instances.Select(r, v.label)),
 		Volumes:   slices.Collect(volumes.Select(r, v.label)),
+		Snapshots: slices.Collect(snapshots.Select(r, v.label)),
 		Images:    map[string]cloud.Image{},
 		Keys:      map[string]cloud.KeyPair{},
 		Roles:     map[string]node.Role{},
@@ -95,6 +98,7 @@ func (v *View) remember(a *node.Assignment) {
 	interest := make(map[string]bool, len(a.Instances)+len(a.Volumes)+len(a.Interfaces)+16)
 	note(interest, a.Instances)
 	note(interest, a.Volumes)
+	note(interest, a.Snapshots)
 	noteNetworks(interest, &a.Documents)
 	for _, i := range a.Instances {
 		if i.Profile != nil {
@@ -181,6 +185,33 @@ func (v *View) ReportVolume(ctx context.Context, id string, seen cloud.VolumeSee
 		vol.Seen = seen
 		return volumes.Put(tx, vol)
 	})
+}
+
+// ReportSnapshot records what was seen of a snapshot that is kept here.
+func (v *View) ReportSnapshot(ctx context.Context, id string, seen cloud.SnapshotSeen) error {
+	return v.db.Update(ctx, func(tx *store.Tx) error {
+		s, ok := snapshots.Get(tx, id)
+		if !ok || s.Host != v.host || s.Seen == seen {
+			return nil
+		}
+		s.Seen = seen
+		return snapshots.Put(tx, s)
+	})
+}
+
+// DiskKey opens the key of a volume or snapshot.
+func (v *View) DiskKey(id string, sealed []byte) (*seal.Key, error) {
+	if len(sealed) == 0 {
+		return nil, nil //nolint:nilnil // it has none
+	}
+	if v.judge == nil {
+		return nil, fmt.Errorf("open the key of %s: this host has no keys", id)
+	}
+	raw, err := v.judge.Keys.Disks.Open(id, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("open the key of %s: %w", id, err)
+	}
+	return seal.New(raw)
 }
 
 // Credentials makes credentials of the role of an instance that is placed here. A

@@ -1,6 +1,7 @@
 package accesslog
 
 import (
+	"cmp"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -49,7 +50,7 @@ func (a *Access) line(owner, bucket, requester, region string) string {
 	return strings.Join([]string{
 		owner, bucket, a.Time.UTC().Format("[02/Jan/2006:15:04:05 +0000]"), dash(a.SourceIP), dash(requester), dash(a.RequestID), operation(a.Operation, a.Method),
 		dash((&url.URL{Path: a.Key}).EscapedPath()), quoted(a.Method + " " + withoutSecrets(a.URI) + " " + a.Proto), strconv.Itoa(a.Status), dash(a.Code),
-		dash(sent), dash(size), millis(a.Total), millis(a.First), quoted(dash(a.Referer)), quoted(dash(a.Agent)), dash(a.Version), dash(a.HostID),
+		dash(sent), dash(size), millis(a.Total), millis(a.First), quoted(cmp.Or(a.Referer, "-")), quoted(cmp.Or(a.Agent, "-")), dash(a.Version), dash(a.HostID),
 		dash(signature), dash(a.Cipher), dash(a.Auth), dash(a.Host), dash(a.TLS), "-", "-", region,
 	}, " ") + "\n"
 }
@@ -66,7 +67,7 @@ func dash(text string) string {
 
 // quoted is a field that may have spaces; quotes in it would end it.
 func quoted(text string) string {
-	return `"` + strings.NewReplacer(`"`, "%22", "\n", "%0A", "\r", "%0D", "%20", " ").Replace(text) + `"`
+	return `"` + strings.NewReplacer(`"`, "%22", "\n", "%0A", "\r", "%0D").Replace(text) + `"`
 }
 
 var secrets = regexp.MustCompile(`(?i)(X-Amz-(?:Signature|Security-Token)=)[^&]*`)

@@ -134,7 +134,7 @@ func (r *rig) want(what, left string) {
 func days(n int) *cloud.LifecycleExpiration { return &cloud.LifecycleExpiration{Days: n} }
 
 // midnight is the n-th after the start.
-func midnight(n int) time.Time { return start.Truncate(24 * time.Hour).AddDate(0, 0, n) }
+func midnight(n int) time.Time { return start.Truncate(24*time.Hour).AddDate(0, 0, n) }
 
 func TestExpiration(t *testing.T) {
 	rule := func(f cloud.LifecycleFilter) cloud.LifecycleRule {

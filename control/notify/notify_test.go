@@ -129,7 +129,9 @@ func newHook(t testing.TB) *hook {
 		body, _ := io.ReadAll(q.Body)
 		var m struct {
 			Event   string
-			Records []struct{ S3 struct{ Object struct{ Key string } } }
+			Records []struct {
+				S3 struct{ Object struct{ Key string } }
+			}
 		}
 		if err := json.Unmarshal(body, &m); err != nil {
 			t.Error(err)

@@ -1,6 +1,6 @@
-// Package volume ends what hosts have undone: it clears the attachment of a
-// volume that was detached, and deletes the document of a volume whose bytes are
-// gone.
+// Package volume ends what hosts have done and undone: it clears the attachment of a
+// volume that was detached, deletes the document of a volume whose bytes are gone, and
+// completes modifications that hold.
 //
 // It guarantees that a volume's document outlives its bytes, so that bytes
 // without a document never exist.
@@ -17,7 +17,8 @@ import (
 
 // Reconciler is the volume reconciler.
 type Reconciler struct {
-	DB *store.Store
+	DB  *store.Store
+	Now func() time.Time // nil: time.Now
 }
 
 var volumes store.Table[cloud.Volume]
@@ -35,7 +36,7 @@ func (*Reconciler) Key(c store.Change) string {
 
 // Reconcile takes the next step in the volume's life.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
-	if v, ok := volumes.Get(r.DB.View(), id); !ok || !detached(v) && !gone(v) {
+	if v, ok := volumes.Get(r.DB.View(), id); !ok || !detached(v) && !gone(v) && !modified(v) {
 		return 0, nil
 	}
 	err := r.DB.Update(ctx, func(tx *store.Tx) error {
@@ -44,6 +45,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, e
 		case ok && detached(v):
 			return volumes.Modify(tx, id, func(v *cloud.Volume) error {
 				v.Attachment = nil
+				return nil
+			})
+		case ok && modified(v):
+			return volumes.Modify(tx, id, func(v *cloud.Volume) error {
+				m := *v.Modification
+				m.Ended = r.now().UTC()
+				v.Modification = &m
 				return nil
 			})
 		case ok && gone(v):
@@ -60,6 +68,18 @@ func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, e
 
 func detached(v cloud.Volume) bool {
 	return v.Attachment != nil && v.Attachment.Detach && v.Seen.Guest == ""
+}
+
+// modified reports whether a change that was under way holds on the host.
+func modified(v cloud.Volume) bool {
+	return v.Modification != nil && v.Modification.Ended.IsZero() && v.Seen.Ready && !v.Modified() && !v.Delete
+}
+
+func (r *Reconciler) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
 }
 
 func gone(v cloud.Volume) bool {

@@ -19,6 +19,10 @@ func (v Volume) Validate() error {
 		return fmt.Errorf("volume ID %q is not a name", v.ID)
 	case v.Image != "" && !ValidName(v.Image):
 		return fmt.Errorf("image ID %q is not a name", v.Image)
+	case v.Snapshot != "" && !ValidName(v.Snapshot):
+		return fmt.Errorf("snapshot ID %q is not a name", v.Snapshot)
+	case v.Image != "" && v.Snapshot != "":
+		return fmt.Errorf("volume %s: it cannot start both with an image and with a snapshot", v.ID)
 	case v.Bytes <= 0 || v.Bytes%512 != 0:
 		return fmt.Errorf("volume %s: %d bytes are not a positive multiple of 512", v.ID, v.Bytes)
 	}

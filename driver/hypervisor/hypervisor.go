@@ -28,6 +28,13 @@ type Driver interface {
 	// was made (Kill, Reset: when done).
 	Power(ctx context.Context, id string, action Action) error
 	Plugger
+	// Switch makes a running guest go on in new layers of disks that are plugged in, all
+	// at one instant: Path is the new layer's, Below begins with the one that it wrote to
+	// until then, and no longer writes to when Switch returns. Disks that write to Path
+	// already are left alone.
+	Switch(ctx context.Context, id string, disks []Disk) error
+	// Grow tells a running guest that a disk has become larger; nil if it was told.
+	Grow(ctx context.Context, id, disk string, bytes int64) error
 	// List returns every guest of this host, running or not, as the engine sees it.
 	List(ctx context.Context) ([]Guest, error)
 	// Remove kills the guest if it runs, and removes all that the driver keeps
@@ -112,9 +119,18 @@ type Spec struct {
 type Disk struct {
 	ID     string // volume ID; the guest sees it, without its dash, as the serial number
 	Path   string
-	Format string // "qcow2" or "raw"
-	IOPS   int    // limit, 0 for none
-	MiBps  int    // limit, 0 for none
+	Format string  // "qcow2" or "raw"
+	Secret []byte  `json:"-"` // LUKS passphrase of an encrypted qcow2; never kept on a disk
+	Below  []Layer // what the file does not hold, the nearest first
+	IOPS   int     // limit, 0 for none
+	MiBps  int     // limit, 0 for none
+}
+
+// Layer is a file that a disk's own stands on. It is only read.
+type Layer struct {
+	Path   string
+	Format string
+	Secret []byte `json:"-"`
 }
 
 // NIC is a network card on a tap.

@@ -62,8 +62,15 @@ func (d Disk) Validate() error {
 		return fmt.Errorf("disk %s: path %q is not absolute", d.ID, d.Path)
 	case d.Format != "qcow2" && d.Format != "raw":
 		return fmt.Errorf("disk %s: format %q is not qcow2 or raw", d.ID, d.Format)
+	case d.Secret != nil && d.Format != "qcow2":
+		return fmt.Errorf("disk %s: format %q is never encrypted", d.ID, d.Format)
 	case d.IOPS < 0 || d.MiBps < 0:
 		return fmt.Errorf("disk %s: negative limit", d.ID)
+	}
+	for _, l := range d.Below {
+		if err := (Disk{ID: d.ID, Path: l.Path, Format: l.Format, Secret: l.Secret}).Validate(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -202,7 +202,9 @@ type Address struct {
 }
 
 // Group is a stateful firewall; a packet passes a port if any rule of any of
-// the port's groups lets it. Members are addresses that rules naming the group mean
+// the port's groups lets it. A flow that was let through goes on when the rule is no more, as
+// tracked ones do: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html.
+// Members are addresses that rules naming the group mean
 // besides those of its ports here: ports of peered VPCs, or of other hosts.
 type Group struct {
 	ID      string

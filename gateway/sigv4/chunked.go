@@ -189,7 +189,11 @@ func (r *chunkReader) line() (string, error) {
 	case err != nil:
 		return "", ended(err)
 	}
-	return strings.TrimSuffix(string(line[:len(line)-1]), "\r"), nil
+	text, ok := strings.CutSuffix(string(line), "\r\n")
+	if !ok {
+		return "", incompleteBody()
+	}
+	return text, nil
 }
 
 // ended is the error for a source that ended or broke too early.

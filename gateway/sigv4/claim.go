@@ -3,6 +3,7 @@ package sigv4
 import (
 	"net/http"
 	"net/textproto"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,8 +48,18 @@ func Parse(r *http.Request) (*Claim, error) {
 	case len(header) > 0 && header[0] != "":
 		return claimOfHeader(r, header)
 	default:
-		return &Claim{}, &Failure{Reason: Unsigned}
+		return &Claim{}, unsignedFailure(r.URL.RawQuery)
 	}
+}
+
+// unsignedFailure is the failure of a request without a signature, or with one of
+// version 2 in its query, which S3 took until 2020.
+func unsignedFailure(rawQuery string) *Failure {
+	f := &Failure{Reason: Unsigned}
+	if query, err := url.ParseQuery(rawQuery); err == nil && query.Has("AWSAccessKeyId") && query.Has("Signature") {
+		f.S3 = answerMechanism()
+	}
+	return f
 }
 
 // setCredential splits "key/date/region/service/aws4_request". The key is what
@@ -75,18 +86,29 @@ func (c *Claim) setSignedHeaders(s string) {
 // checkSignedHeaders refuses requests that leave the host or an x-amz-* header
 // open to change.
 func (c *Claim) checkSignedHeaders(r *http.Request) error {
-	open := func(name string) error {
-		return &Failure{Reason: OpenHeader, Text: "'" + name + "' must be a 'SignedHeader' in the AWS Authorization."}
-	}
 	if !slices.Contains(c.SignedHeaders, "host") {
-		return open("Host' or ':authority")
+		return openHeader("Host' or ':authority", "host")
 	}
+	var open []string
 	for name := range r.Header {
 		if strings.HasPrefix(name, "X-Amz-") && !slices.Contains(c.SignedHeaders, strings.ToLower(name)) {
-			return open(strings.ToLower(name))
+			open = append(open, strings.ToLower(name))
 		}
 	}
-	return nil
+	if len(open) == 0 {
+		return nil
+	}
+	slices.Sort(open)
+	return openHeader(open[0], strings.Join(open, ", "))
+}
+
+// openHeader is the failure of headers that are not signed; one is what is said of the
+// first, all are their names.
+func openHeader(one, all string) *Failure {
+	return &Failure{
+		Reason: OpenHeader, Text: "'" + one + "' must be a 'SignedHeader' in the AWS Authorization.",
+		Detail: [][2]string{{"HeadersNotSigned", all}},
+	}
 }
 
 // headerValues returns the values of a header by its lower-case name, as they

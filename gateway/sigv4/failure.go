@@ -33,8 +33,9 @@ const (
 // Failure is a refusal.
 type Failure struct {
 	Reason Reason
-	Text   string // in the words of the query and JSON services; empty: the reason's own
-	S3     Answer // of S3; zero: the reason's own
+	Text   string      // in the words of the query and JSON services; empty: the reason's own
+	S3     Answer      // of S3; zero: the reason's own
+	Detail [][2]string // names and values that S3 tells besides
 }
 
 // Answer is an error as the caller sees it.

@@ -20,9 +20,11 @@ func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
 	switch {
 	case len(header) > 1:
 		return c, incompleteHeader("The request carries several Authorization headers.")
-	case !strings.HasPrefix(algorithm, "AWS"):
-		return c, &Failure{Reason: Unsigned, S3: Answer{"InvalidArgument", "Unsupported Authorization Type", http.StatusBadRequest}}
-	case !strings.HasPrefix(algorithm, "AWS4-"):
+	case rest == "":
+		return c, badHeader(value, "Authorization header is invalid -- one and only one ' ' (space) required.")
+	case algorithm != "AWS" && !strings.HasPrefix(algorithm, "AWS4-"):
+		return c, badHeader(algorithm, "Unsupported Authorization Type")
+	case algorithm == "AWS": // version 2
 		return c, &Failure{Reason: Unsigned, S3: answerMechanism()}
 	}
 
@@ -58,6 +60,14 @@ func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
 	c.setSignedHeaders(parts["SignedHeaders"])
 	c.Signature = parts["Signature"]
 	return c, nil
+}
+
+// badHeader is the failure of a header that holds no signature of any version.
+func badHeader(value, text string) *Failure {
+	return &Failure{
+		Reason: Unsigned, S3: Answer{"InvalidArgument", text, http.StatusBadRequest},
+		Detail: [][2]string{{"ArgumentName", "Authorization"}, {"ArgumentValue", value}},
+	}
 }
 
 // missingParts says which of the named parts are not there.

@@ -128,8 +128,10 @@ func checkPromise(values []string) (string, error) {
 	case strings.HasPrefix(promised, streamECDSA):
 		return "", badPayload("NotImplemented", "A header you provided implies functionality that is not implemented", http.StatusNotImplemented)
 	}
-	return "", badPayload("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "+streamTrailer+", "+streamSigned+", "+
+	f := badPayload("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, "+streamTrailer+", "+streamSigned+", "+
 		streamSignedTrailer+", "+streamECDSA+", "+streamECDSA+"-TRAILER or a valid sha256 value.", http.StatusBadRequest)
+	f.Detail = [][2]string{{"ArgumentName", "x-amz-content-sha256"}, {"ArgumentValue", values[0]}}
+	return "", f
 }
 
 func isSHA256(s string) bool {
@@ -183,8 +185,10 @@ func (h *hashReader) Read(p []byte) (int, error) {
 	n, err := h.src.Read(p)
 	h.hash.Write(p[:n])
 	switch {
-	case err == io.EOF && hex.EncodeToString(h.hash.Sum(nil)) != h.promised:
-		return n, &Failure{Reason: BadPayload}
+	case err == io.EOF:
+		if sum := hex.EncodeToString(h.hash.Sum(nil)); sum != h.promised {
+			return n, &Failure{Reason: BadPayload, Detail: [][2]string{{"ClientComputedContentSHA256", h.promised}, {"S3ComputedContentSHA256", sum}}}
+		}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return n, incompleteBody()
 	}

@@ -22,6 +22,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -91,9 +92,12 @@ func (v *Verifier) verify(r *http.Request, c *Claim, secret, payloadHash string)
 	}
 	sum := sha256.Sum256(canonical)
 	key := v.keys.get(keyID{secret: secret, date: c.Date, region: c.Region, service: c.Service})
-	want := sign(key, c.stringToSign(Algorithm, hex.EncodeToString(sum[:])))
+	text := c.stringToSign(Algorithm, hex.EncodeToString(sum[:]))
+	want := sign(key, text)
 	if subtle.ConstantTimeCompare([]byte(want), []byte(c.Signature)) != 1 {
-		return nil, &Failure{Reason: Mismatch}
+		return nil, &Failure{Reason: Mismatch, Detail: [][2]string{
+			{"AWSAccessKeyId", c.AccessKey}, {"StringToSign", string(text)}, {"SignatureProvided", c.Signature}, {"CanonicalRequest", string(canonical)},
+		}}
 	}
 	return key, nil
 }
@@ -151,9 +155,14 @@ func (v *Verifier) checkTimeS3(c *Claim) error {
 	case c.Presigned && early:
 		return &Failure{Reason: Expired, S3: Answer{"AccessDenied", "Request is not yet valid", http.StatusForbidden}}
 	case c.Presigned && now.After(c.Time.Add(c.Expires)):
-		return &Failure{Reason: Expired, S3: Answer{"AccessDenied", "Request has expired", http.StatusForbidden}}
+		return &Failure{Reason: Expired, S3: Answer{"AccessDenied", "Request has expired", http.StatusForbidden}, Detail: [][2]string{
+			{"X-Amz-Expires", strconv.Itoa(int(c.Expires / time.Second))}, {"Expires", c.Time.Add(c.Expires).Format(time.RFC3339)}, {"ServerTime", now.UTC().Format(time.RFC3339)},
+		}}
 	case !c.Presigned && (early || c.Time.Before(now.Add(-maxPast))):
-		return &Failure{Reason: Expired}
+		return &Failure{Reason: Expired, Detail: [][2]string{
+			{"RequestTime", c.Time.Format(timeFormat)}, {"ServerTime", now.UTC().Format(time.RFC3339)},
+			{"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxPast.Milliseconds(), 10)},
+		}}
 	}
 	return nil
 }
@@ -186,7 +195,7 @@ func (c *Claim) checkScopeS3(s Scope) error {
 	case err != nil:
 		return c.malformedS3(`incorrect date format "` + c.Date + `". This date in the credential must be in the format "yyyyMMdd".`)
 	case !slices.Contains(s.Regions, c.Region):
-		return c.malformedS3("the region '" + c.Region + "' is wrong; expecting '" + s.Regions[0] + "'")
+		return c.malformedS3("the region '"+c.Region+"' is wrong; expecting '"+s.Regions[0]+"'", [2]string{"Region", s.Regions[0]})
 	case c.Service != s.Service:
 		return c.malformedS3(`incorrect service "` + c.Service + `". This endpoint belongs to "` + s.Service + `".`)
 	case c.Terminator != terminator:
@@ -197,6 +206,6 @@ func (c *Claim) checkScopeS3(s Scope) error {
 	return nil
 }
 
-func (c *Claim) malformedS3(text string) error {
-	return &Failure{Reason: WrongScope, S3: malformedS3(c.Presigned, text)}
+func (c *Claim) malformedS3(text string, detail ...[2]string) error {
+	return &Failure{Reason: WrongScope, S3: malformedS3(c.Presigned, text), Detail: detail}
 }

@@ -132,7 +132,7 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 		body = append(appendText(append(body, "</Error>"...), "RequestId", requestID), "</ErrorResponse>"...)
 	case RESTXML:
 		contentType = "application/xml"
-		body = appendRESTError(body, s, shape.Code, e.Message, requestID)
+		body = appendRESTError(body, w.Header(), s, shape.Code, e, requestID)
 	case CBOR:
 		contentType = "application/cbor"
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
@@ -162,14 +162,21 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 
 // appendRESTError writes an error of a REST-XML service. S3's alone is not wrapped:
 // https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html#operation-error-serialization
-func appendRESTError(body []byte, s *Service, code, message, requestID string) []byte {
-	if s.Name == "s3" || s.Name == "" {
-		body = appendCodeMessage(append(body, xml10+"<Error>"...), code, message)
-		return append(appendText(body, "RequestId", requestID), "</Error>"...)
+func appendRESTError(body []byte, header http.Header, s *Service, code string, e *Error, requestID string) []byte {
+	if s.Name != "s3" && s.Name != "" {
+		body = append(append(append(body, xml10+`<ErrorResponse xmlns="`...), s.Namespace...), `"><Error>`...)
+		body = append(appendCodeMessage(body, code, e.Message), "</Error>"...)
+		return append(appendText(body, "RequestId", requestID), "</ErrorResponse>"...)
 	}
-	body = append(append(append(body, xml10+`<ErrorResponse xmlns="`...), s.Namespace...), `"><Error>`...)
-	body = appendCodeMessage(body, code, message)
-	return append(appendText(append(body, "</Error>"...), "RequestId", requestID), "</ErrorResponse>"...)
+	body = appendCodeMessage(append(body, xml10+"<Error>"...), code, e.Message)
+	for _, d := range e.Detail {
+		body = appendText(body, d[0], d[1])
+	}
+	body = appendText(body, "RequestId", requestID)
+	if host := header.Get("X-Amz-Id-2"); host != "" {
+		body = appendText(body, "HostId", host)
+	}
+	return append(body, "</Error>"...)
 }
 
 // errorShape returns the form of an error: the model's, if it has one of that

@@ -119,9 +119,11 @@ type route struct {
 	required []*field // members in the query or headers that must be there
 }
 
-// routes are sorted so that the first one that fits is the most specific.
-func (s *Service) routes() []route {
+// routes are those of a method, sorted so that the first one that fits is the most
+// specific.
+func (s *Service) routes(method string) []route {
 	s.routing.Do(func() {
+		s.table = map[string][]route{}
 		for _, op := range s.Operations {
 			path, query, ok := strings.Cut(op.Path, "?")
 			rt := route{op: op, path: path}
@@ -137,13 +139,15 @@ func (s *Service) routes() []route {
 					rt.required = append(rt.required, f)
 				}
 			}
-			s.table = append(s.table, rt)
+			s.table[op.Method] = append(s.table[op.Method], rt)
 		}
-		slices.SortStableFunc(s.table, func(a, b route) int {
-			return cmp.Or(cmp.Compare(len(b.literals), len(a.literals)), cmp.Compare(len(b.required), len(a.required)))
-		})
+		for _, list := range s.table {
+			slices.SortStableFunc(list, func(a, b route) int {
+				return cmp.Or(cmp.Compare(len(b.literals), len(a.literals)), cmp.Compare(len(b.required), len(a.required)))
+			})
+		}
 	})
-	return s.table
+	return s.table[method]
 }
 
 // route finds the operation by method, path and query. Operations that differ
@@ -153,10 +157,10 @@ func (s *Service) route(r *http.Request) *Operation {
 	query := r.URL.Query()
 	path := r.URL.EscapedPath()
 	var incomplete *route
-	all := s.routes()
+	all := s.routes(r.Method)
 	for i := range all {
 		rt := &all[i]
-		if rt.op.Method != r.Method || incomplete != nil && len(rt.literals) < len(incomplete.literals) {
+		if incomplete != nil && len(rt.literals) < len(incomplete.literals) {
 			continue
 		}
 		if !hasLiterals(query, rt.literals) || !matchPath(rt.path, path, nil) {

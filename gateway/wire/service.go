@@ -46,7 +46,7 @@ type Service struct {
 	Operations   []*Operation // sorted by Name
 
 	routing sync.Once
-	table   []route // of REST services; built by routes
+	table   map[string][]route // of REST services, by method; built by routes
 }
 
 // ErrorShape is an error that the model of a service declares.
@@ -107,6 +107,7 @@ type Error struct {
 	Status  int    // HTTP status; 0 means the model's, else 400
 	Reason  string // the member Reason of JSON errors that have one
 	Header  map[string]string
+	Detail  [][2]string // names and values that follow the message of REST-XML errors
 }
 
 // Error returns the code and the message.

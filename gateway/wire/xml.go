@@ -219,7 +219,11 @@ func (d xmlDecoder) structure(p *structPlan, v reflect.Value, start xml.StartEle
 	if err != nil {
 		return err
 	}
-	return checkRequired(p, v, path, func(f *field) string { return f.name })
+	err = checkRequired(p, v, path, func(f *field) string { return f.name })
+	if lack, ok := errors.AsType[*fault](err); ok {
+		return malformedf("%s is missing", lack.path)
+	}
+	return err
 }
 
 // children calls each for every child element up to the end of the current one.

@@ -19,6 +19,11 @@ func TestValues(t *testing.T) {
 		checksum.CRC64NVME: "ae8b14860a799888",
 		checksum.SHA1:      "f7c3bc1d808e04732adf679965ccc34ca7ae3441",
 		checksum.SHA256:    "15e2b0d3c33891ebb0f1ef609ec419420c20e320ce94c65fbc8c3312448eb225",
+		checksum.SHA512:    "d9e6762dd1c8eaf6d61b3c6192fc408d4d6d5f1176d0c29169bc24e71c3f274ad27fcd5811b313d681f7e55ec02d73d499c95455b6b5bb503acf574fba8ffe85",
+		checksum.MD5:       "25f9e794323b453885f5181f1b624d0b",
+		checksum.XXHASH64:  "8cb841db40e6ae83",
+		checksum.XXHASH3:   "72dcb18b67a17dff",
+		checksum.XXHASH128: "33119477ede5dcd5e9716427681d5860",
 	} {
 		h := a.New()
 		h.Write([]byte("123456789"))
@@ -77,7 +82,9 @@ func TestCheck(t *testing.T) {
 		checksum.CRC64NVME: {full: true, composite: false},
 		checksum.SHA1:      {full: false, composite: true},
 		checksum.SHA256:    {full: false, composite: true},
-		"MD5":              {full: false, composite: false},
+		checksum.MD5:       {full: false, composite: true},
+		checksum.XXHASH3:   {full: false, composite: true},
+		"SHA3":             {full: false, composite: false},
 	} {
 		for kind, ok := range fine {
 			if err := a.Check(kind); (err == nil) != ok || err != nil && !errors.Is(err, checksum.ErrAlgorithm) {

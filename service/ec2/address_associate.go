@@ -38,6 +38,9 @@ func (s *Service) AssociateAddress(ctx context.Context, in *ec2.AssociateAddress
 			if !move {
 				return errAssociated(address.ID, address.Association)
 			}
+			if err := s.checkMapped(tx, address); err != nil {
+				return err
+			}
 			if err := s.disassociate(tx, address); err != nil {
 				return err
 			}
@@ -169,6 +172,9 @@ func (s *Service) DisassociateAddress(ctx context.Context, in *ec2.DisassociateA
 		if err != nil || address.Association == "" {
 			return err
 		}
+		if err := s.checkMapped(tx, address); err != nil {
+			return err
+		}
 		return s.disassociate(tx, address)
 	})
 	if err != nil {
@@ -197,6 +203,15 @@ func (s *Service) associated(r store.Reader, c cloud.Caller, association, ip *st
 		}
 	}
 	return cloud.Address{}, notFound("eipassoc", *association)
+}
+
+// checkMapped refuses to end the mapping to an interface that is another resource's,
+// such as a NAT gateway's.
+func (s *Service) checkMapped(r store.Reader, address cloud.Address) error {
+	if n, _ := interfaceTable.Get(r, address.Interface); n.Of != "" {
+		return cloud.Errorf("AuthFailure", "You do not have permission to access the specified resource: address %s is that of %s.", address.Address, n.Of)
+	}
+	return nil
 }
 
 // disassociate ends the mapping of an elastic address that has one.

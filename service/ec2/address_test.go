@@ -332,3 +332,16 @@ func TestDescribeAddresses(t *testing.T) {
 		}
 	}
 }
+
+func TestDescribeAddressesAttribute(t *testing.T) {
+	r := newRig(t)
+	id, ip := r.allocate()
+	out := must(r.DescribeAddressesAttribute(r.ctx, &ec2.DescribeAddressesAttributeRequest{AllocationIds: []string{id}, Attribute: new("domain-name")}))(t).Addresses
+	if len(out) != 1 || *out[0].PublicIp != ip || *out[0].AllocationId != id || out[0].PtrRecord != nil {
+		t.Errorf("attributes are %+v", out)
+	}
+	_, err := r.DescribeAddressesAttribute(r.ctx, &ec2.DescribeAddressesAttributeRequest{Attribute: new("x")})
+	want(t, "unknown attribute", err, "InvalidParameterValue")
+	_, err = r.DescribeAddressesAttribute(r.bob, &ec2.DescribeAddressesAttributeRequest{AllocationIds: []string{id}})
+	want(t, "alice's", err, "InvalidAllocationID.NotFound")
+}

@@ -22,7 +22,6 @@ type Limits struct {
 	InternetGateways int
 	EgressGateways   int // egress-only internet gateways
 	NATGateways      int // of a zone
-	NATAddresses     int // public ones of a NAT gateway, and as many private ones
 	DHCPOptions      int
 	Endpoints        int // gateway endpoints
 }
@@ -33,7 +32,7 @@ type Limits struct {
 func DefaultLimits() Limits {
 	return Limits{
 		VPCs: 5, Ranges: 5, Subnets: 200, RouteTables: 200, Routes: 500, InternetGateways: 5, EgressGateways: 5,
-		NATGateways: 5, NATAddresses: 8, DHCPOptions: 1000, Endpoints: 20,
+		NATGateways: 5, DHCPOptions: 1000, Endpoints: 20,
 	}
 }
 
@@ -42,7 +41,7 @@ func (l *Limits) names() map[string]*int {
 	return map[string]*int{
 		"vcpus": &l.VCPUs, "vpcs": &l.VPCs, "ranges": &l.Ranges, "subnets": &l.Subnets, "route-tables": &l.RouteTables, "routes": &l.Routes,
 		"internet-gateways": &l.InternetGateways, "egress-gateways": &l.EgressGateways, "nat-gateways": &l.NATGateways,
-		"nat-addresses": &l.NATAddresses, "dhcp-options": &l.DHCPOptions, "endpoints": &l.Endpoints,
+		"dhcp-options": &l.DHCPOptions, "endpoints": &l.Endpoints,
 	}
 }
 

@@ -9,6 +9,9 @@ import (
 	"github.com/vauban-cloud/vauban/store"
 )
 
+// natMode is where NAT gateways are: in one zone.
+const natMode = "zonal"
+
 // DeleteNatGateway gives up a NAT gateway; control/nat takes its interface away and
 // lets its elastic addresses go.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteNatGateway.html
@@ -62,7 +65,7 @@ var natFields = fields[cloud.NATGateway]{
 func natOut(g cloud.NATGateway) ec2.NatGateway {
 	out := ec2.NatGateway{
 		NatGatewayId: new(g.ID), VpcId: new(g.VPC), SubnetId: new(g.Subnet), State: new(string(g.State())), CreateTime: new(g.Created),
-		ConnectivityType: new(connectivity(g)), AvailabilityMode: new("zonal"), Tags: tagSet(g.Tags), NatGatewayAddresses: []ec2.NatGatewayAddress{},
+		ConnectivityType: new(connectivity(g)), AvailabilityMode: new(natMode), Tags: tagSet(g.Tags), NatGatewayAddresses: []ec2.NatGatewayAddress{},
 	}
 	if code, words, failed := strings.Cut(g.Failure, ": "); failed {
 		out.FailureCode, out.FailureMessage, out.DeleteTime = &code, &words, new(g.Created)

@@ -56,95 +56,61 @@ func (a asking) newNAT(in *ec2.CreateNatGatewayRequest) []subject {
 
 // natRequest is what a request says of a NAT gateway.
 type natRequest struct {
-	private     bool
-	subnet      string
-	allocations []string     // of the addresses in their order
-	addresses   []netip.Addr // private ones, the primary first; a zero Addr is any free one
+	private    bool
+	subnet     string
+	allocation string     // of a public one
+	address    netip.Addr // private; zero: any free one
 }
 
 // readNAT checks a request by itself.
 func readNAT(in *ec2.CreateNatGatewayRequest) (q natRequest, err error) {
 	kind := cmp.Or(val(in.ConnectivityType), ec2.ConnectivityTypePublic)
-	q = natRequest{private: kind == ec2.ConnectivityTypePrivate, subnet: val(in.SubnetId)}
-	count := int(val(in.SecondaryPrivateIpAddressCount))
+	q = natRequest{private: kind == ec2.ConnectivityTypePrivate, subnet: val(in.SubnetId), allocation: val(in.AllocationId)}
 	switch {
-	case cmp.Or(val(in.AvailabilityMode), "zonal") != "zonal" || len(in.AvailabilityZoneAddresses) > 0 || val(in.VpcId) != "":
+	case cmp.Or(val(in.AvailabilityMode), natMode) != natMode || len(in.AvailabilityZoneAddresses) > 0 || val(in.VpcId) != "":
 		return q, unsupported("NAT gateways are in one zone. Name a subnet.")
+	case len(in.SecondaryAllocationIds)+len(in.SecondaryPrivateIpAddresses) > 0 || val(in.SecondaryPrivateIpAddressCount) != 0:
+		return q, unsupported("NAT gateways send from one address. Leave out the secondary ones.")
 	case q.subnet == "":
 		return q, missing("subnetId")
 	case !q.private && kind != ec2.ConnectivityTypePublic:
 		return q, invalid("connectivityType", kind, "Choose public or private.")
-	case !q.private && val(in.AllocationId) == "":
+	case !q.private && q.allocation == "":
 		return q, missing("allocationId")
-	case q.private && (val(in.AllocationId) != "" || len(in.SecondaryAllocationIds) > 0):
+	case q.private && q.allocation != "":
 		return q, cloud.Errorf("InvalidParameterCombination", "A private NAT gateway has no elastic address. Leave out AllocationId.")
-	case count < 0 || count > 31:
-		return q, invalid("secondaryPrivateIpAddressCount", number(count), "Choose 1 to 31.")
-	case count > 0 && len(in.SecondaryPrivateIpAddresses) > 0:
-		return q, cloud.Errorf("InvalidParameterCombination", "SecondaryPrivateIpAddressCount and SecondaryPrivateIpAddresses cannot be used together.")
-	case count > 0 && !q.private:
-		return q, cloud.Errorf("InvalidParameterCombination", "SecondaryPrivateIpAddressCount is for private NAT gateways. Name SecondaryAllocationIds.")
 	}
-	if q.private {
-		q.addresses = make([]netip.Addr, 1+max(count, len(in.SecondaryPrivateIpAddresses)))
-	} else {
-		q.allocations = append([]string{*in.AllocationId}, in.SecondaryAllocationIds...)
-		q.addresses = make([]netip.Addr, len(q.allocations))
-	}
-	if len(in.SecondaryPrivateIpAddresses) >= len(q.addresses) {
-		return q, cloud.Errorf("InvalidParameterCombination", "There are more SecondaryPrivateIpAddresses than SecondaryAllocationIds.")
-	}
-	if err := uniqueIDs(q.allocations); err != nil {
-		return q, err
-	}
-	return q, q.readAddresses(append([]string{val(in.PrivateIpAddress)}, in.SecondaryPrivateIpAddresses...))
-}
-
-func uniqueIDs(ids []string) error {
-	seen := map[string]bool{}
-	for _, id := range ids {
-		if seen[id] {
-			return invalid("allocationId", id, "It is given more than once.")
-		}
-		seen[id] = true
-	}
-	return checkIDs("eipalloc", ids...)
-}
-
-func (q natRequest) readAddresses(words []string) (err error) {
-	for i, word := range words {
-		if word == "" {
-			continue
-		}
-		if q.addresses[i], err = netip.ParseAddr(word); err != nil || !q.addresses[i].Is4() {
-			return invalid("privateIpAddress", word, "This is not an IPv4 address.")
+	if word := val(in.PrivateIpAddress); word != "" {
+		if q.address, err = netip.ParseAddr(word); err != nil || !q.address.Is4() {
+			return q, invalid("privateIpAddress", word, "This is not an IPv4 address.")
 		}
 	}
-	return nil
+	return q, nil
 }
 
 // createNAT makes the gateway with an interface of its own and maps its elastic
-// addresses; or writes down why it failed, with nothing made.
+// address; or writes down why it failed, with nothing made.
 func (s *Service) createNAT(tx *store.Tx, c cloud.Caller, g cloud.NATGateway, q natRequest) error {
 	subnet, err := get(tx, c, subnetTable, "subnet", q.subnet)
 	if err != nil {
 		return err
 	}
-	if err := s.checkNATs(tx, subnet, q); err != nil {
+	if err := s.checkNATs(tx, subnet); err != nil {
 		return err
 	}
-	addresses, err := find(tx, c, addressTable, "eipalloc", q.allocations)
-	if err != nil {
-		return err
+	var elastic cloud.Address
+	if !q.private {
+		if elastic, err = get(tx, c, addressTable, "eipalloc", q.allocation); err != nil {
+			return err
+		}
 	}
 	g.VPC, g.Subnet = subnet.VPC, subnet.ID
-	if g.Failure = natFailure(tx, g, addresses, q); g.Failure != "" {
-		for _, id := range q.allocations {
-			g.Addresses = append(g.Addresses, cloud.NATAddress{Allocation: id})
-		}
+	address := cloud.NATAddress{Allocation: q.allocation}
+	if g.Failure = natFailure(tx, subnet, elastic); g.Failure != "" {
+		g.Addresses = []cloud.NATAddress{address}
 		return natTable.Create(tx, g)
 	}
-	n, err := s.createInterface(tx, c, port{subnet: subnet, addresses: q.addresses, description: "Interface for NAT Gateway " + g.ID})
+	n, err := s.createInterface(tx, c, port{subnet: subnet, addresses: []netip.Addr{q.address}, description: "Interface for NAT Gateway " + g.ID})
 	if err != nil {
 		return err
 	}
@@ -152,28 +118,18 @@ func (s *Service) createNAT(tx *store.Tx, c cloud.Caller, g cloud.NATGateway, q 
 	if err := interfaceTable.Put(tx, n); err != nil {
 		return err
 	}
-	for i, a := range n.Addresses {
-		address := cloud.NATAddress{Private: a.Private}
-		if !g.Private {
-			if address, err = s.mapNAT(tx, n.ID, a.Private, q.allocations[i]); err != nil {
-				return err
-			}
+	if address.Private = n.Primary(); !q.private {
+		address.Public, address.Association = elastic.Address, s.NewID("eipassoc")
+		if err := s.associate(tx, elastic.ID, address.Association, n.ID, address.Private, false); err != nil {
+			return err
 		}
-		g.Addresses = append(g.Addresses, address)
 	}
+	g.Addresses = []cloud.NATAddress{address}
 	return natTable.Create(tx, g)
 }
 
-// mapNAT maps an elastic address to a private one of a NAT gateway's interface.
-func (s *Service) mapNAT(tx *store.Tx, port string, private netip.Addr, allocation string) (cloud.NATAddress, error) {
-	a := cloud.NATAddress{Private: private, Allocation: allocation, Association: s.NewID("eipassoc")}
-	address, _ := addressTable.Get(tx, allocation)
-	a.Public = address.Address
-	return a, s.associate(tx, allocation, a.Association, port, private, false)
-}
-
-// checkNATs refuses more gateways in a zone, or addresses of one, than allowed.
-func (s *Service) checkNATs(r store.Reader, n cloud.Subnet, q natRequest) error {
+// checkNATs refuses more gateways in a zone than allowed.
+func (s *Service) checkNATs(r store.Reader, n cloud.Subnet) error {
 	have := 0
 	for g := range natTable.Select(r, cloud.AccountLabel(n.Account)) {
 		other, _ := subnetTable.Get(r, g.Subnet)
@@ -181,25 +137,19 @@ func (s *Service) checkNATs(r store.Reader, n cloud.Subnet, q natRequest) error 
 			have++
 		}
 	}
-	if err := within(s.Limits.NATGateways, have, "NatGatewayLimitExceeded", "NAT gateways of a zone"); err != nil {
-		return err
-	}
-	return withinSum(s.Limits.NATAddresses, len(q.addresses), 0, "NatGatewayAddressLimitExceeded", "addresses of a NAT gateway")
+	return within(s.Limits.NATGateways, have, "NatGatewayLimitExceeded", "NAT gateways of a zone")
 }
 
-// natFailure says why a gateway cannot come to be, as a code and words; "" if it can.
+// natFailure says why a gateway in the subnet, with that elastic address if any, cannot
+// come to be, as a code and words; "" if it can.
 // https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html#nat-gateway-troubleshooting-failed
-func natFailure(r store.Reader, g cloud.NATGateway, addresses []cloud.Address, q natRequest) string {
-	if !g.Private && gatewayTable.Count(r, "vpc/"+g.VPC) == 0 {
-		return "Gateway.NotAttached: Network " + g.VPC + " has no Internet gateway attached"
-	}
-	for _, a := range addresses {
-		if a.Association != "" {
-			return "Resource.AlreadyAssociated: Elastic IP address [" + a.ID + "] is already associated"
-		}
-	}
-	n, _ := subnetTable.Get(r, g.Subnet)
-	if freeAddresses(r, n) < len(q.addresses) {
+func natFailure(r store.Reader, n cloud.Subnet, elastic cloud.Address) string {
+	switch {
+	case elastic.ID != "" && gatewayTable.Count(r, "vpc/"+n.VPC) == 0:
+		return "Gateway.NotAttached: Network " + n.VPC + " has no Internet gateway attached"
+	case elastic.Association != "":
+		return "Resource.AlreadyAssociated: Elastic IP address [" + elastic.ID + "] is already associated"
+	case freeAddresses(r, n) == 0:
 		return "InsufficientFreeAddressesInSubnet: Subnet has insufficient free addresses to create this NAT gateway"
 	}
 	return ""

@@ -1,7 +1,6 @@
 package ec2
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -82,9 +81,7 @@ func (s *Service) putEntry(ctx context.Context, c cloud.Caller, in ec2.ReplaceNe
 			return cloud.Errorf("NetworkAclEntryLimitExceeded", "The maximum number of network ACL entries has been reached.")
 		}
 		acl.Entries = append(acl.Entries, e)
-		slices.SortFunc(acl.Entries, func(a, b cloud.ACLEntry) int {
-			return cmp.Or(cmp.Compare(boolWord(a.Egress), boolWord(b.Egress)), cmp.Compare(a.Number, b.Number))
-		})
+		slices.SortFunc(acl.Entries, cloud.ACLEntry.Compare)
 		return aclTable.Put(tx, acl)
 	})
 }

@@ -57,8 +57,8 @@ func (r *rig) addGateway() string {
 	return *must(r.CreateInternetGateway(r.ctx, &ec2.CreateInternetGatewayRequest{}))(r).InternetGateway.InternetGatewayId
 }
 
-// addVPCOf makes a VPC of the range.
-func (r *rig) addVPCOf(cidr string) string {
+// vpcOf makes a VPC of the range.
+func (r *rig) vpcOf(cidr string) string {
 	r.Helper()
 	return *must(r.CreateVpc(r.ctx, &ec2.CreateVpcRequest{CidrBlock: &cidr}))(r).Vpc.VpcId
 }

@@ -285,8 +285,8 @@ func TestRunInstancesRefusesWhatItDoesNotHave(t *testing.T) {
 		"kernel":          {func(in *runIn) { in.KernelId = new("aki-1") }, "UnsupportedOperation"},
 		"ramdisk":         {func(in *runIn) { in.RamdiskId = new("ari-1") }, "UnsupportedOperation"},
 		"license":         {func(in *runIn) { in.LicenseSpecifications = make([]ec2.LicenseConfigurationRequest, 1) }, "UnsupportedOperation"},
-		"IPv6 count":      {func(in *runIn) { in.Ipv6AddressCount = new(int32(1)) }, "UnsupportedOperation"},
-		"IPv6 address":    {func(in *runIn) { in.Ipv6Addresses = make([]ec2.InstanceIpv6Address, 1) }, "UnsupportedOperation"},
+		"IPv6 count":      {func(in *runIn) { in.Ipv6AddressCount = new(int32(1)) }, "InvalidParameterValue"}, // the subnet has none
+		"IPv6 address":    {func(in *runIn) { in.Ipv6Addresses = make([]ec2.InstanceIpv6Address, 1) }, "InvalidParameterValue"},
 		"primary IPv6":    {func(in *runIn) { in.EnablePrimaryIpv6 = new(true) }, "UnsupportedOperation"},
 		"operator":        {func(in *runIn) { in.Operator = &ec2.OperatorRequest{} }, "UnsupportedOperation"},
 		"secondary network": {func(in *runIn) {
@@ -332,7 +332,7 @@ func TestRunInstancesRefusesWhatItDoesNotHave(t *testing.T) {
 		want(t, name, err, c.code)
 	}
 	for name, change := range map[string]func(*ec2.InstanceNetworkInterfaceSpecification){
-		"IPv6":     func(s *ec2.InstanceNetworkInterfaceSpecification) { s.Ipv6AddressCount = new(int32(1)) },
+		"IPv6":     func(s *ec2.InstanceNetworkInterfaceSpecification) { s.PrimaryIpv6 = new(true) },
 		"prefixes": func(s *ec2.InstanceNetworkInterfaceSpecification) { s.Ipv4PrefixCount = new(int32(1)) },
 		"carrier":  func(s *ec2.InstanceNetworkInterfaceSpecification) { s.AssociateCarrierIpAddress = new(true) },
 		"EFA":      func(s *ec2.InstanceNetworkInterfaceSpecification) { s.InterfaceType = new("efa") },

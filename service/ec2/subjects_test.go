@@ -37,6 +37,10 @@ var keysOf = map[string]string{
 	"natgateway":                   "",
 	"dhcp-options":                 "DhcpOptionsID",
 	"vpc-endpoint":                 "VpceServiceName VpceServiceOwner",
+	"network-acl":                  "NetworkAclID Vpc",
+	"prefix-list":                  "PrefixListID",
+	"vpc-peering-connection":       "AccepterVpc RequesterVpc VpcPeeringConnectionID",
+	"vpc-flow-log":                 "",
 }
 
 // unmade are the keys that a resource has not before it is made.
@@ -44,6 +48,7 @@ var unmade = map[string]string{
 	"instance": "InstanceID", "volume": "VolumeID", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
 	"elastic-ip": "AllocationId PublicIpAddress", "security-group": "SecurityGroupID Vpc",
 	"vpc": "VpcID", "subnet": "SubnetID", "route-table": "RouteTableID", "internet-gateway": "InternetGatewayID", "dhcp-options": "DhcpOptionsID",
+	"network-acl": "NetworkAclID", "prefix-list": "PrefixListID", "vpc-peering-connection": "VpcPeeringConnectionID",
 }
 
 // recorder lets everybody do everything, and notes what was asked.
@@ -88,7 +93,8 @@ type authRig struct {
 	*recorder
 	instance, volume, loose, address, mapped, nic, group, rule, key string
 
-	net1 net1
+	net1    net1
+	filters filterFurniture
 }
 
 func newAuthRig(t *testing.T) *authRig {
@@ -110,6 +116,7 @@ func newAuthRig(t *testing.T) *authRig {
 	}
 	must(a.AssociateAddress(a.ctx, &ec2.AssociateAddressRequest{AllocationId: &a.mapped, NetworkInterfaceId: &a.nic}))(t)
 	a.net1 = a.newNet1()
+	a.filters = a.addFilters()
 	a.Consoles, a.Authz = &consoles{}, a.recorder
 	return a
 }
@@ -330,6 +337,7 @@ func calls() map[string]call {
 // it asks about that too.
 func TestEveryOperationNamesItsResources(t *testing.T) {
 	all := calls()
+	maps.Copy(all, filterCalls())
 	for _, o := range ec2.API().Operations {
 		if o.Bind(&Service{}) != nil && all[o.Name].do == nil {
 			t.Errorf("no row says what %s asks about", o.Name)

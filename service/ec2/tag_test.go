@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,11 +30,32 @@ func (r *rig) oneOfEach() map[string]string {
 		}
 		return keyPairTable.Create(tx, cloud.KeyPair{Meta: cloud.Meta{ID: key, Account: alice}})
 	})
-	return map[string]string{
+	kinds := map[string]string{
 		"instance": instance, "volume": volume, "image": image, "key-pair": key, "vpc": r.net.VPC.ID, "subnet": r.net.Subnets[0].ID,
 		"route-table": r.net.Routes.ID, "internet-gateway": r.net.Gateway.ID, "network-interface": n.ID, "elastic-ip": address,
 		"security-group": r.net.Group.ID, "security-group-rule": r.net.Group.Rules[1].ID,
 		"egress-only-internet-gateway": net.egress, "natgateway": net.nat, "dhcp-options": net.options, "vpc-endpoint": net.endpoint,
+	}
+	maps.Copy(kinds, r.oneOfEachNetwork())
+	return kinds
+}
+
+// oneOfEachNetwork is more of oneOfEach.
+func (r *rig) oneOfEachNetwork() map[string]string {
+	r.Helper()
+	meta := func(prefix string) cloud.Meta { return cloud.Meta{ID: cloud.NewID(prefix), Account: alice} }
+	list, peering, log := meta("pl"), meta("pcx"), meta("fl")
+	egress, nat, endpoint := meta("eigw"), meta("nat"), meta("vpce")
+	r.update(func(tx *store.Tx) error {
+		return errors.Join(
+			listTable.Create(tx, cloud.PrefixList{Meta: list}), peeringTable.Create(tx, cloud.Peering{Meta: peering, Requester: cloud.PeeringSide{Account: alice}}),
+			flowLogTable.Create(tx, cloud.FlowLog{Meta: log}), egressTable.Create(tx, cloud.EgressGateway{Meta: egress}),
+			natTable.Create(tx, cloud.NATGateway{Meta: nat}), endpointTable.Create(tx, cloud.Endpoint{Meta: endpoint}),
+		)
+	})
+	return map[string]string{
+		"network-acl": r.net.ACL.ID, "prefix-list": list.ID, "vpc-peering-connection": peering.ID, "vpc-flow-log": log.ID,
+		"egress-only-internet-gateway": egress.ID, "natgateway": nat.ID, "vpc-endpoint": endpoint.ID, "dhcp-options": r.net.Options.ID,
 	}
 }
 

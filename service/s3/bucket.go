@@ -203,7 +203,11 @@ func (s *Service) DeleteBucket(ctx context.Context, in *api.DeleteBucketRequest)
 	}
 	// If the process ended between the two, the bucket is gone for every operation
 	// but this one.
-	if err := s.Objects.DeleteBucket(ctx, b.ID); err != nil && !errors.Is(err, object.ErrNoBucket) {
+	err = s.Objects.DeleteBucket(ctx, b.ID)
+	if info, _ := s.Objects.Bucket(ctx, b.ID); errors.Is(err, object.ErrNotEmpty) && info.Versioning != object.Unversioned { // gone: unversioned
+		return nil, failure(409, "BucketNotEmpty", "The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+	}
+	if err != nil && !errors.Is(err, object.ErrNoBucket) {
 		return nil, expressed(err)
 	}
 	err = s.DB.Update(context.WithoutCancel(ctx), func(tx *store.Tx) error {

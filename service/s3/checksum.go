@@ -15,16 +15,11 @@ import (
 // defaultChecksum is what S3 computes for those who name none.
 const defaultChecksum = checksum.CRC64NVME
 
-// sums are the checksums of a request or of an answer, in base64; one at most is
-// set.
-type sums struct{ CRC32, CRC32C, CRC64NVME, SHA1, SHA256 *string }
-
 // given is what a request says of its checksums.
 type given struct {
 	sums
 	algorithm *string // x-amz-sdk-checksum-algorithm
 	md5       *string
-	others    []*string // headers of algorithms that the service has not
 }
 
 // stream is a body that comes bit by bit; the gateway's.
@@ -67,46 +62,19 @@ type reader struct {
 func (r reader) Read(p []byte) (int, error) { return r.r.Read(p) }
 func (r reader) Length() int64              { return r.length }
 
-// member is a checksum and its algorithm.
-type member struct {
-	algorithm checksum.Algorithm
-	text      **string
-}
-
-// each lists the checksums.
-func (s *sums) each() [5]member {
-	return [...]member{
-		{checksum.CRC32, &s.CRC32},
-		{checksum.CRC32C, &s.CRC32C},
-		{checksum.CRC64NVME, &s.CRC64NVME},
-		{checksum.SHA1, &s.SHA1},
-		{checksum.SHA256, &s.SHA256},
-	}
-}
-
-// one returns the only checksum there is, None if there is none.
-func (s *sums) one() (checksum.Algorithm, []byte, error) {
-	found, value := checksum.None, []byte(nil)
-	for _, m := range s.each() {
-		if *m.text == nil {
-			continue
-		}
-		if found != checksum.None {
-			return "", nil, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
-		}
-		var err error
-		if value, err = decodeSum(m.algorithm, **m.text); err != nil {
-			return "", nil, err
-		}
-		found = m.algorithm
-	}
-	return found, value, nil
-}
-
 func decodeSum(a checksum.Algorithm, text string) ([]byte, error) {
 	value, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(value) != a.Size() {
 		return nil, invalidRequest("Value for %s header is invalid.", sumHeader(a))
+	}
+	return value, nil
+}
+
+// decodeTrailer is the checksum that came after the body.
+func decodeTrailer(a checksum.Algorithm, trailer http.Header) ([]byte, error) {
+	value, err := decodeSum(a, trailer.Get(sumHeader(a)))
+	if err != nil {
+		return nil, invalidRequest("Value for %s trailing header is invalid.", sumHeader(a))
 	}
 	return value, nil
 }
@@ -117,9 +85,18 @@ func sumHeader(a checksum.Algorithm) string { return "x-amz-checksum-" + strings
 func algorithmOf(name *string) (checksum.Algorithm, error) {
 	a := checksum.Algorithm(strings.ToUpper(val(name)))
 	if a.Size() < 0 {
-		return "", invalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+		return "", invalidRequest("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [%s]", algorithmNames())
 	}
 	return a, nil
+}
+
+// algorithmNames are all algorithms, for people.
+func algorithmNames() string {
+	var names []string
+	for _, a := range checksum.Algorithms {
+		names = append(names, string(a))
+	}
+	return strings.Join(names, ", ")
 }
 
 // expected is what the body must be like. The algorithm is None if the request
@@ -129,11 +106,6 @@ func (g *given) expected(body stream) (object.Expected, error) {
 	var err error
 	if e.MD5, err = decodeMD5(g.md5); err != nil {
 		return e, err
-	}
-	for _, header := range g.others {
-		if header != nil {
-			return e, notImplemented("use a checksum of CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
-		}
 	}
 	named, err := algorithmOf(g.algorithm)
 	if err != nil {
@@ -148,12 +120,12 @@ func (g *given) expected(body stream) (object.Expected, error) {
 	case err != nil:
 		return e, err
 	case algorithm != checksum.None && trailing != checksum.None:
-		return e, invalidRequest("Expecting a single x-amz-checksum- header")
+		return e, invalidRequest("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
 	case algorithm != checksum.None:
 		e.Checksum = func() ([]byte, error) { return value, nil }
 	case trailing != checksum.None:
 		algorithm = trailing
-		e.Checksum = func() ([]byte, error) { return decodeSum(trailing, body.Trailer().Get(sumHeader(trailing))) }
+		e.Checksum = func() ([]byte, error) { return decodeTrailer(trailing, body.Trailer()) }
 	case named != checksum.None:
 		return e, invalidRequest("x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
 	}
@@ -187,20 +159,11 @@ func decodeMD5(text *string) ([]byte, error) {
 	}
 	sum, err := base64.StdEncoding.DecodeString(*text)
 	if err != nil || len(sum) != md5.Size {
-		return nil, cloud.Errorf("InvalidDigest", "The Content-MD5 you specified was invalid.")
+		e := cloud.Errorf("InvalidDigest", "The Content-MD5 you specified was invalid.")
+		e.Detail = [][2]string{{"Content-MD5", *text}}
+		return nil, e
 	}
 	return sum, nil
-}
-
-// shown are a checksum's members of an answer, and its type.
-func shown(sum checksum.Sum, parts int) (s sums, kind *string) {
-	for _, m := range s.each() {
-		if m.algorithm == sum.Algorithm {
-			*m.text = new(sumText(sum, parts))
-			return s, new(string(sum.Type))
-		}
-	}
-	return s, nil
 }
 
 // sumText is how a checksum is written; that of checksums tells of how many.

@@ -93,12 +93,9 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 	if err != nil {
 		return nil, c.failed(ctx, source, err)
 	}
-	out := &api.CopyObjectOutput{VersionId: s.version(ctx, b, info.Version), CopySourceVersionId: s.version(ctx, c.source, source.Version), Expiration: s.expiration(b, info)}
-	sum, kind := shown(info.Checksum, 0)
-	out.CopyObjectResult = &api.CopyObjectResult{
-		ETag: quoted(info.ETag), LastModified: &info.Modified, ChecksumType: kind,
-		ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
-	}
+	out := &api.CopyObjectOutput{VersionId: made(info.Version), CopySourceVersionId: s.version(ctx, c.source, source.Version), Expiration: s.expiration(b, info)}
+	out.CopyObjectResult = &api.CopyObjectResult{ETag: quoted(info.ETag), LastModified: &info.Modified}
+	out.CopyObjectResult.ChecksumType = show(out.CopyObjectResult, info.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()
 	return out, nil
 }
@@ -145,13 +142,19 @@ type copying struct {
 }
 
 // from says what to read of x-amz-copy-source, "BUCKET/KEY?versionId=VERSION", encoded
-// as in URLs.
+// as values of forms.
 func (c *copying) from(ctx context.Context, header string, key customer) (object.GetInput, error) {
 	path, query, _ := strings.Cut(header, "?")
-	path, err := url.PathUnescape(strings.TrimPrefix(path, "/"))
+	path, err := url.QueryUnescape(strings.TrimPrefix(path, "/")) // "+" is a space, as with AWS
+	if err != nil {
+		return object.GetInput{}, invalid("Invalid copy source encoding")
+	}
 	name, source, ok := strings.Cut(path, "/")
-	if err != nil || !ok || name == "" || source == "" {
+	if !ok || name == "" || source == "" {
 		return object.GetInput{}, invalid("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	}
+	if !validName(name) {
+		return object.GetInput{}, invalid("Invalid copy source bucket name")
 	}
 	c.key = source
 	if version, ok := strings.CutPrefix(query, "versionId="); ok {
@@ -197,7 +200,7 @@ func (c *copying) allowTags(ctx context.Context, key string) error {
 // failed is the answer to a copy that failed.
 func (c *copying) failed(ctx context.Context, source object.Info, err error) error {
 	if c.asked {
-		return expressed(err)
+		return unwritten(err)
 	}
 	if err := c.may(ctx, source); err != nil {
 		return err

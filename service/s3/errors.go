@@ -7,6 +7,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/object/checksum"
 )
 
 // The codes and words are those of
@@ -70,7 +71,7 @@ var refusals = []struct { //nolint:gochecknoglobals // never changed
 	{object.ErrNoPart, http.StatusRequestedRangeNotSatisfiable, "InvalidPartNumber", "The requested partnumber is not satisfiable"},
 	{object.ErrShort, http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header"},
 	{object.ErrLong, http.StatusBadRequest, "InvalidRequest", ""},
-	{object.ErrDigest, http.StatusBadRequest, "BadDigest", "The Content-MD5 or checksum value that you specified did not match what the server received."},
+	{object.ErrSize, http.StatusBadRequest, "InvalidRequest", ""},
 	{object.ErrPartOrder, http.StatusBadRequest, "InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number."},
 	{object.ErrPartSmall, http.StatusBadRequest, "EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size"},
 	{object.ErrPart, http.StatusBadRequest, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag."},
@@ -83,9 +84,23 @@ var refusals = []struct { //nolint:gochecknoglobals // never changed
 	{object.ErrInput, http.StatusBadRequest, "InvalidArgument", ""},
 }
 
+// unwritten is expressed for what makes an object, of which S3 words one error otherwise.
+func unwritten(err error) error {
+	if errors.Is(err, object.ErrNoLock) {
+		return invalidRequest("Bucket is missing ObjectLockConfiguration")
+	}
+	return expressed(err)
+}
+
 // expressed puts an error of package object into S3's words; any other, nil among
 // them, stays as it is.
 func expressed(err error) error {
+	if e, ok := errors.AsType[*object.DigestError](err); ok {
+		if e.Algorithm == checksum.None {
+			return failure(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+		}
+		return failure(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", e.Algorithm)
+	}
 	for _, r := range refusals {
 		if errors.Is(err, r.err) {
 			message := r.message

@@ -10,6 +10,7 @@ import (
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/object/checksum"
 )
 
 // reading is a request for an object, or for its head.
@@ -32,9 +33,8 @@ type found struct {
 	// first and length are the bytes to tell; partial, that they may be fewer than all.
 	first, length int64
 	partial       bool
-	sums
-	sumType *string
-	parts   *int32
+	sum           checksum.Sum // to tell; zero for none
+	parts         *int32
 }
 
 // GetObject reads an object: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html.
@@ -62,12 +62,12 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 	out := &api.GetObjectOutput{
 		Body: io.ReadCloser(r), AcceptRanges: new("bytes"), ContentLength: &f.length, ContentRange: f.contentRange(), ETag: quoted(f.info.ETag),
 		LastModified: &f.info.Modified, Metadata: f.info.User, VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
-		PartsCount: f.parts, ChecksumCRC32: f.CRC32, ChecksumCRC32C: f.CRC32C, ChecksumCRC64NVME: f.CRC64NVME, ChecksumSHA1: f.SHA1,
-		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
+		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
 		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
 	}
+	out.ChecksumType = show(out, f.sum, f.info.Parts)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
 	return out, nil
@@ -89,12 +89,12 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 	out := &api.HeadObjectOutput{
 		AcceptRanges: new("bytes"), ContentLength: &f.length, ContentRange: f.contentRange(), ETag: quoted(f.info.ETag),
 		LastModified: &f.info.Modified, Metadata: f.info.User, VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
-		PartsCount: f.parts, ChecksumCRC32: f.CRC32, ChecksumCRC32C: f.CRC32C, ChecksumCRC64NVME: f.CRC64NVME, ChecksumSHA1: f.SHA1,
-		ChecksumSHA256: f.SHA256, ChecksumType: f.sumType,
+		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
 		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
 	}
+	out.ChecksumType = show(out, f.sum, f.info.Parts)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
 	return out, nil

@@ -61,7 +61,9 @@ func (h *headers) attributes(now time.Time) (object.Attributes, error) {
 		size += len(name) + len(value)
 	}
 	if size > maxMetadata {
-		return a, cloud.Errorf("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size of %d bytes", maxMetadata)
+		e := cloud.Errorf("MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
+		e.Detail = [][2]string{{"Size", itoa(size)}, {"MaxSizeAllowed", itoa(maxMetadata)}}
+		return a, e
 	}
 	if err := h.refuse(); err != nil {
 		return a, err
@@ -100,30 +102,40 @@ func (h *headers) system() map[string]string {
 
 // withoutChunks removes what is the encoding of the transfer, not of the object.
 func withoutChunks(encoding string) string {
+	if !strings.Contains(encoding, "aws-chunked") {
+		return encoding
+	}
 	var kept []string
 	for part := range strings.SplitSeq(encoding, ",") {
 		if part = strings.TrimSpace(part); part != "" && part != "aws-chunked" {
 			kept = append(kept, part)
 		}
 	}
-	return strings.Join(kept, ",")
+	return strings.Join(kept, ", ")
 }
 
 // refuse refuses what would have no effect.
 func (h *headers) refuse() error {
 	switch {
+	case h.redirect != nil && !redirects(*h.redirect):
+		return cloud.Errorf("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	case h.class != nil && *h.class != standard:
 		return cloud.Errorf("InvalidStorageClass", "The storage class you specified is not valid: use %s.", standard)
 	case h.kms != nil || val(h.sse) == "aws:kms" || val(h.sse) == "aws:kms:dsse":
 		return notImplemented("encryption with KMS; use AES256.")
 	case h.sse != nil && *h.sse != "AES256":
-		return cloud.Errorf("InvalidEncryptionAlgorithmError", "The encryption request that you specified is not valid. The valid value is AES256.")
+		return invalid("The encryption method specified is not supported: use AES256.")
 	case h.sse != nil && h.customer.algorithm != nil:
 		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
 	case h.eventHold != nil || h.eventHoldDays != nil || h.eventHoldYears != nil:
 		return notImplemented("event holds; use retention or a legal hold.")
 	}
 	return nil
+}
+
+// redirects reports whether a text says where a website may lead to.
+func redirects(location string) bool {
+	return strings.HasPrefix(location, "/") || strings.HasPrefix(location, "http://") || strings.HasPrefix(location, "https://")
 }
 
 // retention is what an object lock's headers, or the document, say.

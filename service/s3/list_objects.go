@@ -82,7 +82,7 @@ func (s *Service) ListObjectsV2(ctx context.Context, in *api.ListObjectsV2Reques
 	}
 	scope := page.Scope{b.ID, "ListObjectsV2"}
 	list.After = val(in.StartAfter)
-	if in.ContinuationToken != nil {
+	if val(in.ContinuationToken) != "" {
 		var ok bool
 		if list.After, ok = page.Open(s.PageKey, scope, *in.ContinuationToken); !ok {
 			return nil, invalid("The continuation token provided is incorrect")

@@ -76,11 +76,11 @@ func (s *Service) ListParts(ctx context.Context, in *api.ListPartsRequest) (*api
 		out.ChecksumAlgorithm, out.ChecksumType = opt(string(u.Algorithm)), opt(string(u.Type))
 	}
 	for _, p := range parts {
-		sum, _ := shown(p.Checksum, 0)
-		out.Parts = append(out.Parts, api.Part{
+		shown := api.Part{
 			PartNumber: new(int32(p.Number)), Size: new(p.Size), ETag: quoted(p.ETag), LastModified: new(p.Modified),
-			ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
-		})
+		}
+		show(&shown, p.Checksum, 0)
+		out.Parts = append(out.Parts, shown)
 	}
 	if more {
 		out.NextPartNumberMarker = new(itoa(parts[len(parts)-1].Number))

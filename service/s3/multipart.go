@@ -36,13 +36,16 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 	}
 	begin := object.UploadInput{
 		Bucket: b.ID, Key: *in.Key, Class: put.Class, Owner: put.Owner, CustomerKey: put.CustomerKey, Attributes: put.Attributes,
-		Type: checksum.Type(val(in.ChecksumType)),
+		Type: checksum.Type(strings.ToUpper(val(in.ChecksumType))),
 	}
 	if h.mode == nil {
 		begin.Retention = object.Retention{} // the default one counts from the end
 	}
 	if begin.Algorithm, err = algorithmOf(in.ChecksumAlgorithm); err != nil {
 		return nil, err
+	}
+	if begin.Type != "" && begin.Type != checksum.FullObject && begin.Type != checksum.Composite {
+		return nil, invalidRequest("Value for x-amz-checksum-type header is invalid.")
 	}
 	if begin.Algorithm == checksum.None {
 		if in.ChecksumType != nil {
@@ -55,7 +58,7 @@ func (s *Service) CreateMultipartUpload(ctx context.Context, in *api.CreateMulti
 	}
 	u, err := s.Objects.CreateUpload(ctx, begin)
 	if err != nil {
-		return nil, expressed(err)
+		return nil, unwritten(err)
 	}
 	out := &api.CreateMultipartUploadOutput{Bucket: in.Bucket, Key: in.Key, UploadId: &u.ID}
 	out.AbortDate, out.AbortRuleId = s.abortion(b, u)
@@ -82,7 +85,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	}
 	if in.MpuObjectSize != nil {
 		if *in.MpuObjectSize < 0 {
-			return nil, invalidRequest("Value for x-amz-mp-object-size header is invalid.")
+			return nil, invalidRequest("Value for x-amz-mp-object-size header is less than zero: '%d'", *in.MpuObjectSize)
 		}
 		done.Size = *in.MpuObjectSize
 	}
@@ -97,10 +100,12 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 		if p.PartNumber == nil || p.ETag == nil {
 			return nil, malformedXML()
 		}
+		if *p.PartNumber < 1 {
+			return nil, badPartNumber()
+		}
 		part := object.CompletePart{Number: int(*p.PartNumber), ETag: *p.ETag}
 		if !ended {
-			sum := sums{p.ChecksumCRC32, p.ChecksumCRC32C, p.ChecksumCRC64NVME, p.ChecksumSHA1, p.ChecksumSHA256}
-			if part.Checksum, err = partSum(sum, u); err != nil {
+			if part.Checksum, err = partSum(sumsOf(&p), u, part.Number); err != nil {
 				return nil, err
 			}
 		}
@@ -111,16 +116,27 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 		return nil, expressed(err)
 	}
 	out := &api.CompleteMultipartUploadOutput{
-		Bucket: in.Bucket, Key: in.Key, ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version), Location: new("/" + b.Name + "/" + encoded(*in.Key)),
+		Bucket: in.Bucket, Key: in.Key, ETag: quoted(info.ETag), VersionId: made(info.Version), Location: new(location(ctx, b.Name, *in.Key)),
 		Expiration: s.expiration(b, info),
 	}
-	sum, kind := shown(info.Checksum, info.Parts)
-	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
-	out.ChecksumType = kind
+	out.ChecksumType = show(out, info.Checksum, info.Parts)
 	if !info.Customer {
 		out.ServerSideEncryption = new(aes256)
 	}
 	return out, nil
+}
+
+// location is the URL of an object, as the client addresses the bucket.
+func location(ctx context.Context, bucket, key string) string {
+	caller := cloud.CallerFrom(ctx)
+	url := "http://" + caller.Host
+	if caller.Secure {
+		url = "https://" + caller.Host
+	}
+	if !strings.HasPrefix(caller.Host, bucket+".") {
+		url += "/" + bucket
+	}
+	return url + "/" + encoded(key)
 }
 
 // completing checks what a completion says of the whole object.
@@ -128,11 +144,9 @@ func completing(done *object.CompleteInput, in *api.CompleteMultipartUploadReque
 	if in.ChecksumType != nil && *in.ChecksumType != string(u.Type) {
 		return invalidRequest("The upload was created using the %s checksum mode. The complete request must use the same checksum mode.", u.Type)
 	}
-	whole := sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256}
-	for _, m := range whole.each() {
-		if *m.text != nil {
-			*m.text = new(strings.TrimSuffix(**m.text, "-"+itoa(len(in.MultipartUpload.Parts))))
-		}
+	whole := sumsOf(in)
+	for a, text := range whole {
+		whole[a] = strings.TrimSuffix(text, "-"+itoa(len(in.MultipartUpload.Parts)))
 	}
 	algorithm, value, err := whole.one()
 	if err != nil {
@@ -147,11 +161,14 @@ func completing(done *object.CompleteInput, in *api.CompleteMultipartUploadReque
 
 // partSum is the checksum that a completion says a part has. Of uploads that named no
 // algorithm only those are compared that were kept.
-func partSum(sum sums, u object.Upload) ([]byte, error) {
+func partSum(sum sums, u object.Upload, number int) ([]byte, error) {
 	algorithm, value, err := sum.one()
 	switch {
 	case err != nil:
 		return nil, err
+	case algorithm == checksum.None && mustSum(u):
+		return nil, invalidRequest("The upload was created using a %s checksum. The complete request must include the checksum for each part. It was missing for part %d in the request.",
+			strings.ToLower(string(u.Algorithm)), number)
 	case algorithm == u.Algorithm || algorithm == checksum.None:
 		return value, nil
 	case u.System[unasked] != "":
@@ -160,10 +177,17 @@ func partSum(sum sums, u object.Upload) ([]byte, error) {
 	return nil, mismatch(u, algorithm)
 }
 
+// mustSum reports whether each part of an upload has to come with a checksum: those
+// of the parts make that of the object.
+func mustSum(u object.Upload) bool { return u.System[unasked] == "" && u.Type == checksum.Composite }
+
 // mismatch is the error for a checksum of another algorithm than the upload's.
 func mismatch(u object.Upload, algorithm checksum.Algorithm) error {
-	return invalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s",
-		strings.ToLower(string(u.Algorithm)), strings.ToLower(string(algorithm)))
+	actual := "null"
+	if algorithm != checksum.None {
+		actual = strings.ToLower(string(algorithm))
+	}
+	return invalidRequest("Checksum Type mismatch occurred, expected checksum Type: %s, actual checksum Type: %s", strings.ToLower(string(u.Algorithm)), actual)
 }
 
 // AbortMultipartUpload ends an upload, and removes its parts:

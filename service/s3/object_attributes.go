@@ -15,9 +15,13 @@ var attributeNames = []string{"ETag", "Checksum", "ObjectParts", "StorageClass",
 // GetObjectAttributes tells what is asked of an object:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html.
 func (s *Service) GetObjectAttributes(ctx context.Context, in *api.GetObjectAttributesRequest) (*api.GetObjectAttributesOutput, error) {
+	wrong := checkAttributes(in.ObjectAttributes)
 	b, info, err := s.look(ctx, &about{bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId}, "GetObjectAttributes", "GetObject")
+	if err == nil && wrong != nil {
+		err = wrong
+	}
 	if err != nil {
-		return nil, err
+		return nil, missed(err, wrong)
 	}
 	key, err := customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5}.open(ctx)
 	if err != nil {
@@ -30,9 +34,6 @@ func (s *Service) GetObjectAttributes(ctx context.Context, in *api.GetObjectAttr
 	}
 	out := &api.GetObjectAttributesOutput{LastModified: &info.Modified, VersionId: s.version(ctx, b, info.Version)}
 	for _, name := range in.ObjectAttributes {
-		if !slices.Contains(attributeNames, name) {
-			return nil, invalid("Invalid attribute name specified.")
-		}
 		switch name {
 		case "ETag":
 			out.ETag = &info.ETag
@@ -41,11 +42,9 @@ func (s *Service) GetObjectAttributes(ctx context.Context, in *api.GetObjectAttr
 		case "ObjectSize":
 			out.ObjectSize = &info.Size
 		case "Checksum":
-			if sum, kind := shown(info.Checksum, info.Parts); kind != nil {
-				out.Checksum = &api.Checksum{
-					ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
-					ChecksumType: kind,
-				}
+			sum := &api.Checksum{}
+			if sum.ChecksumType = show(sum, info.Checksum, info.Parts); sum.ChecksumType != nil {
+				out.Checksum = sum
 			}
 		case "ObjectParts":
 			if out.ObjectParts, err = s.parts(ctx, b, info, in); err != nil {
@@ -54,6 +53,16 @@ func (s *Service) GetObjectAttributes(ctx context.Context, in *api.GetObjectAttr
 		}
 	}
 	return out, nil
+}
+
+// checkAttributes refuses names that are none.
+func checkAttributes(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(attributeNames, name) {
+			return invalid("Invalid attribute name specified.")
+		}
+	}
+	return nil
 }
 
 // parts are the parts of an object, nil if it was put as a whole.
@@ -73,11 +82,9 @@ func (s *Service) parts(ctx context.Context, b cloud.Bucket, info object.Info, i
 		IsTruncated: &more, MaxParts: new(int32(most)), PartNumberMarker: new(itoa(behind)), TotalPartsCount: new(int32(info.Parts)),
 	}
 	for _, p := range parts {
-		sum, _ := shown(p.Checksum, 0)
-		out.Parts = append(out.Parts, api.ObjectPart{
-			PartNumber: new(int32(p.Number)), Size: new(p.Size),
-			ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
-		})
+		shown := api.ObjectPart{PartNumber: new(int32(p.Number)), Size: new(p.Size)}
+		show(&shown, p.Checksum, 0)
+		out.Parts = append(out.Parts, shown)
 	}
 	if more {
 		out.NextPartNumberMarker = new(itoa(parts[len(parts)-1].Number))

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
@@ -20,21 +21,36 @@ func (s *Service) PutObjectRetention(ctx context.Context, in *api.PutObjectReten
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId, plain: true,
 		bypass: val(in.BypassGovernanceRetention), keys: (&headers{mode: want.Mode, until: want.RetainUntilDate}).keys(),
 	}
+	r, wrong := s.retentionOf(want)
 	_, _, err := s.change(ctx, a, "PutObjectRetention", func(_ cloud.Bucket, to *object.Attributes) error {
-		if want.EventHold != nil || want.EventHoldDuration != nil {
-			return notImplemented("event holds; use retention or a legal hold")
-		}
-		if (want.Mode == nil) != (want.RetainUntilDate == nil) {
-			return malformedXML()
-		}
-		r, err := retention(want.Mode, want.RetainUntilDate, s.Now())
 		to.Retention = r
-		return err
+		return wrong
 	})
+	err = missed(err, wrong)
 	if err != nil {
 		return nil, err
 	}
 	return &api.PutObjectRetentionOutput{}, nil
+}
+
+// retentionOf is what a document says.
+func (s *Service) retentionOf(want api.ObjectLockRetention) (object.Retention, error) {
+	switch {
+	case want.EventHold != nil || want.EventHoldDuration != nil:
+		return object.Retention{}, notImplemented("event holds; use retention or a legal hold")
+	case (want.Mode == nil) != (want.RetainUntilDate == nil), want.Mode != nil && *want.Mode != governance && *want.Mode != compliance:
+		return object.Retention{}, malformedXML()
+	}
+	return retention(want.Mode, want.RetainUntilDate, s.Now())
+}
+
+// missed is the error of a change, or what was wrong with its document if the object
+// that it did not find hid that.
+func missed(err, wrong error) error {
+	if e, ok := errors.AsType[*cloud.Error](err); wrong != nil && ok && e.Code == "NoSuchKey" {
+		return wrong
+	}
+	return err
 }
 
 // GetObjectRetention tells until when a version is kept:
@@ -61,14 +77,15 @@ func (s *Service) PutObjectLegalHold(ctx context.Context, in *api.PutObjectLegal
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId, plain: true,
 		keys: keys{}.set("s3:object-lock-legal-hold", status),
 	}
+	hold, wrong := legalHold(status)
+	if wrong != nil || status == nil {
+		wrong = malformedXML()
+	}
 	_, _, err := s.change(ctx, a, "PutObjectLegalHold", func(_ cloud.Bucket, to *object.Attributes) error {
-		hold, err := legalHold(status)
-		if err != nil || status == nil {
-			return malformedXML()
-		}
 		to.Hold = hold
-		return nil
+		return wrong
 	})
+	err = missed(err, wrong)
 	if err != nil {
 		return nil, err
 	}

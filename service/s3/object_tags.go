@@ -17,7 +17,7 @@ func headerTags(header *string) (map[string]string, error) {
 	}
 	var tags []api.Tag
 	for key, values := range query {
-		if len(values) != 1 {
+		if len(values) != 1 || key == "" {
 			return nil, malformedTags()
 		}
 		tags = append(tags, api.Tag{Key: &key, Value: &values[0]})

@@ -59,9 +59,9 @@ func TestPutRefuses(t *testing.T) {
 		"a storage class":      {api.PutObjectRequest{StorageClass: new("GLACIER")}, "InvalidStorageClass"},
 		"KMS":                  {api.PutObjectRequest{ServerSideEncryption: new("aws:kms")}, "NotImplemented"},
 		"a KMS key":            {api.PutObjectRequest{SSEKMSKeyId: new("k")}, "NotImplemented"},
-		"another encryption":   {api.PutObjectRequest{ServerSideEncryption: new("DES")}, "InvalidEncryptionAlgorithmError"},
+		"another encryption":   {api.PutObjectRequest{ServerSideEncryption: new("DES")}, "InvalidArgument"},
 		"a key in the open":    {api.PutObjectRequest{SSECustomerAlgorithm: new("AES256")}, "InvalidRequest"},
-		"a checksum we lack":   {api.PutObjectRequest{ChecksumXXHASH64: new("AA==")}, "NotImplemented"},
+		"a checksum cut short": {api.PutObjectRequest{ChecksumXXHASH64: new("AA==")}, "InvalidRequest"},
 		"two checksums":        {api.PutObjectRequest{ChecksumCRC32: new("AAAAAA=="), ChecksumCRC32C: new("AAAAAA==")}, "InvalidRequest"},
 		"a checksum unsent":    {api.PutObjectRequest{ChecksumAlgorithm: new("SHA256")}, "InvalidRequest"},
 		"an unknown checksum":  {api.PutObjectRequest{ChecksumAlgorithm: new("ADLER")}, "InvalidRequest"},
@@ -148,7 +148,7 @@ func TestVersions(t *testing.T) {
 		t.Errorf("delete the marker: %+v", gone)
 	}
 	r.versions("box", object.Suspended)
-	if v := r.write("box", "k", "again"); v != "null" || r.get("box", "k", "null") != "again" {
+	if v := r.write("box", "k", "again"); v != "" || r.get("box", "k", "null") != "again" {
 		t.Errorf("put where versioning is suspended: version %q", v)
 	}
 }
@@ -260,7 +260,7 @@ func TestLock(t *testing.T) {
 	want(t, "shorten it", retain(governance, until.Add(-time.Hour), nil), "AccessDenied")
 	want(t, "lengthen it", retain(governance, until.Add(time.Hour), nil), "")
 	want(t, "shorten it with the right to", retain(governance, until, new(true)), "")
-	want(t, "an unknown mode", retain("SOME", until, nil), "InvalidArgument")
+	want(t, "an unknown mode", retain("SOME", until, nil), "MalformedXML")
 	want(t, "an unknown hold", hold("MAYBE"), "MalformedXML")
 	want(t, "hold", hold(holdOn), "")
 	want(t, "delete what is held", remove(new(true)), "AccessDenied")
@@ -268,7 +268,8 @@ func TestLock(t *testing.T) {
 		t.Errorf("hold is %s", *s)
 	}
 	want(t, "let go", hold(holdOff), "")
-	want(t, "retain for good", retain(compliance, until, nil), "")
+	want(t, "retain for good, without the right to", retain(compliance, until, nil), "AccessDenied")
+	want(t, "retain for good", retain(compliance, until, new(true)), "")
 	want(t, "delete what is retained for good", remove(new(true)), "AccessDenied")
 	want(t, "back to governance", retain(governance, until, new(true)), "AccessDenied")
 

@@ -27,16 +27,15 @@ func (s *Service) UploadPart(ctx context.Context, in *api.UploadPartRequest) (*a
 	if put.Size, err = size(body); err != nil {
 		return nil, err
 	}
-	g := given{
-		sums: sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256},
-		md5:  in.ContentMD5, algorithm: in.ChecksumAlgorithm,
-		others: []*string{in.ChecksumMD5, in.ChecksumSHA512, in.ChecksumXXHASH128, in.ChecksumXXHASH3, in.ChecksumXXHASH64},
-	}
+	g := given{sums: sumsOf(in), md5: in.ContentMD5, algorithm: in.ChecksumAlgorithm}
 	if put.Expected, err = g.expected(body); err != nil {
 		return nil, err
 	}
 	var from io.Reader = body
 	var own *other
+	if put.Algorithm == checksum.None && mustSum(u) {
+		return nil, mismatch(u, checksum.None)
+	}
 	if a := put.Algorithm; a != checksum.None && a != u.Algorithm {
 		if u.System[unasked] == "" {
 			return nil, mismatch(u, a)
@@ -52,8 +51,7 @@ func (s *Service) UploadPart(ctx context.Context, in *api.UploadPartRequest) (*a
 		part.Checksum = own.sum()
 	}
 	out := &api.UploadPartOutput{ETag: quoted(part.ETag)}
-	sum, _ := shown(part.Checksum, 0)
-	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
+	show(out, part.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = c.sealed()
 	return out, nil
 }
@@ -62,7 +60,7 @@ func (s *Service) UploadPart(ctx context.Context, in *api.UploadPartRequest) (*a
 func (s *Service) newPart(ctx context.Context, bucket, key, upload string, number int32, c customer) (object.PartInput, object.Upload, error) {
 	put := object.PartInput{Bucket: bucket, Key: key, Upload: upload, Number: int(number)}
 	if number < 1 || number > object.MaxParts {
-		return put, object.Upload{}, invalid("Part number must be an integer between 1 and %d, inclusive", object.MaxParts)
+		return put, object.Upload{}, badPartNumber()
 	}
 	var err error
 	if put.CustomerKey, err = c.open(ctx); err != nil {
@@ -70,6 +68,14 @@ func (s *Service) newPart(ctx context.Context, bucket, key, upload string, numbe
 	}
 	u, err := s.Objects.Upload(ctx, bucket, key, upload)
 	return put, u, expressed(err)
+}
+
+func badCopyRange(size int64) error {
+	return invalid("Range specified is not valid for source object of size: %d", size)
+}
+
+func badPartNumber() error {
+	return invalid("Part number must be an integer between 1 and %d, inclusive", object.MaxParts)
 }
 
 // other compares a body with a checksum of an algorithm that the engine does not keep
@@ -90,7 +96,7 @@ func (o *other) Read(p []byte) (int, error) {
 	}
 	want, wrong := o.want()
 	if wrong == nil && !bytes.Equal(want, o.hash.Sum(nil)) {
-		wrong = object.ErrDigest
+		wrong = &object.DigestError{Algorithm: o.Algorithm, Got: o.hash.Sum(nil), Want: want}
 	}
 	if wrong != nil {
 		return n, wrong
@@ -107,6 +113,9 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *api.UploadPartCopyRequ
 	b, err := s.allowObject(ctx, "PutObject", in.Bucket, in.ExpectedBucketOwner, *in.Key, keys{}.set("s3:x-amz-copy-source", in.CopySource))
 	if err != nil {
 		return nil, err
+	}
+	if n := *in.PartNumber; n < 1 || n > object.MaxParts {
+		return nil, badPartNumber()
 	}
 	c := &copying{
 		s: s, target: b, owner: in.ExpectedSourceBucketOwner, preconditions: preconditions{
@@ -136,7 +145,7 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *api.UploadPartCopyRequ
 		length := source.Size
 		if r := from.Range; r != nil {
 			if r.Last >= source.Size {
-				return put, invalid("Range specified is not valid for source object of size: %d", source.Size)
+				return put, badCopyRange(source.Size)
 			}
 			length = r.Last - r.First + 1
 		}
@@ -145,15 +154,15 @@ func (s *Service) UploadPartCopy(ctx context.Context, in *api.UploadPartCopyRequ
 		}
 		return put, nil
 	})
+	if errors.Is(err, object.ErrRange) {
+		err = badCopyRange(source.Size)
+	}
 	if err != nil {
 		return nil, c.failed(ctx, source, err)
 	}
 	out := &api.UploadPartCopyOutput{CopySourceVersionId: s.version(ctx, c.source, source.Version)}
-	sum, _ := shown(part.Checksum, 0)
-	out.CopyPartResult = &api.CopyPartResult{
-		ETag: quoted(part.ETag), LastModified: &part.Modified,
-		ChecksumCRC32: sum.CRC32, ChecksumCRC32C: sum.CRC32C, ChecksumCRC64NVME: sum.CRC64NVME, ChecksumSHA1: sum.SHA1, ChecksumSHA256: sum.SHA256,
-	}
+	out.CopyPartResult = &api.CopyPartResult{ETag: quoted(part.ETag), LastModified: &part.Modified}
+	show(out.CopyPartResult, part.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = own.sealed()
 	return out, nil
 }

@@ -42,11 +42,7 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	if put.Size, err = size(body); err != nil {
 		return nil, err
 	}
-	g := given{
-		sums: sums{in.ChecksumCRC32, in.ChecksumCRC32C, in.ChecksumCRC64NVME, in.ChecksumSHA1, in.ChecksumSHA256},
-		md5:  in.ContentMD5, algorithm: in.ChecksumAlgorithm,
-		others: []*string{in.ChecksumMD5, in.ChecksumSHA512, in.ChecksumXXHASH128, in.ChecksumXXHASH3, in.ChecksumXXHASH64},
-	}
+	g := given{sums: sumsOf(in), md5: in.ContentMD5, algorithm: in.ChecksumAlgorithm}
 	if put.Expected, err = g.expected(body); err != nil {
 		return nil, err
 	}
@@ -60,12 +56,10 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	put.Notes = s.notes(ctx, b, always(event))
 	info, err := s.Objects.Put(ctx, put, body)
 	if err != nil {
-		return nil, expressed(err)
+		return nil, unwritten(err)
 	}
-	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: s.version(ctx, b, info.Version), Expiration: s.expiration(b, info)}
-	sum, kind := shown(info.Checksum, 0)
-	out.ChecksumCRC32, out.ChecksumCRC32C, out.ChecksumCRC64NVME, out.ChecksumSHA1, out.ChecksumSHA256 = sum.CRC32, sum.CRC32C, sum.CRC64NVME, sum.SHA1, sum.SHA256
-	out.ChecksumType = kind
+	out := &api.PutObjectOutput{ETag: quoted(info.ETag), VersionId: made(info.Version), Expiration: s.expiration(b, info)}
+	out.ChecksumType = show(out, info.Checksum, 0)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = h.customer.sealed()
 	return out, nil
 }
@@ -147,6 +141,15 @@ func size(body stream) (int64, error) {
 
 // quoted is how an ETag is written.
 func quoted(etag string) *string { return new(`"` + etag + `"`) }
+
+// made is what answers call a version that was made just now: nothing if it took the
+// place of another.
+func made(version string) *string {
+	if version == object.NullVersion {
+		return nil
+	}
+	return opt(version)
+}
 
 // version is what answers call a version: nothing in buckets that never had any.
 func (s *Service) version(ctx context.Context, b cloud.Bucket, version string) *string {

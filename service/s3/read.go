@@ -54,7 +54,7 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 		f.parts = new(int32(f.info.Parts))
 	}
 	if strings.EqualFold(val(q.mode), "ENABLED") && (!f.partial || f.length == f.info.Size) {
-		f.sums, f.sumType = shown(f.info.Checksum, f.info.Parts)
+		f.sum = f.info.Checksum
 	}
 	return f, nil
 }
@@ -124,7 +124,7 @@ func (q *reading) span(get *object.GetInput) (err error) {
 // one of several ranges, or not well formed.
 func parseRange(header string) *object.Range {
 	text, ok := strings.CutPrefix(strings.TrimSpace(header), "bytes=")
-	from, to, dash := strings.Cut(strings.TrimSpace(text), "-")
+	from, to, dash := strings.Cut(text, "-")
 	if !ok || !dash {
 		return nil
 	}

@@ -131,3 +131,15 @@ func TestBucketsThroughTheSDK(t *testing.T) {
 		t.Errorf("tags of a bucket that is gone: %v", err)
 	}
 }
+
+// sdkLifecycle puts a rule with all kinds of members.
+func sdkLifecycle(ctx context.Context, c *sdk.Client) error {
+	return second(c.PutBucketLifecycleConfiguration(ctx, &sdk.PutBucketLifecycleConfigurationInput{
+		Bucket: new("one"), LifecycleConfiguration: &types.BucketLifecycleConfiguration{Rules: []types.LifecycleRule{{
+			ID: new("r"), Status: types.ExpirationStatusEnabled,
+			Filter:                      &types.LifecycleRuleFilter{And: &types.LifecycleRuleAndOperator{Prefix: new("p/"), Tags: []types.Tag{{Key: new("k"), Value: new("v")}}}},
+			Expiration:                  &types.LifecycleExpiration{Date: new(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))},
+			NoncurrentVersionExpiration: &types.NoncurrentVersionExpiration{NoncurrentDays: new(int32(1)), NewerNoncurrentVersions: new(int32(3))},
+		}}},
+	}))
+}

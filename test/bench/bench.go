@@ -21,6 +21,7 @@ type bench struct {
 	temp    string
 	quick   bool
 	alone   bool // without peers
+	many    int  // objects to index
 	results []result
 
 	cleanups []func()
@@ -34,7 +35,7 @@ type ended struct{}
 
 // take takes a measure with a fresh b, and cleans up after it.
 func take(ctx context.Context, m measure, b *bench) []result {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	b.ctx, b.name = ctx, m.name
 	b.protect(func() { m.take(b) })

@@ -18,6 +18,7 @@ import (
 	"github.com/vauban-cloud/vauban/driver/network/plan"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
+	"github.com/vauban-cloud/vauban/seal"
 	"github.com/vauban-cloud/vauban/test/e2e"
 )
 
@@ -159,7 +160,14 @@ func (still) Changed() <-chan struct{} { return nil }
 
 func (still) ReportHost(context.Context, cloud.Host) error                     { return nil }
 func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error { return nil }
-func (still) ReportVolume(context.Context, string, cloud.VolumeSeen) error     { return nil }
+
+// ReportSnapshot does nothing.
+func (still) ReportSnapshot(context.Context, string, cloud.SnapshotSeen) error { return nil }
+
+// DiskKey opens none.
+func (still) DiskKey(string, []byte) (*seal.Key, error) { return nil, nil } //nolint:nilnil // there are none
+
+func (still) ReportVolume(context.Context, string, cloud.VolumeSeen) error { return nil }
 func (still) Credentials(context.Context, string, string) (cloud.Credentials, error) {
 	return cloud.Credentials{}, errors.New("nobody has a role here")
 }

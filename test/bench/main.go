@@ -1,7 +1,7 @@
 // Command bench measures the speed and memory of Vauban against its goals, and
 // prints one table: measure, value, goal, ratio, verdict.
 //
-//	go run ./test/bench [-only NAME,...] [-quick] [-alone] [-json] [-cpuprofile FILE]
+//	go run ./test/bench [-only NAME,...] [-quick] [-alone] [-many N] [-json] [-cpuprofile FILE]
 //
 // What can be compared is measured in turns with what it is compared with, in
 // one run, since machines differ and are seldom idle: the table begins with how
@@ -44,25 +44,27 @@ type measure struct {
 	name  string
 	needs []string // programs
 	take  func(*bench)
+	asked bool // it is taken only if -only names it
 }
 
 // measures are all there are, the shortest last.
 func measures() []measure {
 	guests := []string{"qemu-system-x86_64", "qemu-img", "ip", "nft", "prlimit"}
 	return []measure{
-		{"launch", guests, launchToSSH},
-		{"running", guests, pendingToRunning},
-		{"api", nil, runInstances},
-		{"sustained", nil, sustainedLaunches},
-		{"describe", nil, describeInstances},
-		{"idle", guests, idle},
-		{"network", []string{"go"}, throughput},
-		{"networks", nil, networksAtScale},
-		{"store", nil, commits},
-		{"objects", append([]string{"go"}, guests...), objectsByHTTP},
-		{"store-objects", []string{"go"}, objects},
-		{"gateway", []string{"go"}, requests},
-		{"policy", nil, decisions},
+		{name: "launch", needs: guests, take: launchToSSH},
+		{name: "running", needs: guests, take: pendingToRunning},
+		{name: "api", needs: nil, take: runInstances},
+		{name: "sustained", needs: nil, take: sustainedLaunches},
+		{name: "describe", needs: nil, take: describeInstances},
+		{name: "idle", needs: guests, take: idle},
+		{name: "network", needs: []string{"go"}, take: throughput},
+		{name: "networks", needs: nil, take: networksAtScale},
+		{name: "store", needs: nil, take: commits},
+		{name: "objects", needs: append([]string{"go"}, guests...), take: objectsByHTTP},
+		{name: "store-objects", needs: []string{"go"}, take: objects},
+		{name: "gateway", needs: []string{"go"}, take: requests},
+		{name: "policy", needs: nil, take: decisions},
+		{name: "objects-memory", needs: guests, take: memoryOfObjects, asked: true},
 	}
 }
 
@@ -76,6 +78,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	only := flags.String("only", "", "take these measures alone, separated by commas: "+strings.Join(names, ", "))
 	quick := flags.Bool("quick", false, "take fewer samples: the program is tried, not the machine")
 	alone := flags.Bool("alone", false, "leave out the other servers of S3, whose building takes minutes")
+	many := flags.Int("many", manyObjects, "how many objects the measure objects-memory indexes")
 	asJSON := flags.Bool("json", false, "print JSON instead of a table")
 	profile := flags.String("cpuprofile", "", "write a CPU profile of this program, simulated clouds and all, to the file")
 	switch err := flags.Parse(args); {
@@ -114,7 +117,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	for _, m := range chosen {
 		fmt.Fprintf(stderr, "%-10s ...", m.name)
 		begin := time.Now()
-		results := take(ctx, m, &bench{temp: temp, quick: *quick, alone: *alone})
+		results := take(ctx, m, &bench{temp: temp, quick: *quick, alone: *alone, many: *many})
 		fmt.Fprintf(stderr, " %.0f s\n", time.Since(begin).Seconds())
 		r.Results = append(r.Results, results...)
 		if ctx.Err() != nil {
@@ -135,7 +138,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 // choose returns the measures of these names, and says what they lack.
 func choose(only string) ([]measure, error) {
 	chosen := measures()
-	if only != "" {
+	if only == "" {
+		chosen = slices.DeleteFunc(chosen, func(m measure) bool { return m.asked })
+	} else {
 		names := strings.Split(only, ",")
 		for _, n := range names {
 			if !slices.ContainsFunc(chosen, func(m measure) bool { return m.name == n }) {

@@ -32,7 +32,13 @@ type objectBench struct {
 	turn int
 	put  map[*objectServer][]string // paths of small puts, less what was deleted
 	own  time.Duration              // of all processors, what the client used in the rounds of a run
-	used time.Duration              // and what the servers used
+	cost map[*objectServer]*cost
+}
+
+// cost is what a server used of all processors for some requests.
+type cost struct {
+	used     time.Duration
+	requests int
 }
 
 // The buckets, and how much is in them before the rounds.
@@ -118,7 +124,10 @@ func (o *objectBench) fill(s *objectServer, clients, count int, request func(n i
 // compare does the rounds of one run, and adds its results.
 func (o *objectBench) compare(servers []*objectServer, r *objectRun, rounds int) {
 	rates, tails := make([][]float64, len(servers)), make([][]float64, len(servers))
-	o.own, o.used = 0, 0
+	o.own, o.cost = 0, map[*objectServer]*cost{}
+	for _, s := range servers {
+		o.cost[s] = &cost{}
+	}
 	for range rounds {
 		o.turn++
 		for k, s := range servers {
@@ -127,16 +136,16 @@ func (o *objectBench) compare(servers []*objectServer, r *objectRun, rounds int)
 			rates[k], tails[k] = append(rates[k], rate), append(tails[k], ms(p99))
 		}
 	}
-	client := fmt.Sprintf("client has %.0f%% of the CPU", 100*o.own.Seconds()/max(0.001, (o.own+o.used).Seconds()))
+	costs := o.costs(servers)
 	rate := median(rates[0])
 	if o.alone {
-		o.add(result{Measure: r.what, Value: rate, Unit: r.unit, Note: fmt.Sprintf("p99 %.2f ms; %s", median(tails[0]), client)})
+		o.add(result{Measure: r.what, Value: rate, Unit: r.unit, Note: fmt.Sprintf("p99 %.2f ms; %s", median(tails[0]), costs)})
 		return
 	}
 	best, note := bestOf(servers, rates, true)
 	ratio := result{
 		Measure: r.what + " / best peer", Value: rate / best, Unit: "x",
-		Note: fmt.Sprintf("%.0f %s; %s; %s", rate, r.unit, note, client),
+		Note: fmt.Sprintf("%.0f %s; %s; %s", rate, r.unit, note, costs),
 	}
 	if r.goal > 0 {
 		ratio.Goal = atLeast(r.goal)
@@ -147,6 +156,19 @@ func (o *objectBench) compare(servers []*objectServer, r *objectRun, rounds int)
 		p99 := median(tails[0])
 		o.add(result{Measure: r.what + ", p99 / best peer's", Value: p99 / best, Unit: "x", Goal: atMost(1), Note: fmt.Sprintf("%.2f ms; %s", p99, note)})
 	}
+}
+
+// costs tells what a request costs each server, and the client, which depends less than rates on
+// what else the machine does.
+func (o *objectBench) costs(servers []*objectServer) string {
+	var text []string
+	all := 0
+	for _, s := range servers {
+		c := o.cost[s]
+		all += c.requests
+		text = append(text, fmt.Sprintf("%d", c.used.Microseconds()/int64(max(1, c.requests))))
+	}
+	return fmt.Sprintf("µs of CPU a request %s, client %d", strings.Join(text, ", "), o.own.Microseconds()/int64(max(1, all)))
 }
 
 // bestOf returns the best of the peers' medians, and all of them as text.
@@ -166,7 +188,7 @@ func bestOf(servers []*objectServer, values [][]float64, high bool) (best float6
 func (o *objectBench) measured(s *objectServer, r *objectRun, requests []s3load.Request, again bool) (float64, time.Duration, int) {
 	cpu, self := s.cpu(), processorTime()
 	got, err := s.Run(o.ctx, r.clients, requests, again, o.span)
-	o.used, o.own = o.used+s.cpu()-cpu, o.own+processorTime()-self
+	o.charge(s, s.cpu()-cpu, processorTime()-self, got.Done)
 	if err != nil {
 		o.Fatalf("%s, %s: %v", r.what, s.name, err)
 	}
@@ -175,6 +197,11 @@ func (o *objectBench) measured(s *objectServer, r *objectRun, requests []s3load.
 		rate *= float64(r.size) / 1e6
 	}
 	return rate, got.Quantile(0.99), got.Done
+}
+
+func (o *objectBench) charge(s *objectServer, used, own time.Duration, requests int) {
+	c := o.cost[s]
+	c.used, c.requests, o.own = c.used+used, c.requests+requests, o.own+own
 }
 
 // smallPuts is more than any server puts in a round.
@@ -192,8 +219,19 @@ func (o *objectBench) putSmall(s *objectServer, r *objectRun) (float64, time.Dur
 	return rate, p99
 }
 
-// deleteSmall deletes what was put, until the round is over.
+// deleteSmall deletes what was put, until the round is over; the slowest servers have to put
+// some more before.
 func (o *objectBench) deleteSmall(s *objectServer, r *objectRun) (float64, time.Duration) {
+	const enough = 3000
+	if have := len(o.put[s]); have < enough {
+		content := body(r.size)
+		o.fill(s, 64, enough-have, func(n int) s3load.Request {
+			path := fmt.Sprintf("/%s/more/%d/%d", workBucket, o.turn, n)
+			o.put[s] = append(o.put[s], path)
+			return s.Request("PUT", path, "", content)
+		})
+		unix.Sync()
+	}
 	requests := make([]s3load.Request, min(len(o.put[s]), smallPuts))
 	for n := range requests {
 		requests[n] = s.Request("DELETE", o.put[s][n], "", nil)
@@ -226,7 +264,9 @@ func (o *objectBench) hot(method string, s *objectServer, r *objectRun) (float64
 }
 
 func (o *objectBench) list(s *objectServer, r *objectRun) (float64, time.Duration) {
+	cpu, self := s.cpu(), processorTime()
 	keys, took, err := s.ListAll(o.ctx, listBucket)
+	o.charge(s, s.cpu()-cpu, processorTime()-self, keys/1000)
 	if want := o.samples(listKeys, 5000); err == nil && keys != want {
 		err = fmt.Errorf("it lists %d keys of %d", keys, want)
 	}

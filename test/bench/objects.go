@@ -33,4 +33,17 @@ func objects(b *bench) {
 		v := m["BenchmarkStore/"+o.name]
 		b.add(result{Measure: o.what, Value: v[o.unit], Unit: o.unit, Note: "in this process, without HTTP"})
 	}
+	costs := b.goBenchmark("object", "BenchmarkEncryption", span)
+	for _, o := range []struct{ name, what string }{
+		{"put/4KiB", "puts of 4 KiB by 64 writers, encrypted / plain"},
+		{"get/4KiB", "gets of 4 KiB by 16 readers, encrypted / plain"},
+		{"put/1MiB", "puts of 1 MiB by 8 writers, encrypted / plain"},
+		{"get/1MiB", "gets of 1 MiB by 8 readers, encrypted / plain"},
+	} {
+		v := costs["BenchmarkEncryption/"+o.name]
+		b.add(result{
+			Measure: o.what, Value: v["ratio"], Unit: "x", Goal: atLeast(0.75),
+			Note: fmt.Sprintf("%.0f and %.0f /s, in this process, without HTTP", v["sealed/s"], v["plain/s"]),
+		})
+	}
 }

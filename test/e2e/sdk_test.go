@@ -331,10 +331,6 @@ func (s sdk) unsupported(t *testing.T) {
 	ctx := t.Context()
 	users := iam.New(iam.Options{BaseEndpoint: aws.String("http://" + s.c.Addr), Region: s.ec2.Options().Region, Credentials: s.ec2.Options().Credentials, Retryer: aws.NopRetryer{}})
 	for name, call := range map[string]func() error{
-		"UnsupportedOperation CreateVpc": func() error {
-			_, err := s.ec2.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: new("10.0.0.0/16")})
-			return err
-		},
 		"UnsupportedOperation CreateSnapshot": func() error {
 			_, err := s.ec2.CreateSnapshot(ctx, &ec2.CreateSnapshotInput{VolumeId: new("vol-0123456789abcdef0")})
 			return err

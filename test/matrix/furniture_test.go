@@ -92,6 +92,7 @@ func (w *world) arn(id string) string {
 		"i": "instance", "vol": "volume", "eipalloc": "elastic-ip", "eni": "network-interface", "key": "key-pair",
 		"sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vpc": "vpc", "rtb": "route-table", "igw": "internet-gateway",
 		"eigw": "egress-only-internet-gateway", "nat": "natgateway", "dopt": "dhcp-options", "vpce": "vpc-endpoint",
+		"acl": "network-acl", "pl": "prefix-list", "pcx": "vpc-peering-connection", "fl": "vpc-flow-log",
 	}
 	prefix := id[:strings.LastIndexByte(id, '-')]
 	if kinds[prefix] == "" {

@@ -173,6 +173,31 @@ var s3Buckets = table{
 	"s3:GetObjectLockConfiguration": func(w *world) row {
 		return w.onBucket(&api.GetObjectLockConfigurationRequest{Bucket: w.bucket()}, "GetBucketObjectLockConfiguration", "ObjectLockConfigurationNotFoundError")
 	},
+	"s3:PutObjectLockConfiguration": func(w *world) row {
+		in := &api.PutObjectLockConfigurationRequest{Bucket: w.bucket(), ObjectLockConfiguration: &api.ObjectLockConfiguration{ObjectLockEnabled: new("Enabled")}}
+		return w.onBucket(in, "PutBucketObjectLockConfiguration", "InvalidBucketState") // it has no versions
+	},
+	"s3:PutBucketLifecycleConfiguration": func(w *world) row {
+		rule := api.LifecycleRule{Status: new("Enabled"), Prefix: new("logs/"), Expiration: &api.LifecycleExpiration{Days: new(int32(30))}}
+		in := &api.PutBucketLifecycleConfigurationRequest{Bucket: w.bucket(), LifecycleConfiguration: &api.BucketLifecycleConfiguration{Rules: []api.LifecycleRule{rule}}}
+		return w.onBucket(in, "PutLifecycleConfiguration", "")
+	},
+	"s3:GetBucketLifecycleConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetBucketLifecycleConfigurationRequest{Bucket: w.bucket()}, "GetLifecycleConfiguration", "NoSuchLifecycleConfiguration")
+	},
+	"s3:DeleteBucketLifecycle": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketLifecycleRequest{Bucket: w.bucket()}, "PutLifecycleConfiguration", "")
+	},
+	"s3:PutBucketNotificationConfiguration": func(w *world) row {
+		in := &api.PutBucketNotificationConfigurationRequest{Bucket: w.bucket(), NotificationConfiguration: &api.NotificationConfiguration{}}
+		return w.onBucket(in, "PutBucketNotification", "")
+	},
+	"s3:PutBucketLogging": func(w *world) row {
+		in := &api.PutBucketLoggingRequest{Bucket: w.bucket(), BucketLoggingStatus: &api.BucketLoggingStatus{
+			LoggingEnabled: &api.LoggingEnabled{TargetBucket: new(bucketName), TargetPrefix: new("accesses/")},
+		}}
+		return w.onBucket(in, "PutBucketLogging", "")
+	},
 }
 
 const bucketName = "archive"

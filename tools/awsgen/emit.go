@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"go/format"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -186,6 +187,9 @@ func (e *emitter) items(sh *shape) string {
 	return name
 }
 
+// unsaid are statuses of S3 that its model does not say, and its API reference does.
+var unsaid = map[string]int{"PutBucketPolicy": http.StatusNoContent, "PutBucketTagging": http.StatusNoContent}
+
 func (e *emitter) operations() string {
 	var b, empty bytes.Buffer
 	rest := slices.Contains(e.protocols, wire.RESTXML) || slices.Contains(e.protocols, wire.RESTJSON)
@@ -204,8 +208,8 @@ func (e *emitter) operations() string {
 		if rest {
 			fmt.Fprintf(&b, "Method: %q, Path: %q, ", o.HTTP.Method, e.path(o))
 		}
-		if o.HTTP.ResponseCode != 0 && o.HTTP.ResponseCode != 200 {
-			fmt.Fprintf(&b, "Status: %d, ", o.HTTP.ResponseCode)
+		if status := cmp.Or(unsaid[name], o.HTTP.ResponseCode); status != 0 && status != http.StatusOK {
+			fmt.Fprintf(&b, "Status: %d, ", status)
 		}
 		if o.Input != nil && e.Shapes[o.Input.Shape].XMLName != "" {
 			fmt.Fprintf(&b, "Root: %q, ", e.Shapes[o.Input.Shape].XMLName)

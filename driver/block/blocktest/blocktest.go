@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/seal"
 )
 
 // Engine is what is under test.
@@ -30,7 +31,9 @@ type Bench struct {
 	New func(t *testing.T) (e Engine, reopen func() Engine)
 	// Check, if not nil, fails the test unless the opened volume is whole, has
 	// that many bytes, and starts with the given ones (zeroes after those).
-	Check func(t *testing.T, path, format string, size int64, start []byte)
+	Check func(t *testing.T, layers []block.Layer, size int64, start []byte)
+	// Write, if not nil, writes 512 bytes at the start of the opened volume.
+	Write func(t *testing.T, layers []block.Layer, data []byte)
 	// UID is the user that volumes are opened for.
 	UID int
 }
@@ -46,6 +49,10 @@ func Run(t *testing.T, b Bench) {
 	t.Run("Reopen", b.reopen)
 	t.Run("Concurrent", b.concurrent)
 	t.Run("Cancelled", b.cancelled)
+	t.Run("Encrypted", b.encrypted)
+	t.Run("Grow", b.grow)
+	t.Run("Snapshots", b.snapshots)
+	t.Run("SnapshotCopies", b.copies)
 }
 
 func (b Bench) volumes(t *testing.T) {
@@ -68,7 +75,7 @@ func (b Bench) volumes(t *testing.T) {
 		must(t, e.Delete(ctx, "vol-1"))
 	}
 	wantVolumes(t, e, "vol-2")
-	if _, _, err := e.Open(ctx, "vol-1", b.UID); !errors.Is(err, block.ErrNoVolume) {
+	if _, err := e.Open(ctx, "vol-1", b.UID, nil); !errors.Is(err, block.ErrNoVolume) {
 		t.Errorf("open a deleted volume: %v, want ErrNoVolume", err)
 	}
 }
@@ -161,7 +168,7 @@ func (b Bench) refusals(t *testing.T) {
 			t.Errorf("%+v was made", v)
 		}
 	}
-	if _, _, err := e.Open(ctx, "vol-1", b.UID); !errors.Is(err, block.ErrNoVolume) {
+	if _, err := e.Open(ctx, "vol-1", b.UID, nil); !errors.Is(err, block.ErrNoVolume) {
 		t.Errorf("open no volume: %v, want ErrNoVolume", err)
 	}
 	if _, _, err := e.Boot(ctx, "ami-1"); !errors.Is(err, block.ErrNoImage) {
@@ -257,13 +264,20 @@ func (b Bench) cancelled(t *testing.T) {
 // open opens the volume and checks what can be checked of it.
 func (b Bench) open(t *testing.T, e Engine, id string, size int64, start []byte) {
 	t.Helper()
-	path, format, err := e.Open(t.Context(), id, b.UID)
+	b.openWith(t, e, id, nil, size, start)
+}
+
+func (b Bench) openWith(t *testing.T, e Engine, id string, key *seal.Key, size int64, start []byte) {
+	t.Helper()
+	layers, err := e.Open(t.Context(), id, b.UID, key)
 	must(t, err)
-	if !filepath.IsAbs(path) || format != "qcow2" && format != "raw" {
-		t.Errorf("open %s: path %q, format %q", id, path, format)
+	for _, l := range layers {
+		if !filepath.IsAbs(l.Path) || l.Format != "qcow2" && l.Format != "raw" {
+			t.Errorf("open %s: path %q, format %q", id, l.Path, l.Format)
+		}
 	}
 	if b.Check != nil {
-		b.Check(t, path, format, size, start)
+		b.Check(t, layers, size, start)
 	}
 }
 

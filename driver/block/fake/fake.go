@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/seal"
 )
 
 // Config is how a simulated engine behaves.
@@ -34,11 +35,13 @@ type Config struct {
 type Driver struct {
 	cfg Config
 
-	mu      sync.Mutex
-	volumes map[string]block.Volume // guarded by mu
-	users   map[string]int          // guarded by mu: who opened a volume last
-	images  map[string]image        // guarded by mu
-	used    int64                   // guarded by mu
+	mu        sync.Mutex
+	volumes   map[string]block.Volume // guarded by mu
+	users     map[string]int          // guarded by mu: who opened a volume last
+	images    map[string]image        // guarded by mu
+	cuts      map[string]int64        // guarded by mu; bytes of volumes by volume and snapshot
+	snapshots map[string]int64        // guarded by mu; bytes by ID
+	used      int64                   // guarded by mu
 }
 
 type image struct {
@@ -57,7 +60,10 @@ func New(cfg Config) *Driver {
 	if cfg.After == nil {
 		cfg.After = func(string, string) error { return nil }
 	}
-	return &Driver{cfg: cfg, volumes: make(map[string]block.Volume), users: make(map[string]int), images: make(map[string]image)}
+	return &Driver{
+		cfg: cfg, volumes: make(map[string]block.Volume), users: make(map[string]int), images: make(map[string]image),
+		cuts: make(map[string]int64), snapshots: make(map[string]int64),
+	}
 }
 
 // do runs fn, with mu held, between the injected faults.
@@ -98,6 +104,11 @@ func (d *Driver) Create(ctx context.Context, v block.Volume) error {
 				return fmt.Errorf("%d bytes are too few for image %s of %d", v.Bytes, v.Image, i.meta.Bytes)
 			}
 		}
+		if bytes, ok := d.snapshots[v.Snapshot]; v.Snapshot != "" && !ok {
+			return fmt.Errorf("%s: %w", v.Snapshot, block.ErrNoSnapshot)
+		} else if v.Bytes < bytes {
+			return fmt.Errorf("%d bytes are too few for snapshot %s of %d", v.Bytes, v.Snapshot, bytes)
+		}
 		if d.used+v.Bytes > d.cfg.Bytes {
 			return block.ErrNoSpace
 		}
@@ -127,16 +138,16 @@ func (d *Driver) List(ctx context.Context) (ids []string, err error) {
 }
 
 // Open implements block.Driver.
-func (d *Driver) Open(ctx context.Context, id string, uid int) (path, format string, err error) {
+func (d *Driver) Open(ctx context.Context, id string, uid int, _ *seal.Key) (layers []block.Layer, err error) {
 	err = d.do(ctx, "open", id, func() error {
 		if _, ok := d.volumes[id]; !ok {
 			return block.ErrNoVolume
 		}
 		d.users[id] = uid
-		path, format = "/fake/volumes/"+id, "qcow2"
+		layers = []block.Layer{{Path: "/fake/volumes/" + id, Format: "qcow2"}}
 		return nil
 	})
-	return path, format, err
+	return layers, err
 }
 
 // User returns the user that opened the volume last.

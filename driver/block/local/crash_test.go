@@ -74,11 +74,11 @@ func TestKilledProcessLeavesNothingHalf(t *testing.T) {
 		}
 		for _, id := range ids {
 			volumes++
-			path, format, err := d.Open(t.Context(), id, guestUID)
+			layers, err := d.Open(t.Context(), id, guestUID, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkVolume(t, path, format, 4<<20, []byte("whole"))
+			checkVolume(t, layers, 4<<20, []byte("whole"))
 		}
 		for n := range 5 {
 			image := fmt.Sprintf("ami-%d", n)
@@ -93,11 +93,11 @@ func TestKilledProcessLeavesNothingHalf(t *testing.T) {
 			if err := d.Create(t.Context(), block.Volume{ID: "vol-check", Bytes: 4 << 20, Image: image}); err != nil {
 				t.Error(err)
 			}
-			path, format, err := d.Open(t.Context(), "vol-check", guestUID)
+			layers, err := d.Open(t.Context(), "vol-check", guestUID, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			checkVolume(t, path, format, 4<<20, []byte("whole"))
+			checkVolume(t, layers, 4<<20, []byte("whole"))
 			if err := d.Delete(t.Context(), "vol-check"); err != nil {
 				t.Error(err)
 			}

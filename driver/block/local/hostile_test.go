@@ -201,7 +201,7 @@ func TestRawIsRaw(t *testing.T) {
 	if err := d.Create(t.Context(), block.Volume{ID: "vol-1", Bytes: 4 << 20, Image: "ami-1"}); err != nil {
 		t.Fatal(err)
 	}
-	path, format, err := d.Open(t.Context(), "vol-1", guestUID)
+	layers, err := d.Open(t.Context(), "vol-1", guestUID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,5 +209,5 @@ func TestRawIsRaw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkVolume(t, path, format, 4<<20, head[:512])
+	checkVolume(t, layers, 4<<20, head[:512])
 }

@@ -14,8 +14,12 @@
 //
 // The folder:
 //
-//	volumes/<id>/disk.qcow2            the volume
-//	volumes/<id>/base.qcow2            the image that it is a copy-on-write child of
+//	volumes/<id>/base.qcow2            the image that it began as, if it did
+//	volumes/<id>/disk.qcow2            the volume, on that
+//	volumes/<id>/disk-<n>.qcow2        what it has become since the n-th snapshot
+//	volumes/<id>/keys.json             sealed secrets of the encrypted ones of these
+//	volumes/<id>/cut-<snapshot>        the layer that the snapshot is to end with
+//	snapshots/<id>/                    layers and keys as above, none of which changes
 //	images/<id>/private/disk.qcow2     the image
 //	images/<id>/{kernel,initrd}        if it has them
 //	images/<id>/meta.json              block.Meta
@@ -96,7 +100,7 @@ func (d *Driver) open() error {
 	if _, err := exec.LookPath("qemu-img"); err != nil {
 		return fmt.Errorf("%w (Debian package qemu-utils)", err)
 	}
-	for _, dir := range []string{d.cfg.Dir, d.path("volumes"), d.path("images"), d.path("work")} {
+	for _, dir := range []string{d.cfg.Dir, d.path("volumes"), d.path("images"), d.path("snapshots"), d.path("work")} {
 		// Guests pass through these, and see nothing in them, whatever the umask is.
 		if err := errors.Join(os.MkdirAll(dir, 0o711), os.Chmod(dir, 0o711)); err != nil { //nolint:gosec // as said
 			return err

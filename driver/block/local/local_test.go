@@ -67,7 +67,7 @@ func TestConformance(t *testing.T) {
 	}
 	blocktest.Run(t, blocktest.Bench{
 		UID:   uid,
-		Check: checkVolume,
+		Check: checkVolume, Write: writeVolume,
 		New: func(t *testing.T) (blocktest.Engine, func() blocktest.Engine) {
 			cfg := local.Config{Dir: folder(t)}
 			d := open(t, cfg)
@@ -88,17 +88,20 @@ func TestConformance(t *testing.T) {
 }
 
 // checkVolume reads the volume as the guest's user does.
-func checkVolume(t *testing.T, path, format string, size int64, start []byte) {
+func checkVolume(t *testing.T, layers []block.Layer, size int64, start []byte) {
 	t.Helper()
+	path, node, objects := layers[0].Path, nodeOf(t, layers), secretsOf(layers)
+	top := nodeOf(t, layers[:1]) // these look at no other
 	var info struct {
 		Bytes int64 `json:"virtual-size"`
 	}
-	if err := json.Unmarshal(asGuest(t, guestUID, "qemu-img", "info", "--output=json", "-f", format, path), &info); err != nil || info.Bytes != size {
+	told := asGuest(t, guestUID, slices.Concat([]string{"qemu-img", "info", "--output=json"}, objects, []string{top})...)
+	if err := json.Unmarshal(told, &info); err != nil || info.Bytes != size {
 		t.Errorf("%s has %d bytes, want %d (%v)", path, info.Bytes, size, err)
 	}
-	asGuest(t, guestUID, "qemu-img", "check", "-q", "-f", format, path)
+	asGuest(t, guestUID, slices.Concat([]string{"qemu-img", "check", "-q"}, objects, []string{top})...)
 	// Lines such as "00000000:  69 6d 61 67 65 20 6f 6e 65 00 00 00 00 00 00 00  image.one......."
-	dump := asGuest(t, guestUID, "qemu-io", "-r", "-f", format, "-c", "read -v 0 512", path)
+	dump := asGuest(t, guestUID, slices.Concat([]string{"qemu-io", "-r"}, objects, []string{"-c", "read -v 0 512", node})...)
 	var got []byte
 	for line := range strings.Lines(string(dump)) {
 		if _, after, ok := strings.Cut(line, ":  "); ok && len(after) > 48 {
@@ -112,6 +115,44 @@ func checkVolume(t *testing.T, path, format string, size int64, start []byte) {
 	if want := append(slices.Clone(start), make([]byte, 512-len(start))...); !bytes.Equal(got, want) {
 		t.Errorf("%s starts with %q, want %q", path, got[:min(len(got), 20)], start)
 	}
+}
+
+// nodeOf describes a chain to QEMU's tools, and secretsOf the secrets that it takes.
+func nodeOf(t *testing.T, layers []block.Layer) string {
+	t.Helper()
+	var below any
+	for i, l := range slices.Backward(layers) {
+		layer := map[string]any{"driver": l.Format, "backing": below, "file": map[string]any{"driver": "file", "filename": l.Path}}
+		if l.Secret != nil {
+			layer["encrypt"] = map[string]any{"format": "luks", "key-secret": fmt.Sprint("layer", i)}
+		}
+		below = layer
+	}
+	text, err := json.Marshal(below)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "json:" + string(text)
+}
+
+func secretsOf(layers []block.Layer) (args []string) {
+	for i, l := range layers {
+		if l.Secret != nil {
+			args = append(args, "--object", fmt.Sprintf("secret,id=layer%d,data=%s", i, l.Secret))
+		}
+	}
+	return args
+}
+
+// writeVolume writes as the guest would, at the start of the volume.
+func writeVolume(t *testing.T, layers []block.Layer, data []byte) {
+	t.Helper()
+	file := folder(t) + ".data"
+	if err := errors.Join(os.WriteFile(file, data, 0o644), os.Chmod(file, 0o644)); err != nil { //nolint:gosec // a test's
+		t.Fatal(err)
+	}
+	write := fmt.Sprintf("write -s %s 0 %d", file, len(data))
+	asGuest(t, guestUID, slices.Concat([]string{"qemu-io"}, secretsOf(layers), []string{"-c", write, "-c", "flush", nodeOf(t, layers)})...)
 }
 
 // asGuest runs a program as the user, and returns what it says.
@@ -145,11 +186,11 @@ func TestVolumesAreTheirUsersAlone(t *testing.T) {
 	if err := d.Create(t.Context(), block.Volume{ID: "vol-1", Bytes: 2 << 20, Image: "ami-1"}); err != nil {
 		t.Fatal(err)
 	}
-	path, _, err := d.Open(t.Context(), "vol-1", guestUID)
+	layers, err := d.Open(t.Context(), "vol-1", guestUID, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	base := filepath.Join(filepath.Dir(path), "base.qcow2")
+	path, base := layers[0].Path, layers[1].Path
 	image := filepath.Join(cfg.Dir, "images", "ami-1", "private", "disk.qcow2")
 	kernel, _, err := d.Boot(t.Context(), "ami-1")
 	if err != nil {
@@ -176,14 +217,14 @@ func TestVolumesAreTheirUsersAlone(t *testing.T) {
 	other := guestUID + 1
 	may(other, read, path, false)
 	may(other, read, base, false)
-	if _, _, err := d.Open(t.Context(), "vol-1", other); err != nil {
+	if _, err := d.Open(t.Context(), "vol-1", other, nil); err != nil {
 		t.Fatal(err)
 	}
 	may(other, write, path, true)
 	may(other, read, base, true)
 	may(guestUID, read, path, false)
 	may(guestUID, read, base, false)
-	if _, _, err := d.Open(t.Context(), "vol-1", 0); err != nil {
+	if _, err := d.Open(t.Context(), "vol-1", 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	may(other, read, path, false)
@@ -290,11 +331,11 @@ func TestFormats(t *testing.T) {
 		if err := d.Create(t.Context(), block.Volume{ID: vol, Bytes: 2 << 20, Image: id}); err != nil {
 			t.Fatal(err)
 		}
-		path, format, err := d.Open(t.Context(), vol, guestUID)
+		layers, err := d.Open(t.Context(), vol, guestUID, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkVolume(t, path, format, 2<<20, []byte("same bytes"))
+		checkVolume(t, layers, 2<<20, []byte("same bytes"))
 	}
 }
 

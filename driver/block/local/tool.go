@@ -24,6 +24,7 @@ type run struct {
 	fileSize int64 // bytes of the largest file that it may write
 	patience time.Duration
 	progress func(percent float64) // nil unless it was asked for by -p
+	secrets  [][]byte              // that it reads from the files it inherits: see secretObject
 }
 
 // Bounds of every run: address space, which its threads' stacks and arenas
@@ -59,6 +60,14 @@ func (d *Driver) tool(ctx context.Context, r run) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = out, says
 	if r.progress != nil {
 		cmd.Stdout = &meter{report: r.progress}
+	}
+	for _, secret := range r.secrets {
+		f, err := memory(secret)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close() //nolint:errcheck // it is nowhere
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	}
 	err := confine.Run(cmd, confine.User{UID: d.cfg.UID, Limits: []string{
 		"cpu=" + strconv.Itoa(r.cpu), "as=" + strconv.Itoa(toolMemory), "fsize=" + strconv.FormatInt(r.fileSize, 10), "nofile=64",

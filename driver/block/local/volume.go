@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 
 	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/seal"
 )
 
 const mib = 1 << 20
@@ -46,22 +46,70 @@ func (d *Driver) create(ctx context.Context, v block.Volume) error {
 		return err
 	}
 	defer w.remove()
-	args := []string{"create", "-q", "-f", "qcow2"}
-	if v.Image != "" {
-		if err := d.linkBase(w, v); err != nil {
-			return err
-		}
-		// -u: the base is not looked at, for its name is not there yet.
-		args = append(args, "-u", "-F", "qcow2", "-b", home+"/base.qcow2")
-	}
-	args = append(args, w.tool("disk.qcow2"), strconv.FormatInt(v.Bytes, 10))
-	if _, err := d.tool(ctx, run{args: args, cpu: 10, fileSize: 256 * mib}); err != nil {
+	have, err := d.begin(ctx, w, v)
+	if err != nil {
 		return err
 	}
-	if err := w.take("disk.qcow2", "disk.qcow2", 0o600); err != nil {
+	name, backing := layerName(len(have.names)), ""
+	switch {
+	case len(have.names) > 0 && have.names[len(have.names)-1] == baseLayer:
+		name, backing = layerName(len(have.names)-1), have.names[0]
+	case len(have.names) > 0:
+		backing = have.names[0]
+	}
+	if v.Key != nil {
+		have.secrets[name] = newSecret()
+	}
+	if err := newLayer(w, name, backing, v.Bytes, have.secrets[name]); err != nil {
+		return err
+	}
+	if err := have.secrets.write(w.result(), v.ID, v.Key); err != nil {
 		return err
 	}
 	return w.publish(home)
+}
+
+// beginning is what a volume starts on: layers that others have too, the top first.
+type beginning struct {
+	names   []string
+	secrets secrets
+}
+
+// begin gives the volume its own names of the bytes that it starts with.
+func (d *Driver) begin(ctx context.Context, w workplace, v block.Volume) (beginning, error) {
+	b := beginning{secrets: secrets{}}
+	switch {
+	case v.Image != "":
+		b.names = []string{baseLayer}
+		return b, d.linkBase(w, v)
+	case v.Snapshot == "":
+		return b, nil
+	}
+	release, err := d.turns.Take(ctx, "snapshot/"+v.Snapshot)
+	if err != nil {
+		return b, err
+	}
+	defer release()
+	home := d.path("snapshots", v.Snapshot)
+	if there, err := exists(home); err != nil {
+		return b, err
+	} else if !there {
+		return b, fmt.Errorf("%s: %w", v.Snapshot, block.ErrNoSnapshot)
+	}
+	if b.names, err = layers(home); err != nil {
+		return b, err
+	}
+	bytes, err := virtualSize(home + "/" + b.names[0])
+	if err != nil {
+		return b, err
+	}
+	if v.Bytes < bytes {
+		return b, fmt.Errorf("%d bytes are too few for snapshot %s of %d", v.Bytes, v.Snapshot, bytes)
+	}
+	if b.secrets, err = readSecrets(home, v.Snapshot, v.SnapshotKey); err != nil {
+		return b, err
+	}
+	return b, link(w, home, b.names)
 }
 
 // linkBase gives the volume its own name of its image's bytes.
@@ -106,10 +154,13 @@ func (d *Driver) remove(ctx context.Context, kind, id string) error {
 }
 
 // List implements block.Driver.
-func (d *Driver) List(context.Context) ([]string, error) {
-	entries, err := os.ReadDir(d.path("volumes"))
+func (d *Driver) List(context.Context) ([]string, error) { return d.list("volumes") }
+
+// list returns the IDs of all volumes, or snapshots.
+func (d *Driver) list(kind string) ([]string, error) {
+	entries, err := os.ReadDir(d.path(kind))
 	if err != nil {
-		return nil, fmt.Errorf("list volumes: %w", err)
+		return nil, fmt.Errorf("list %s: %w", kind, err)
 	}
 	ids := make([]string, 0, len(entries))
 	for _, entry := range entries {
@@ -122,32 +173,42 @@ func (d *Driver) List(context.Context) ([]string, error) {
 
 // Open implements block.Driver. The user that had the volume before loses it,
 // but for what it holds open.
-func (d *Driver) Open(ctx context.Context, id string, uid int) (path, format string, err error) {
-	if err := d.give(ctx, id, uid); err != nil {
-		return "", "", fmt.Errorf("open volume %s: %w", id, err)
+func (d *Driver) Open(ctx context.Context, id string, uid int, key *seal.Key) (opened []block.Layer, err error) {
+	err = d.volume(ctx, id, func(home string) error {
+		if opened, err = chain(home, id, key); err != nil {
+			return err
+		}
+		if os.Geteuid() != 0 && uid == os.Geteuid() {
+			return nil
+		}
+		// The folder is the driver's, so nobody can exchange what is in it; its
+		// group, the user's own, may pass through.
+		return errors.Join(os.Chown(home, 0, uid), os.Chmod(home, 0o710), give(opened, uid)) //nolint:gosec // as intended
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open volume %s: %w", id, err)
 	}
-	return d.path("volumes", id, "disk.qcow2"), "qcow2", nil
+	return opened, nil
 }
 
-func (d *Driver) give(ctx context.Context, id string, uid int) error {
-	if !block.ValidName(id) {
-		return block.ErrNoVolume
-	}
-	release, err := d.turns.Take(ctx, "volume/"+id)
+// Grow implements block.Driver.
+func (d *Driver) Grow(ctx context.Context, id string, bytes int64, key *seal.Key) error {
+	err := d.volume(ctx, id, func(home string) error {
+		all, err := chain(home, id, key)
+		if err != nil {
+			return err
+		}
+		have, err := virtualSize(all[0].Path)
+		switch {
+		case err != nil || have >= bytes:
+			return err
+		case bytes > d.cfg.MaxBytes || bytes%512 != 0:
+			return fmt.Errorf("%d bytes are no size for a volume", bytes)
+		}
+		return d.grow(ctx, all[0], bytes)
+	})
 	if err != nil {
-		return err
+		return fmt.Errorf("grow volume %s: %w", id, noSpace(err))
 	}
-	defer release()
-	home := d.path("volumes", id)
-	if there, err := exists(home); err != nil {
-		return err
-	} else if !there {
-		return block.ErrNoVolume
-	}
-	if os.Geteuid() != 0 && uid == os.Geteuid() {
-		return nil
-	}
-	// The folder is the driver's, so nobody can exchange what is in it; its
-	// group, the user's own, may pass through.
-	return errors.Join(os.Chown(home, 0, uid), os.Chmod(home, 0o710), os.Chown(home+"/disk.qcow2", uid, uid)) //nolint:gosec // as intended
+	return nil
 }

@@ -79,6 +79,14 @@ func (w workplace) take(name string, to string, mode os.FileMode) (err error) {
 	return errors.Join(file.Chmod(mode), file.Sync())
 }
 
+// lend moves a file of the result to where the tools work, as theirs.
+func (w workplace) lend(name string) error {
+	if err := os.Rename(w.result(name), w.tool(name)); err != nil || os.Geteuid() != 0 {
+		return err
+	}
+	return os.Chown(w.tool(name), w.uid, w.uid)
+}
+
 // publish syncs the result and gives it its name: it is there whole, or not.
 func (w workplace) publish(name string) error {
 	if err := syncFolder(w.result()); err != nil {

@@ -169,6 +169,45 @@ func (d *Driver) Plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 	})
 }
 
+// Switch implements hypervisor.Driver.
+func (d *Driver) Switch(ctx context.Context, id string, disks []hypervisor.Disk) error {
+	h := d.host
+	return d.change(ctx, "switch", id, h.cfg.Latency.Plug, func() error {
+		g := h.guests[id]
+		if g == nil || g.state == hypervisor.Absent {
+			return hypervisor.ErrNoGuest
+		}
+		for _, disk := range disks {
+			if err := disk.Validate(); err != nil {
+				return err
+			}
+			i := g.index(disk.ID)
+			if i < 0 {
+				return fmt.Errorf("disk %s is not plugged in", disk.ID)
+			}
+			g.disks[i] = disk
+		}
+		return nil
+	})
+}
+
+// Grow implements hypervisor.Driver.
+func (d *Driver) Grow(ctx context.Context, id, disk string, bytes int64) error {
+	h := d.host
+	return d.change(ctx, "grow", id, h.cfg.Latency.Plug, func() error {
+		g := h.guests[id]
+		switch {
+		case bytes <= 0 || bytes%512 != 0:
+			return fmt.Errorf("%d bytes are no size", bytes)
+		case g == nil || g.state == hypervisor.Absent:
+			return hypervisor.ErrNoGuest
+		case g.index(disk) < 0:
+			return fmt.Errorf("disk %s is not plugged in", disk)
+		}
+		return nil
+	})
+}
+
 // PlugNIC implements hypervisor.Driver.
 func (d *Driver) PlugNIC(ctx context.Context, id string, nic hypervisor.NIC, tap *os.File) error {
 	defer tap.Close() //nolint:errcheck // nothing was written to it

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -79,7 +80,12 @@ func (d *Driver) commandLine(f folder, engine engine, spec hypervisor.Spec) []st
 	for i, nic := range spec.NICs {
 		args = append(args, "-netdev", fmt.Sprintf("tap,id=%s,fd=%d", nic.ID, fdTaps+i), "-device", text(nicDevice(nic, slot(i))))
 	}
+	next := fdTaps + len(spec.NICs)
 	for i, disk := range spec.Disks {
+		for n := range secretsOf(disk) {
+			args = append(args, "-object", fmt.Sprintf("secret,id=%s,file=/dev/fd/%d", secretName(disk.ID, n), next))
+			next++
+		}
 		dev := diskDevice(disk, slot(len(spec.NICs)+i))
 		if i == 0 && spec.Kernel == "" {
 			dev["bootindex"] = 0
@@ -118,9 +124,59 @@ func diskDevice(disk hypervisor.Disk, bus string) arguments {
 }
 
 func diskNode(disk hypervisor.Disk) arguments {
-	file := arguments{"driver": "file", "filename": disk.Path, "discard": "unmap"}
-	format := arguments{"driver": disk.Format, "file": file, "discard": "unmap"}
-	return arguments{"driver": "throttle", "node-name": disk.ID, "throttle-group": disk.ID, "file": format, "discard": "unmap"}
+	return arguments{"driver": "throttle", "node-name": disk.ID, "throttle-group": disk.ID, "file": layerNodes(disk), "discard": "unmap"}
+}
+
+// layerNodes are the nodes of a disk's files, each on the next.
+func layerNodes(disk hypervisor.Disk) arguments {
+	var below any
+	for n, l := range layersOf(disk) {
+		node := layerNode(disk.ID, n, l)
+		if l.Format != "raw" {
+			node["backing"] = below
+		}
+		if n < len(disk.Below) {
+			node["read-only"] = true
+		} else {
+			node["discard"] = "unmap"
+		}
+		below = node
+	}
+	return below.(arguments) //nolint:forcetypeassert // a disk has a file at least
+}
+
+// layerNode is the node of a disk's n-th file, counted from the bottom.
+func layerNode(disk string, n int, l hypervisor.Layer) arguments {
+	file := arguments{"driver": "file", "node-name": fileName(disk, n), "filename": l.Path, "discard": "unmap"}
+	node := arguments{"driver": l.Format, "node-name": nodeName(disk, n), "file": file}
+	if l.Secret != nil {
+		node["encrypt"] = arguments{"format": "luks", "key-secret": secretName(disk, n)}
+	}
+	return node
+}
+
+func nodeName(disk string, n int) string { return fmt.Sprintf("%s.%d", disk, n) }
+
+func fileName(disk string, n int) string { return nodeName(disk, n) + "f" }
+
+func secretName(disk string, n int) string { return fmt.Sprintf("%s.key%d", disk, n) }
+
+// layersOf are the files of a disk, from the bottom.
+func layersOf(disk hypervisor.Disk) []hypervisor.Layer {
+	all := append([]hypervisor.Layer{{Path: disk.Path, Format: disk.Format, Secret: disk.Secret}}, disk.Below...)
+	slices.Reverse(all)
+	return all
+}
+
+// secretsOf yields the secrets of a disk's files, by their number from the bottom.
+func secretsOf(disk hypervisor.Disk) iter.Seq2[int, []byte] {
+	return func(yield func(int, []byte) bool) {
+		for n, l := range layersOf(disk) {
+			if l.Secret != nil && !yield(n, l.Secret) {
+				return
+			}
+		}
+	}
 }
 
 func limitObject(disk hypervisor.Disk) arguments {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
@@ -44,6 +45,11 @@ func (d *Driver) plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 		return err
 	}
 	err = p.do(ctx, "object-add", limitObject(disk), nil)
+	for n, secret := range secretsOf(disk) {
+		if err == nil {
+			err = p.do(ctx, "object-add", secretObject(disk.ID, n, secret), nil)
+		}
+	}
 	if err == nil {
 		err = p.do(ctx, "blockdev-add", diskNode(disk), nil)
 	}
@@ -90,8 +96,10 @@ func (p *process) detach(ctx context.Context, disk string) error {
 		return err
 	}
 	for _, object := range objects {
-		if object.Name == disk {
-			return p.do(ctx, "object-del", arguments{"id": disk}, nil)
+		if object.Name == disk || strings.HasPrefix(object.Name, disk+".key") {
+			if err := p.do(ctx, "object-del", arguments{"id": object.Name}, nil); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -150,7 +151,12 @@ func (d *Driver) execute(f folder, engine engine, spec hypervisor.Spec, taps []*
 
 	cmd := exec.Command(d.cfg.Binary, d.commandLine(f, engine, spec)...) //nolint:gosec,noctx // guests outlive any context
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.ExtraFiles = append(append(cmd.ExtraFiles, files...), taps...)
+	secrets, err := secretFiles(spec.Disks)
+	defer closeAll(secrets)
+	if err != nil {
+		return nil, err
+	}
+	cmd.ExtraFiles = slices.Concat(files, taps, secrets)
 	if err := confine.Start(cmd, confine.User{UID: spec.UID, Groups: engine.groups}); err != nil {
 		return nil, failure(fmt.Errorf("execute %s: %w", d.cfg.Binary, err), nil)
 	}

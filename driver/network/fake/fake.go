@@ -1,7 +1,7 @@
 // Package fake is a simulated network: VPCs are plans in memory, which carry no
 // packets, with faults that the test injects.
 //
-// It guarantees the contract of network.Driver and network.Ports as far as no
+// It guarantees the contract of network.Driver, network.Ports and network.Flows as far as no
 // packet is concerned (it passes networktest's Simulated part), and costs no
 // goroutine and no file until a tap or a socket is opened, so that one test can
 // hold ten thousand ports on a thousand hosts.
@@ -24,7 +24,7 @@ import (
 type Config struct {
 	PublicPool netip.Prefix // of public addresses; any are taken if it is not valid
 	// Before and After are asked in every call ("apply", "remove", "list", "tap",
-	// "listen"); an error is the call's result. Before: nothing was done. After: it
+	// "listen", "flows"); an error is the call's result. Before: nothing was done. After: it
 	// was, but the answer is lost. They may be called concurrently. nil: no faults.
 	Before, After func(op, vpcID string) error
 }
@@ -45,6 +45,7 @@ type vpc struct {
 	applied   int            // how often
 	indexes   map[string]int // by port ID: of the devices that the ports had
 	listeners map[string]*listener
+	flows     []network.Flow // that nobody asked about yet
 }
 
 // NewHost returns a machine without VPCs.
@@ -75,8 +76,8 @@ func (h *Host) Plan(vpcID string) (plan network.VPC, applied int) {
 	return network.VPC{}, 0
 }
 
-// Driver changes a simulated host's network. It implements network.Driver and
-// network.Ports.
+// Driver changes a simulated host's network. It implements network.Driver,
+// network.Ports and network.Flows.
 type Driver struct {
 	host    *Host
 	applied map[string]bool // guarded by host.mu; VPCs that this Driver applied

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/netip"
 	"testing"
 
@@ -15,7 +16,7 @@ import (
 func TestConformance(t *testing.T) {
 	networktest.Run(t, networktest.Bench{
 		Simulated: true,
-		New: func(_ *testing.T, _ string, pool netip.Prefix) networktest.Cloud {
+		New: func(_ *testing.T, _ string, pool, _ netip.Prefix) networktest.Cloud {
 			h := fake.NewHost(fake.Config{PublicPool: pool})
 			d := h.Open()
 			return networktest.Cloud{
@@ -96,5 +97,31 @@ func TestGuestsReachListeners(t *testing.T) {
 	}
 	if _, err := d.Host().Dial(t.Context(), "vpc-a", guest, "169.254.169.254:80"); err == nil {
 		t.Error("a closed listener is reached")
+	}
+}
+
+func TestFlowsOfLogs(t *testing.T) {
+	d := fake.New(fake.Config{})
+	if _, err := d.Flows(t.Context(), "vpc-a"); !errors.Is(err, network.ErrNoVPC) {
+		t.Errorf("flows of a VPC that is not there: %v", err)
+	}
+	prefix := netip.MustParsePrefix("10.0.0.0/24")
+	plan := network.VPC{
+		ID: "vpc-a", CIDRs: []netip.Prefix{prefix},
+		Subnets: []network.Subnet{{ID: "subnet-a", Prefix: prefix, Router: netip.MustParseAddr("10.0.0.1")}},
+		Ports: []network.Port{{
+			ID: "eni-a", Subnet: "subnet-a", MAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, Log: network.Log{Rejected: true},
+			Addresses: []network.Address{{Private: netip.MustParseAddr("10.0.0.5")}},
+		}},
+	}
+	if err := d.Apply(t.Context(), plan); err != nil {
+		t.Fatal(err)
+	}
+	d.Host().See("vpc-a", network.Flow{Port: "eni-a", Accepted: true}, network.Flow{Port: "eni-a", Packets: 3}, network.Flow{Port: "eni-b"})
+	for _, want := range []int{1, 0} {
+		flows, err := d.Flows(t.Context(), "vpc-a")
+		if err != nil || len(flows) != want || want == 1 && flows[0].Packets != 3 {
+			t.Errorf("%v, %v, want %d flows", flows, err, want)
+		}
 	}
 }

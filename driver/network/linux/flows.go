@@ -135,6 +135,9 @@ func (c *nftConn) takeCounts(set string) ([]counts, error) {
 		Header: netlink.Header{Type: unix.NFNL_SUBSYS_NFTABLES<<8 | getAndReset, Flags: netlink.Request | netlink.Dump},
 		Data:   append([]byte{unix.NFPROTO_INET, unix.NFNETLINK_V0, 0, 0}, name...),
 	})
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EOPNOTSUPP) {
+		return nil, fmt.Errorf("read set %s: %w: flow logs need Linux 6.5", set, err)
+	}
 	if errors.Is(err, unix.ENOENT) {
 		return nil, nil // somebody took the rules away: Apply puts them back
 	}

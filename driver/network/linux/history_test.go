@@ -20,7 +20,7 @@ func TestAnyHistory(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
-	plan := busyPlan(12)
+	plan := withTargets(busyPlan(12))
 	must(t, cloud.Apply(t.Context(), plan))
 	for _, p := range plan.Ports[:4] {
 		tap, err := cloud.Tap(t.Context(), plan.ID, p.ID)
@@ -35,6 +35,7 @@ func TestAnyHistory(t *testing.T) {
 		next := mutate(r, plan.Clone())
 		must(t, next.Validate())
 		must(t, cloud.Apply(t.Context(), next))
+		settle(t, inside)
 		changes(t, listeners)
 		must(t, cloud.Reopen().Apply(t.Context(), next))
 		expectNone(t, listeners, "by a new process")
@@ -48,6 +49,7 @@ func TestAnyHistory(t *testing.T) {
 func mutate(r *rand.Rand, v network.VPC) network.VPC {
 	some := func() bool { return r.IntN(4) == 0 }
 	v.Ports = slices.DeleteFunc(v.Ports, func(network.Port) bool { return some() })
+	mutateRoutes(r, &v)
 	for i := range v.Ports {
 		p := &v.Ports[i]
 		p.AnySource = p.AnySource != some()
@@ -62,6 +64,7 @@ func mutate(r *rand.Rand, v network.VPC) network.VPC {
 			p.Addresses = append(p.Addresses, network.Address{Private: netip.AddrFrom4(second)})
 		case 3:
 			p.MAC[2] = byte(r.IntN(4))
+			p.Addresses6 = p.Addresses6[:0]
 		}
 	}
 	for i := range v.Groups {
@@ -80,6 +83,26 @@ func mutate(r *rand.Rand, v network.VPC) network.VPC {
 		v.CIDRs = append(v.CIDRs, netip.MustParsePrefix("172.16.0.0/16"))
 	}
 	return v
+}
+
+// mutateRoutes changes tables, NATs and peers, and drops what leads to ports that are gone.
+func mutateRoutes(r *rand.Rand, v *network.VPC) {
+	some := func() bool { return r.IntN(4) == 0 }
+	has := func(id string) bool {
+		return slices.ContainsFunc(v.Ports, func(p network.Port) bool { return p.ID == id })
+	}
+	v.NATs = slices.DeleteFunc(v.NATs, func(n network.NAT) bool { return !has(n.Port) || some() })
+	if some() {
+		v.Peers = nil
+	}
+	for i := range v.Tables {
+		v.Tables[i].Routes = slices.DeleteFunc(v.Tables[i].Routes, func(x network.Route) bool {
+			return some() || x.Via == network.ViaNAT && len(v.NATs) == 0 || x.Via == network.ViaPeer && len(v.Peers) == 0 || x.Via == network.ViaPort && !has(x.Target)
+		})
+	}
+	for i := range v.Subnets {
+		v.Subnets[i].Table = []string{"", "rtb-out", "rtb-in", "rtb-unused"}[r.IntN(4)]
+	}
 }
 
 // mutateFilters changes ACLs, lists, members and logs.

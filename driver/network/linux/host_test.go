@@ -138,12 +138,16 @@ func TestRouterIsClosedToTheHost(t *testing.T) {
 // that the next one does not put right, or remove.
 func TestKilledAnywhere(t *testing.T) {
 	if host := os.Getenv("VAUBAN_TEST_APPLY_ON"); host != "" {
-		d, err := linux.New(linux.Config{Cloud: os.Getenv("VAUBAN_TEST_CLOUD"), PublicPool: netip.MustParsePrefix("100.64.1.0/24"), Host: host})
+		d, err := linux.New(linux.Config{Cloud: os.Getenv("VAUBAN_TEST_CLOUD"), PublicPool: netip.MustParsePrefix("100.64.1.0/24"), PublicPool6: netip.MustParsePrefix("2001:db8::/32"), Host: host})
 		must(t, err)
 		for n := 0; ; n++ {
 			plan := busyPlan(30 + n%2)
+			if n%4 > 0 {
+				plan = withTargets(plan)
+			}
 			plan.Internet = n%3 > 0
 			must(t, d.Apply(t.Context(), plan))
+			must(t, d.Apply(t.Context(), peerPlan(plan)))
 			if n%5 == 4 {
 				must(t, d.Remove(t.Context(), plan.ID))
 			}
@@ -163,8 +167,10 @@ func TestKilledAnywhere(t *testing.T) {
 		if err := child.Wait(); err == nil || child.ProcessState.Exited() {
 			t.Fatalf("the child was not killed: %v", err)
 		}
-		plan := busyPlan(30)
-		must(t, cloud.Reopen().Apply(t.Context(), plan))
+		plan := withTargets(busyPlan(30))
+		next := cloud.Reopen()
+		must(t, next.Apply(t.Context(), plan))
+		must(t, next.Apply(t.Context(), peerPlan(plan)))
 		inside, err := space.Find("vb" + id + "-" + plan.ID)
 		must(t, err)
 		listeners := append(listenForChanges(t, host), listenForChanges(t, inside)...)
@@ -172,6 +178,7 @@ func TestKilledAnywhere(t *testing.T) {
 		must(t, cloud.Reopen().Apply(t.Context(), plan))
 		expectNone(t, listeners, "applied again after a kill")
 		must(t, cloud.Reopen().Remove(t.Context(), plan.ID))
+		must(t, cloud.Reopen().Remove(t.Context(), peerPlan(plan).ID))
 		if left, err := cloud.Traces(); err != nil || len(left) > 0 {
 			t.Fatalf("left are %v, %v", left, err)
 		}

@@ -41,6 +41,9 @@ type Config struct {
 	// ones, and no device of the host has an address in it. Those that no port
 	// has are unreachable.
 	PublicPool netip.Prefix
+	// PublicPool6 holds the IPv6 ranges of all VPCs that are reached from outside, each a
+	// /56; zero: IPv6 stays within VPCs and peerings. What is nobody's is unreachable.
+	PublicPool6 netip.Prefix
 	// Host is the path of the network namespace that public addresses are reached
 	// from, and that leads on to elsewhere; empty for the process's own.
 	Host string
@@ -64,9 +67,13 @@ type vpc struct {
 	space *space.Space
 	rules ruleset
 	ports map[string]plannedPort // as last applied, by ID; nil until then
+	plan  *network.VPC           // as last applied; nil until then
+	nats  map[string]*nat        // by ID
 	// counted is when this Driver last read the flows, or began to count them.
 	counted time.Time
 }
+
+func newVPC(s *space.Space) *vpc { return &vpc{space: s, nats: make(map[string]*nat)} }
 
 var (
 	_ network.Driver = (*Driver)(nil)
@@ -82,6 +89,9 @@ func New(cfg Config) (*Driver, error) {
 	}
 	if !cfg.PublicPool.IsValid() || !cfg.PublicPool.Addr().Is4() || cfg.PublicPool != cfg.PublicPool.Masked() || cfg.PublicPool.Bits() == 0 {
 		return nil, fmt.Errorf("public pool %s is not an IPv4 range", cfg.PublicPool)
+	}
+	if p := cfg.PublicPool6; p.IsValid() && (p.Addr().Is4() || p != p.Masked() || p.Bits() > poolBits6) {
+		return nil, fmt.Errorf("public pool %s is not an IPv6 range of /56s", p)
 	}
 	if cfg.Host == "" {
 		cfg.Host = "/proc/self/ns/net"
@@ -99,25 +109,38 @@ func New(cfg Config) (*Driver, error) {
 
 // Apply implements network.Driver.
 func (d *Driver) Apply(ctx context.Context, plan network.VPC) error {
-	release, err := d.turns.Take(ctx, plan.ID)
+	err := d.applyAlone(ctx, plan)
+	if err == nil {
+		err = d.meet(ctx, plan.ID, plan.Peers)
+	}
 	if err != nil {
 		return fmt.Errorf("apply VPC %s: %w", plan.ID, err)
+	}
+	return nil
+}
+
+// applyAlone makes the VPC as planned, but for links to peers that are not there yet.
+func (d *Driver) applyAlone(ctx context.Context, plan network.VPC) error {
+	release, err := d.turns.Take(ctx, plan.ID)
+	if err != nil {
+		return err
 	}
 	defer release()
 	if err := d.check(plan); err != nil {
-		return fmt.Errorf("apply VPC %s: %w", plan.ID, err)
+		return err
 	}
 	v, err := d.make(plan.ID)
-	if err == nil {
-		err = d.apply(ctx, v, plan)
-	}
 	if err != nil {
-		return fmt.Errorf("apply VPC %s: %w", plan.ID, err)
+		return err
+	}
+	plan = openNATs(plan) // a copy: the caller's stays the caller's
+	if err := d.apply(ctx, v, plan); err != nil {
+		return err
 	}
 	if v.ports == nil {
 		v.counted = time.Now()
 	}
-	v.ports = planPorts(plan)
+	v.plan, v.ports = &plan, planPorts(plan)
 	return nil
 }
 
@@ -131,6 +154,9 @@ func (d *Driver) apply(ctx context.Context, v *vpc, plan network.VPC) error {
 			return err
 		}
 	} else if err := d.disconnect(plan.ID); err != nil {
+		return err
+	}
+	if err := d.changeNATs(v, plan); err != nil {
 		return err
 	}
 	if err := v.space.Do(func() error { return v.route(plan) }); err != nil || !hasOutside(plan) {
@@ -153,12 +179,12 @@ func (d *Driver) check(plan network.VPC) error {
 			}
 		}
 	}
+	for _, c := range d.ranges6(plan) {
+		if c.Bits() != poolBits6 || !d.cfg.PublicPool6.Contains(c.Addr()) {
+			return fmt.Errorf("range %s is not a /%d of %s", c, poolBits6, d.cfg.PublicPool6)
+		}
+	}
 	return checkNames(plan)
-}
-
-// hasOutside reports whether packets may leave the VPC, or come in.
-func hasOutside(plan network.VPC) bool {
-	return slices.ContainsFunc(plan.Subnets, plan.Outside)
 }
 
 // make returns the VPC with its namespace, which it makes or finds, and whose
@@ -173,7 +199,7 @@ func (d *Driver) make(id string) (*vpc, error) {
 		if err != nil {
 			return nil, err
 		}
-		v = &vpc{space: s}
+		v = newVPC(s)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -201,7 +227,7 @@ func (d *Driver) find(id string) (v *vpc, named bool, err error) {
 	case err != nil:
 		return nil, false, err
 	case v == nil:
-		v = &vpc{space: s}
+		v = newVPC(s)
 		d.vpcs[id] = v
 		return v, true, nil
 	}
@@ -234,7 +260,13 @@ func (d *Driver) remove(id string) error {
 	if err := d.disconnect(id); err != nil {
 		return err
 	}
-	if v != nil {
+	if v == nil {
+		v = newVPC(nil)
+	}
+	if err := d.changeNATs(v, network.VPC{ID: id}); err != nil {
+		return err
+	}
+	if v.space != nil {
 		// Who still holds a tap or a socket would keep the namespace alive.
 		if err := v.space.Do(deleteDevices); err != nil {
 			return err
@@ -248,7 +280,7 @@ func (d *Driver) remove(id string) error {
 	d.mu.Lock()
 	delete(d.vpcs, id)
 	d.mu.Unlock()
-	if v != nil {
+	if v.space != nil {
 		v.space.Close()
 	}
 	return d.leaveHost()
@@ -262,6 +294,7 @@ func (d *Driver) List(context.Context) ([]string, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	ids = slices.DeleteFunc(ids, func(name string) bool { return !isVPC(name) })
 	for id := range d.vpcs { // also those whose names were taken away
 		ids = append(ids, id)
 	}

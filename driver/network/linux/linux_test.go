@@ -26,8 +26,8 @@ func TestConformance(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("namespaces are root's")
 	}
-	networktest.Run(t, networktest.Bench{New: func(t *testing.T, host string, pool netip.Prefix) networktest.Cloud {
-		_, c := newCloud(t, host, pool)
+	networktest.Run(t, networktest.Bench{New: func(t *testing.T, host string, pool, pool6 netip.Prefix) networktest.Cloud {
+		_, c := newCloud6(t, host, pool, pool6)
 		return c
 	}})
 }
@@ -40,9 +40,14 @@ var locks = filepath.Join(os.TempDir(), "vauban-networktest")
 // those that a killed test left.
 func newCloud(t testing.TB, host string, pool netip.Prefix) (id string, c networktest.Cloud) {
 	t.Helper()
+	return newCloud6(t, host, pool, netip.MustParsePrefix("2001:db8::/32"))
+}
+
+func newCloud6(t testing.TB, host string, pool, pool6 netip.Prefix) (id string, c networktest.Cloud) {
+	t.Helper()
 	must(t, sweep())
 	id = lockedID(t)
-	config := linux.Config{Cloud: id, PublicPool: pool, Host: host}
+	config := linux.Config{Cloud: id, PublicPool: pool, PublicPool6: pool6, Host: host}
 	open := func() network.Driver {
 		d, err := linux.New(config)
 		must(t, err)
@@ -148,7 +153,7 @@ func traces(cloud string, host *space.Space) ([]string, error) {
 		if err != nil || cloudsOn(tables) > 0 {
 			return err
 		}
-		routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
+		routes, err := netlink.RouteList(nil, netlink.FAMILY_ALL)
 		for _, r := range routes {
 			if r.Protocol == 86 {
 				left = append(left, "route "+r.String())
@@ -182,6 +187,26 @@ func damage(cloud string, host *space.Space) map[string]networktest.Damage {
 	onHost := func(do func() error) networktest.Damage {
 		return networktest.Damage{Do: func(string) error { return host.Do(do) }}
 	}
+	eachNAT := func(vpc string, do func(name string) error) error {
+		names, err := space.Named("vb" + cloud + "-" + vpc + ".")
+		for _, n := range names {
+			err = errors.Join(err, do("vb"+cloud+"-"+vpc+"."+n))
+		}
+		return err
+	}
+	inNATs := func(do func() error) networktest.Damage {
+		return networktest.Damage{Do: func(vpc string) error {
+			return eachNAT(vpc, func(name string) error {
+				s, err := space.Find(name)
+				if err != nil {
+					return err
+				}
+				defer s.Close()
+				return s.Do(do)
+			})
+		}}
+	}
+	unnameNATs := func(vpc string) error { return eachNAT(vpc, space.Unname) }
 	unname := func(vpc string) error { return space.Unname("vb" + cloud + "-" + vpc) }
 	eachDevice := func(do func(netlink.Link) error) func() error {
 		return func() error {
@@ -211,6 +236,16 @@ func damage(cloud string, host *space.Space) map[string]networktest.Damage {
 		"the namespace's routes are gone":  inVPC(dropRoutes),
 		"the host's routes are gone":       onHost(dropRoutes),
 		"the router's addresses are gone":  inVPC(dropAddresses),
+		"rules of routing are gone":        inVPC(func() error { return eachChoice(netlink.RuleDel) }),
+		"a rule of routing leads astray":   inVPC(leadAstray),
+		"IPv6 is off":                      inVPC(sysctl("ipv6/conf/all/disable_ipv6", "1")),
+		"IPv6 is not forwarded":            inVPC(sysctl("ipv6/conf/all/forwarding", "0")),
+		"the host forwards no IPv6":        onHost(sysctl("ipv6/conf/all/forwarding", "0")),
+		"links of peers are cut":           inVPC(cutPeers),
+		"NATs have no rules":               inNATs(flushRules),
+		"NATs have no routes":              inNATs(dropRoutes),
+		"NATs are cut off":                 inNATs(cutPort),
+		"NATs are unnamed":                 {Do: unnameNATs},
 		"neighbours are forgotten":         inVPC(eachDevice(dropNeighbours)),
 		"neighbours are elsewhere":         inVPC(eachDevice(moveNeighbours)),
 		"the host's neighbours are gone":   onHost(eachDevice(dropNeighbours)),
@@ -268,8 +303,11 @@ func emptySets() error {
 }
 
 func dropRoutes() error {
-	routes, err := netlink.RouteList(nil, netlink.FAMILY_V4)
-	for _, r := range routes {
+	all := &netlink.Route{Table: unix.RT_TABLE_UNSPEC}
+	four, err := netlink.RouteListFiltered(netlink.FAMILY_V4, all, netlink.RT_FILTER_TABLE)
+	six, err6 := netlink.RouteListFiltered(netlink.FAMILY_V6, all, netlink.RT_FILTER_TABLE)
+	err = errors.Join(err, err6)
+	for _, r := range append(four, six...) {
 		if r.Protocol == 86 {
 			err = errors.Join(err, netlink.RouteDel(&r))
 		}
@@ -278,19 +316,56 @@ func dropRoutes() error {
 }
 
 func dropAddresses() error {
-	lo, err := netlink.LinkByName("lo")
-	if err != nil {
-		return err
-	}
-	addrs, err := netlink.AddrList(lo, netlink.FAMILY_V4)
+	addrs, err := netlink.AddrList(nil, netlink.FAMILY_ALL)
 	for _, a := range addrs {
-		err = errors.Join(err, netlink.AddrDel(lo, &a))
+		link := &netlink.Device{LinkAttrs: netlink.LinkAttrs{Index: a.LinkIndex}}
+		if failed := netlink.AddrDel(link, &a); !errors.Is(failed, unix.EADDRNOTAVAIL) { // it went with its first
+			err = errors.Join(err, failed)
+		}
 	}
 	return err
 }
 
+func eachChoice(do func(*netlink.Rule) error) error {
+	four, err := netlink.RuleList(netlink.FAMILY_V4)
+	six, err6 := netlink.RuleList(netlink.FAMILY_V6)
+	err = errors.Join(err, err6)
+	for i, r := range append(four, six...) {
+		if r.Family = netlink.FAMILY_V4; i >= len(four) {
+			r.Family = netlink.FAMILY_V6
+		}
+		err = errors.Join(err, do(&r))
+	}
+	return err
+}
+
+// leadAstray sends all that is not for the router nowhere.
+func leadAstray() error {
+	r := netlink.NewRule()
+	r.Priority, r.Type = 1, unix.RTN_BLACKHOLE
+	return netlink.RuleAdd(r)
+}
+
+func cutPeers() error {
+	links, err := netlink.LinkList()
+	for _, l := range links {
+		if strings.HasPrefix(l.Attrs().Alias, "vauban peer ") {
+			err = errors.Join(err, netlink.LinkDel(l))
+		}
+	}
+	return err
+}
+
+func cutPort() error {
+	l, err := netlink.LinkByName("port")
+	if err != nil {
+		return err
+	}
+	return netlink.LinkDel(l)
+}
+
 func eachNeighbour(l netlink.Link, do func(*netlink.Neigh) error) error {
-	list, err := netlink.NeighList(l.Attrs().Index, netlink.FAMILY_V4)
+	list, err := netlink.NeighList(l.Attrs().Index, netlink.FAMILY_ALL)
 	for _, n := range list {
 		err = errors.Join(err, do(&n))
 	}

@@ -183,3 +183,5 @@ func key(values ...[]byte) string {
 func deviceName(name string) []byte { return append([]byte(name), make([]byte, 16-len(name))...) }
 
 func be16(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }
+
+func native32(n uint32) []byte { return binary.NativeEndian.AppendUint32(nil, n) }

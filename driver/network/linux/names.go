@@ -36,6 +36,11 @@ var (
 	everybody = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 	nobody    = netip.IPv4Unspecified()
 	nobody6   = netip.IPv6Unspecified()
+
+	// What links have in IPv6. guest6 is what routes that lead to a port name, on its link:
+	// guests have addresses of their own choice there.
+	linkHost6, linkVPC6 = netip.MustParseAddr("fe80::a9fe:1"), netip.MustParseAddr("fe80::a9fe:2")
+	guest6              = netip.MustParseAddr("fe80::a9fe:3")
 )
 
 // cloudName is the form of Config.Cloud.
@@ -57,15 +62,25 @@ func portDevice(portID string) string { return tail(portID, longestDevice) }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }
 
-// checkNames refuses ports whose devices would have one name.
+// checkNames refuses ports and peers whose devices would have one name.
 func checkNames(v network.VPC) error {
 	taken := map[string]string{"lo": "the loopback device", linkDevice: "the link to the outside"}
-	for _, p := range v.Ports {
-		dev := portDevice(p.ID)
+	take := func(dev, who string) error {
 		if other, is := taken[dev]; is {
-			return fmt.Errorf("port %s: its device %s is that of %s", p.ID, dev, other)
+			return fmt.Errorf("%s: its device %s is that of %s", who, dev, other)
 		}
-		taken[dev] = "port " + p.ID
+		taken[dev] = who
+		return nil
+	}
+	for _, p := range v.Ports {
+		if err := take(portDevice(p.ID), "port "+p.ID); err != nil {
+			return err
+		}
+	}
+	for _, p := range v.Peers {
+		if err := take(peerDevice(p.ID), "peer "+p.ID); err != nil {
+			return err
+		}
 	}
 	return nil
 }

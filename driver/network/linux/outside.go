@@ -23,19 +23,37 @@ type host struct {
 	rules ruleset    // guarded by mu
 }
 
-// linksSet holds, on the host, what each VPC may send as: device, address.
-const linksSet = "links"
+// linksSet and links6Set hold, on the host, what each VPC may send as: device, address;
+// or device, range of IPv6.
+const linksSet, links6Set = "links", "links6"
+
+// presence is what a VPC has outside.
+type presence struct {
+	public []netip.Addr
+	ranges []netip.Prefix // of the IPv6 pool
+}
+
+func (d *Driver) presenceOf(v network.VPC) (p presence) {
+	eachPublic(v, func(_ network.Port, a network.Address) { p.public = append(p.public, a.Public) })
+	p.ranges = d.ranges6(v)
+	return p
+}
 
 // hostTable are the rules of the host: VPCs send from their own public addresses
-// alone, reach each other and elsewhere, and nothing of the host. public are those
-// of the VPC whose link is the device; other VPCs' stay as they are.
-func (d *Driver) hostTable(device string, public []netip.Addr) *table {
+// alone, reach each other and elsewhere, and nothing of the host. p is that of
+// the VPC whose link is the device; other VPCs' stay as they are.
+func (d *Driver) hostTable(device string, p presence) *table {
 	t := newTable(nftables.TableFamilyINet, "vauban_"+d.cfg.Cloud)
 	name := deviceName(device)
 	links := t.set(linksSet, nftables.TypeIFName, nftables.TypeIPAddr)
 	links.keep = func(k string) bool { return k[:len(name)] != string(name) }
-	for _, a := range public {
+	for _, a := range p.public {
 		links.elements[key(name, a.AsSlice())] = ""
+	}
+	links6 := t.set(links6Set, nftables.TypeIFName, nftables.TypeIP6Addr)
+	links6.keep = links.keep
+	for _, r := range p.ranges {
+		links6.elements[key(name, r.Addr().AsSlice())] = ""
 	}
 	base := func(chain string, point *nftables.ChainHook, priority *nftables.ChainPriority, rules ...rule) {
 		kind := nftables.ChainTypeFilter
@@ -48,35 +66,58 @@ func (d *Driver) hostTable(device string, public []netip.Addr) *table {
 	pool := d.cfg.PublicPool
 	base("prerouting", nftables.ChainHookPrerouting, nftables.ChainPriorityRaw,
 		when(inDevice.isNot(ours...), accept()),
-		when(ipVersion.isNot(unix.NFPROTO_IPV4), drop()),
+		when(ipVersion.is(unix.NFPROTO_IPV6), goTo(prerouting6)),
 		when(notIn(linksSet, inDevice, source), drop()),
 		// The VPCs track their own connections: they shall not fill the host's table.
 		when(destination.within(pool), []expr.Any{&expr.Notrack{}}))
+	t.chain(prerouting6, d.hostSources6()...)
 	base("input", nftables.ChainHookInput, nftables.ChainPriorityFilter,
 		when(inDevice.isNot(ours...), accept()),
 		when(tracked(known), accept()),
 		when(drop()))
 	base("forward", nftables.ChainHookForward, nftables.ChainPriorityFilter,
 		when(inDevice.isNot(ours...), accept()),
-		when(destination.within(linkLocal), drop()),              // such as the host's own metadata service
-		when(outDevice.isNot(ours...), tracked(invalid), drop())) // it would leave untranslated
+		when(ipVersion.is(unix.NFPROTO_IPV4), destination.within(linkLocal), drop()),              // such as the host's own metadata service
+		when(ipVersion.is(unix.NFPROTO_IPV4), outDevice.isNot(ours...), tracked(invalid), drop())) // it would leave untranslated
 	base("output", nftables.ChainHookOutput, nftables.ChainPriorityFilter,
 		when(outDevice.is(ours...), protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpRedirect), drop())) // the way back in is right
 	base("postrouting", nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource,
-		when(source.within(pool), outDevice.isNot(ours...), []expr.Any{&expr.Masq{}}))
+		when(ipVersion.is(unix.NFPROTO_IPV4), source.within(pool), outDevice.isNot(ours...), []expr.Any{&expr.Masq{}}))
 	return t
+}
+
+const prerouting6 = "prerouting6"
+
+// hostSources6 lets VPCs send from their own ranges of the IPv6 pool, which tell each other
+// apart by their first bits.
+func (d *Driver) hostSources6() []rule {
+	if !d.cfg.PublicPool6.IsValid() {
+		return []rule{when(drop())}
+	}
+	own := []expr.Any{
+		inDevice.load(0), source6.load(4),
+		&expr.Bitwise{
+			SourceRegister: register(4), DestRegister: register(4), Len: 16,
+			Mask: net.CIDRMask(poolBits6, 128), Xor: make([]byte, 16),
+		},
+		&expr.Lookup{SourceRegister: register(0), SetName: links6Set, Invert: true},
+	}
+	return []rule{
+		when(own, drop()),
+		when(destination6.within(d.cfg.PublicPool6), []expr.Any{&expr.Notrack{}}),
+		when(accept()),
+	}
 }
 
 // connect makes the VPC's link to the outside and what leads to it.
 func (d *Driver) connect(v *vpc, plan network.VPC) error {
 	d.host.mu.Lock()
 	defer d.host.mu.Unlock()
-	var public []netip.Addr
-	eachPublic(plan, func(_ network.Port, a network.Address) { public = append(public, a.Public) })
+	here := d.presenceOf(plan)
 	name := d.hostDevice(plan.ID)
 	var outer *device
 	err := d.host.space.Do(func() (err error) {
-		if err := d.prepareHost(name, public); err != nil {
+		if err := d.prepareHost(name, here); err != nil {
 			return err
 		}
 		outer, err = findDevice(name)
@@ -91,14 +132,19 @@ func (d *Driver) connect(v *vpc, plan network.VPC) error {
 	if err := v.space.Do(func() error { return d.link(name, outer) }); err != nil {
 		return err
 	}
-	return d.host.space.Do(func() error { return d.leadTo(plan.ID, public) })
+	return d.host.space.Do(func() error { return d.leadTo(plan.ID, here) })
 }
 
 // prepareHost protects the host, which the calling thread is in, before anything
 // is connected to it.
-func (d *Driver) prepareHost(device string, public []netip.Addr) error {
-	if _, err := d.host.rules.apply(d.hostTable(device, public)); err != nil {
+func (d *Driver) prepareHost(device string, p presence) error {
+	if _, err := d.host.rules.apply(d.hostTable(device, p)); err != nil {
 		return err
+	}
+	if len(p.ranges) > 0 {
+		if err := forward6(); err != nil {
+			return err
+		}
 	}
 	return sysctl{"net/ipv4/ip_forward", "1"}.set()
 }
@@ -136,9 +182,9 @@ func (d *Driver) link(name string, outer *device) error {
 	return nil
 }
 
-// leadTo sends packets for the VPC's public addresses down its link; the calling
-// thread is in the host's namespace.
-func (d *Driver) leadTo(vpcID string, public []netip.Addr) error {
+// leadTo sends packets for the VPC's public addresses and ranges down its link; the
+// calling thread is in the host's namespace.
+func (d *Driver) leadTo(vpcID string, p presence) error {
 	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
 	if err != nil {
 		return fmt.Errorf("connect to rtnetlink: %w", err)
@@ -154,29 +200,43 @@ func (d *Driver) leadTo(vpcID string, public []netip.Addr) error {
 			return err
 		}
 	}
-	if err := (sysctl{"net/ipv6/conf/" + name + "/disable_ipv6", "1"}).set(); err != nil {
+	if err := speak6(name, len(p.ranges) > 0); err != nil {
 		return err
 	}
 	addresses, err := d.speakAs(h)
 	if err != nil {
 		return err
 	}
-	if err := changeAddresses(h, dev.Index, addresses); err != nil {
+	want := make(map[address]bool)
+	for a := range addresses {
+		want[address{dev.Index, a}] = true
+	}
+	if err := changeAddresses(h, want, map[int]bool{dev.Index: true}); err != nil {
 		return err
 	}
 	neighbours := map[neighbour]bool{{dev.Index, linkVPC, [6]byte(linkVPCMAC)}: true}
+	routes := d.nobodys()
+	for _, a := range p.public {
+		routes[route{to: alone(a), device: dev.Index, via: linkVPC}] = true
+	}
+	for _, r := range p.ranges {
+		routes[route{to: r, device: dev.Index, via: linkVPC6}] = true
+		neighbours[neighbour{dev.Index, linkVPC6, [6]byte(linkVPCMAC)}] = true
+	}
 	if err := changeNeighbours(h, neighbours, map[int]bool{dev.Index: true}); err != nil {
 		return err
 	}
-	routes := map[route]bool{d.nobodys(): true}
-	for _, a := range public {
-		routes[route{to: host32(a), device: dev.Index, via: linkVPC}] = true
-	}
-	return changeRoutes(h, routes, func(r route) bool { return r.device == dev.Index || r == d.nobodys() })
+	return changeRoutes(h, routes, func(r route) bool { return r.device == dev.Index || d.nobodys()[r] })
 }
 
 // nobodys answers for the public addresses that no port has.
-func (d *Driver) nobodys() route { return route{to: d.cfg.PublicPool, metric: lowest} }
+func (d *Driver) nobodys() map[route]bool {
+	nobodys := map[route]bool{{to: d.cfg.PublicPool, metric: lowest}: true}
+	if d.cfg.PublicPool6.IsValid() {
+		nobodys[route{to: d.cfg.PublicPool6, metric: lowest}] = true
+	}
+	return nobodys
+}
 
 // speakAs returns the address that a link's outer end needs so that the host can
 // talk to guests: none, unless the host has no address to talk as.
@@ -209,7 +269,7 @@ func (d *Driver) disconnect(vpcID string) error {
 		if err := netlink.LinkDel(&netlink.Device{LinkAttrs: dev.LinkAttrs}); err != nil {
 			return fmt.Errorf("delete link: %w", err)
 		}
-		_, err = d.host.rules.apply(d.hostTable(dev.Name, nil))
+		_, err = d.host.rules.apply(d.hostTable(dev.Name, presence{}))
 		return err
 	})
 }
@@ -227,10 +287,10 @@ func (d *Driver) leaveHost() error {
 			return fmt.Errorf("connect to rtnetlink: %w", err)
 		}
 		defer h.Close()
-		if err := changeRoutes(h, nil, func(r route) bool { return r == d.nobodys() }); err != nil {
+		if err := changeRoutes(h, nil, func(r route) bool { return d.nobodys()[r] }); err != nil {
 			return err
 		}
 		d.host.rules = ruleset{}
-		return dropTables(d.hostTable("", nil))
+		return dropTables(d.hostTable("", presence{}))
 	})
 }

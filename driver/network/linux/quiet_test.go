@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,9 +25,10 @@ func TestUnchangedPlanChangesNothing(t *testing.T) {
 	must(t, err)
 	t.Cleanup(host.Close)
 	id, cloud := newCloud(t, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
-	plan := busyPlan(20)
+	plan := withTargets(busyPlan(20))
 	must(t, cloud.Apply(t.Context(), plan))
-	for _, p := range plan.Ports {
+	must(t, cloud.Apply(t.Context(), peerPlan(plan)))
+	for _, p := range plan.Ports[:20] {
 		tap, err := cloud.Tap(t.Context(), plan.ID, p.ID)
 		must(t, err)
 		t.Cleanup(func() { tap.Close() })
@@ -36,9 +38,14 @@ func TestUnchangedPlanChangesNothing(t *testing.T) {
 	t.Cleanup(inside.Close)
 	must(t, cloud.Apply(t.Context(), plan))
 
-	listeners := append(listenForChanges(t, host), listenForChanges(t, inside)...)
+	behind, err := space.Find("vb" + id + "-" + plan.ID + "." + plan.NATs[0].ID)
+	must(t, err)
+	t.Cleanup(behind.Close)
+	listeners := slices.Concat(listenForChanges(t, host), listenForChanges(t, inside), listenForChanges(t, behind))
 	must(t, cloud.Apply(t.Context(), plan))
 	expectNone(t, listeners, "applied again")
+	must(t, cloud.Apply(t.Context(), peerPlan(plan)))
+	expectNone(t, listeners, "when a peer is applied again")
 	must(t, cloud.Reopen().Apply(t.Context(), plan))
 	expectNone(t, listeners, "applied by a new process")
 
@@ -53,12 +60,13 @@ func TestUnchangedPlanChangesNothing(t *testing.T) {
 func busyPlan(ports int) network.VPC {
 	prefix := netip.MustParsePrefix
 	v := network.VPC{
-		ID: "vpc-0123456789abcdef0", CIDRs: []netip.Prefix{prefix("10.0.0.0/16"), prefix("10.1.0.0/20")},
+		ID: "vpc-0123456789abcdef0", CIDRs: []netip.Prefix{prefix("10.0.0.0/16"), prefix("10.1.0.0/20"), prefix("2001:db8:0:100::/56")},
 		Subnets: []network.Subnet{
-			{ID: "subnet-a", Prefix: prefix("10.0.0.0/20"), Router: netip.MustParseAddr("10.0.0.1"), Table: "rtb-out"},
-			{ID: "subnet-b", Prefix: prefix("10.1.0.0/24"), Router: netip.MustParseAddr("10.1.0.1")},
+			{ID: "subnet-a", Prefix: prefix("10.0.0.0/20"), Prefix6: prefix("2001:db8:0:100::/64"), Router: netip.MustParseAddr("10.0.0.1"), Table: "rtb-out"},
+			{ID: "subnet-b", Prefix: prefix("10.1.0.0/24"), Router: netip.MustParseAddr("10.1.0.1"), Table: "rtb-in"},
 		},
-		Internet: true, Tables: []network.Table{{ID: "rtb-out", Routes: []network.Route{{To: prefix("0.0.0.0/0"), Via: network.ViaInternet}}}},
+		Internet: true, Tables: busyTables(),
+		Peers: []network.Peer{{ID: "pcx-0123456789abcdef0", VPC: "vpc-0fedcba9876543210", CIDRs: []netip.Prefix{prefix("172.20.0.0/16"), prefix("2001:db8:0:200::/56")}}},
 		Groups: []network.Group{
 			{ID: "sg-a", Ingress: []network.Rule{
 				{Protocol: 6, From: 22, To: 22, Prefix: prefix("0.0.0.0/0")},
@@ -98,10 +106,11 @@ func busyPlan(ports int) network.VPC {
 		private := netip.AddrFrom4([4]byte{10, 0, byte(i / 200), byte(10 + i%200)})
 		p := network.Port{
 			ID: fmt.Sprintf("eni-0123456789abc%04x", i), Subnet: "subnet-a", AnySource: i%5 == 0,
-			MAC:       net.HardwareAddr{2, 0, 0, 0, byte(i >> 8), byte(i)},
-			Addresses: []network.Address{{Private: private}},
-			Groups:    [][]string{{"sg-a"}, {"sg-b", "sg-a"}, nil}[i%3],
-			Log:       network.Log{Accepted: i%4 == 0, Rejected: i%4 == 1},
+			MAC:        net.HardwareAddr{2, 0, 0, 0, byte(i >> 8), byte(i)},
+			Addresses:  []network.Address{{Private: private}},
+			Addresses6: []netip.Addr{netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 6: 1, 14: byte(i >> 8), 15: byte(i + 16)})}[:1-i%2],
+			Groups:     [][]string{{"sg-a"}, {"sg-b", "sg-a"}, nil}[i%3],
+			Log:        network.Log{Accepted: i%4 == 0, Rejected: i%4 == 1},
 		}
 		if i < 200 && i%2 == 0 {
 			p.Addresses[0].Public = netip.AddrFrom4([4]byte{100, 64, 1, byte(10 + i)})
@@ -113,10 +122,12 @@ func busyPlan(ports int) network.VPC {
 
 // listenForChanges subscribes to the changes in a namespace.
 func listenForChanges(t *testing.T, s *space.Space) []*nl.NetlinkSocket {
+	settle(t, s)
 	var sockets []*nl.NetlinkSocket
 	must(t, s.Do(func() error {
 		routes, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK, unix.RTNLGRP_NEIGH, unix.RTNLGRP_IPV4_IFADDR,
-			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_NETCONF)
+			unix.RTNLGRP_IPV4_ROUTE, unix.RTNLGRP_IPV4_NETCONF, unix.RTNLGRP_IPV4_RULE, unix.RTNLGRP_IPV6_IFADDR,
+			unix.RTNLGRP_IPV6_ROUTE, unix.RTNLGRP_IPV6_NETCONF, unix.RTNLGRP_IPV6_RULE)
 		if err != nil {
 			return err
 		}

@@ -27,6 +27,7 @@ func planPorts(plan network.VPC) map[string]plannedPort {
 	ports := make(map[string]plannedPort, len(plan.Ports))
 	for _, p := range plan.Ports {
 		p.MAC, p.Addresses, p.Groups = slices.Clone(p.MAC), slices.Clone(p.Addresses), slices.Clone(p.Groups)
+		p.Addresses6 = slices.Clone(p.Addresses6)
 		ports[p.ID] = plannedPort{p, routers[p.Subnet]}
 	}
 	return ports
@@ -36,25 +37,33 @@ func planPorts(plan network.VPC) map[string]plannedPort {
 func (p plannedPort) routes(device int) []route {
 	var routes []route
 	for _, a := range p.Addresses {
-		routes = append(routes, route{to: host32(a.Private), device: device, source: p.router})
+		routes = append(routes, route{to: alone(a.Private), device: device, source: p.router})
+	}
+	for _, a := range p.Addresses6 {
+		routes = append(routes, route{to: alone(a), device: device})
 	}
 	return routes
 }
 
-// neighbours says where the port's addresses are, so that no guest is asked.
+// neighbours says where the port's addresses are, so that no guest is asked; so is
+// where packets go that a route leads to the port.
 func (p plannedPort) neighbours(device int) []neighbour {
 	var entries []neighbour
 	for _, a := range p.Addresses {
 		entries = append(entries, neighbour{device, a.Private, [6]byte(p.MAC)})
 	}
+	for _, a := range p.Addresses6 {
+		entries = append(entries, neighbour{device, a, [6]byte(p.MAC)})
+	}
+	if len(p.Addresses6) > 0 {
+		entries = append(entries, neighbour{device, guest6, [6]byte(p.MAC)})
+	}
 	return entries
 }
 
-func host32(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, 32) }
-
 // protect gives the VPC's namespace, which the calling thread is in, its rules.
 func (v *vpc) protect(plan network.VPC) error {
-	for _, s := range spaceSysctls {
+	for _, s := range sysctlsOf(plan) {
 		if err := s.set(); err != nil {
 			return err
 		}
@@ -78,98 +87,33 @@ func (v *vpc) route(plan network.VPC) error {
 	if err != nil {
 		return err
 	}
+	if err := part(devices, plan.Peers); err != nil {
+		return err
+	}
 	lo := devices["lo"]
 	if lo.Flags&unix.IFF_UP == 0 {
 		if err := h.LinkSetUp(&netlink.Device{LinkAttrs: lo.LinkAttrs}); err != nil {
 			return fmt.Errorf("set up lo: %w", err)
 		}
 	}
-	if err := changeAddresses(h, lo.Index, ownAddresses(plan)); err != nil {
-		return err
-	}
-	w := &ways{routes: make(map[route]bool), neighbours: make(map[neighbour]bool), devices: make(map[int]bool)}
-	w.addNowhere(plan)
-	if err := w.addLink(plan, devices); err != nil {
-		return err
-	}
-	if err := w.addPorts(plan, devices); err != nil {
+	w, err := planWays(plan, devices)
+	if err != nil {
 		return err
 	}
 	if err := cutOff(h, devices, w.devices); err != nil {
+		return err
+	}
+	w.devices[lo.Index] = true
+	if err := changeAddresses(h, w.addresses, w.devices); err != nil {
+		return err
+	}
+	if err := changeChoices(h, choices(plan)); err != nil {
 		return err
 	}
 	if err := changeRoutes(h, w.routes, func(route) bool { return true }); err != nil {
 		return err
 	}
 	return changeNeighbours(h, w.neighbours, w.devices)
-}
-
-// ownAddresses are those at which the router itself answers.
-func ownAddresses(plan network.VPC) map[netip.Addr]bool {
-	own := map[netip.Addr]bool{network.Metadata: true, network.API: true, network.Objects: true}
-	for _, a := range resolvers(plan) {
-		own[a] = true
-	}
-	for _, s := range plan.Subnets {
-		own[s.Router] = true
-	}
-	return own
-}
-
-// ways is where packets go in a VPC.
-type ways struct {
-	routes     map[route]bool
-	neighbours map[neighbour]bool
-	devices    map[int]bool // that are in use, by index
-}
-
-// addNowhere answers for addresses of the VPC that no port has, and for those of
-// links, none of which is beyond this one.
-func (w *ways) addNowhere(plan network.VPC) {
-	for _, c := range append([]netip.Prefix{linkLocal}, plan.CIDRs...) {
-		w.routes[route{to: c, metric: lowest}] = true
-	}
-}
-
-// addLink leads everything else outside, if there is one.
-func (w *ways) addLink(plan network.VPC, devices map[string]*device) error {
-	link := devices[linkDevice]
-	if link == nil || !hasOutside(plan) {
-		return nil
-	}
-	if want := linkSettings(plan.ID); !link.is(want) {
-		if err := want.set(link.Index); err != nil {
-			return err
-		}
-	}
-	w.devices[link.Index] = true
-	w.routes[route{to: host32(linkHost), device: link.Index}] = true
-	w.routes[route{to: netip.PrefixFrom(nobody, 0), device: link.Index, via: linkHost}] = true
-	w.neighbours[neighbour{link.Index, linkHost, [6]byte(linkHostMAC)}] = true
-	return nil
-}
-
-// addPorts leads to the ports that have a device: those of guests that run.
-func (w *ways) addPorts(plan network.VPC, devices map[string]*device) error {
-	for _, p := range planPorts(plan) {
-		dev := devices[portDevice(p.ID)]
-		if dev == nil {
-			continue
-		}
-		if want := portSettings(p.Port); !dev.is(want) {
-			if err := want.set(dev.Index); err != nil {
-				return err
-			}
-		}
-		w.devices[dev.Index] = true
-		for _, r := range p.routes(dev.Index) {
-			w.routes[r] = true
-		}
-		for _, n := range p.neighbours(dev.Index) {
-			w.neighbours[n] = true
-		}
-	}
-	return nil
 }
 
 // cutOff takes down the driver's devices that are not in use: the guest that

@@ -59,6 +59,10 @@ func forwarding(v network.VPC) *table {
 	addPublic(t, v)
 	addLists(t, v)
 	addGroups(t, v)
+	addNATs(t, v)
+	addPeerRules(t, v)
+	addOutside6(t, v)
+	addMarks(t, v)
 	addForward(t, addACLs(t, v), addLogs(t, v))
 
 	nat := func(point *nftables.ChainHook, priority *nftables.ChainPriority) hook {
@@ -94,13 +98,17 @@ func addForward(t *table, acls bool, logs logging) {
 			when(tracked(known), pass),
 			when(tracked(invalid), drop()),
 			when(tracked(untracked), drop()), // such as neighbour discovery, which stays on its link
+			when(inDevice.is(link...), ipVersion.is(unix.NFPROTO_IPV6), goTo(arrive6)),
 			when(inDevice.is(link...), goTo(receiveChain)),
+			when(in(peersSet, inDevice), goTo(receiveChain)),
 			when(verdictOf(egressMap, inDevice)),
 			when(goTo(refusedOut)),
 		})...)
 	t.chain(receiveChain, slices.Concat(sent, enter, []rule{
 		when(verdictOf(ingressMap, outDevice)),
 		when(ipVersion.is(unix.NFPROTO_IPV4), outDevice.is(link...), in(exitsSet, inDevice, source), accept()),
+		when(ipVersion.is(unix.NFPROTO_IPV6), outDevice.is(link...), in(exits6Set, inDevice), accept()),
+		when(in(peersSet, outDevice), in(tablesMap, inDevice), accept()), // what a port sends, by its table
 		when(goTo(refusedIn)),
 	})...)
 	for chain, way := range map[string]string{refusedOut: "out", refusedIn: "in"} {
@@ -129,7 +137,7 @@ func addPublic(t *table, v network.VPC) {
 func eachPublic(v network.VPC, f func(network.Port, network.Address)) {
 	internet := make(map[string]bool)
 	for _, s := range v.Subnets {
-		internet[s.ID] = v.Outside(s)
+		internet[s.ID] = leaves(v, s, true)
 	}
 	for _, p := range v.Ports {
 		for _, a := range p.Addresses {

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
@@ -28,6 +29,8 @@ func addInput(t *table, v network.VPC) {
 		when(in(sourcesSet, inDevice, etherSource, source), goTo(servicesChain)))
 	t.chain(input6Chain,
 		when(in(sources6Set, inDevice, etherSource, source6), goTo(services6Chain)),
+		// Routers ask for their next hop as whoever they send for.
+		when(in(anySourceSet, inDevice, etherSource), protocol.is(unix.IPPROTO_ICMPV6), icmpType.is(icmp6Ask), accept()),
 		// Addresses of the link say nothing else: addSources.
 		when(in(cardsSet, inDevice, etherSource), source6.within(linkLocal6), accept()),
 		when(in(cardsSet, inDevice, etherSource), source6.is(nobody6.AsSlice()...), accept()),
@@ -54,10 +57,12 @@ func addServices(t *table, v network.VPC) {
 		serve(s, n.Router, unix.IPPROTO_UDP, dhcpServer)
 	}
 	serve(s6, network.Router6, unix.IPPROTO_UDP, dhcp6Server)
-	t.chain(servicesChain,
+	t.chain(servicesChain, slices.Concat([]rule{
 		when(in(servicesSet, destination, protocol, toPort), accept()),
+	}, objects(t, v), []rule{
 		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpEcho), accept()),
-		when(drop()))
+		when(drop()),
+	})...)
 	t.chain(services6Chain,
 		when(in(services6Set, destination6, protocol, toPort), accept()),
 		when(protocol.isNot(unix.IPPROTO_ICMPV6), drop()),

@@ -41,6 +41,7 @@ func addSources(t *table, v network.VPC) {
 		when(in(sourcesSet, inDevice, etherSource, source), accept()),
 		when(inDevice.is(link...), accept()),
 		when(inDevice.is(lo...), accept()),
+		when(verdictOf(peerSources, inDevice)),
 		when(source.within(linkLocal), drop()),
 		when(in(anySourceSet, inDevice, etherSource), accept()),
 		when(in(cardsSet, inDevice, etherSource), isDiscover(), source.is(nobody.AsSlice()...), accept()))
@@ -48,6 +49,7 @@ func addSources(t *table, v network.VPC) {
 		when(in(sources6Set, inDevice, etherSource, source6), accept()),
 		when(inDevice.is(link...), accept()),
 		when(inDevice.is(lo...), accept()),
+		when(verdictOf(peerSources, inDevice)),
 		when(source6.is(network.Router6.AsSlice()...), drop()),
 		when(source6.within(services6), drop()),
 		when(in(cardsSet, inDevice, etherSource), source6.within(linkLocal6), accept()),
@@ -115,11 +117,12 @@ func addPortSets(t *table, v network.VPC) {
 func resolution(v network.VPC) *table {
 	t := newTable(nftables.TableFamilyARP, rulesName)
 	addPortSets(t, v)
-	delete(t.sets, anySourceSet)
 	delete(t.sets, sources6Set)
 	const hookARPIn = 0
 	t.base("input", hook{nftables.ChainTypeFilter, hookARPIn, *nftables.ChainPriorityFilter, nftables.ChainPolicyDrop},
 		when(in(sourcesSet, inDevice, arpMAC, arpSource), accept()),
+		// Routers ask for their next hop as whoever they send for.
+		when(arpKind.is(be16(arpRequest)...), in(anySourceSet, inDevice, arpMAC), accept()),
 		// RFC 5227: is somebody else at the address that I was given?
 		when(arpKind.is(be16(arpRequest)...), in(cardsSet, inDevice, arpMAC), arpSource.is(nobody.AsSlice()...), accept()))
 	return t

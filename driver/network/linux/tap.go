@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -43,7 +44,11 @@ func (d *Driver) tap(ctx context.Context, vpcID, portID string) (tap *os.File, e
 		if tap, err = openTap(portDevice(portID)); err != nil {
 			return err
 		}
-		if err := p.setUp(); err != nil {
+		err := p.setUp()
+		if err == nil && v.leadsTo(portID) {
+			err = v.route(*v.plan)
+		}
+		if err != nil {
 			return errors.Join(err, tap.Close())
 		}
 		return nil
@@ -87,6 +92,11 @@ func (p plannedPort) setUp() error {
 		return fmt.Errorf("connect to rtnetlink: %w", err)
 	}
 	defer h.Close()
+	if len(p.Addresses6) > 0 {
+		if err := (address{dev.Index, network.Router6}).add(h); err != nil {
+			return err
+		}
+	}
 	for _, n := range p.neighbours(dev.Index) {
 		if err := h.NeighSet(n.netlink()); err != nil {
 			return fmt.Errorf("set neighbour %s: %w", n.ip, err)
@@ -100,6 +110,18 @@ func (p plannedPort) setUp() error {
 	return nil
 }
 
+// leadsTo reports whether routes name the port.
+func (v *vpc) leadsTo(portID string) bool {
+	for _, t := range v.plan.Tables {
+		for _, r := range t.Routes {
+			if r.Via == network.ViaPort && r.Target == portID {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // PortOf implements network.Ports.
 func (d *Driver) PortOf(ctx context.Context, vpcID string, ifindex int) (id string, err error) {
 	err = d.inside(ctx, vpcID, func() error {
@@ -111,7 +133,7 @@ func (d *Driver) PortOf(ctx context.Context, vpcID string, ifindex int) (id stri
 			return err
 		}
 		dev := device{LinkAttrs: *link.Attrs()}
-		if id = dev.owner(); id == "" || dev.Name == linkDevice {
+		if id = dev.owner(); id == "" || dev.Name == linkDevice || strings.HasPrefix(id, peerOwner) {
 			return network.ErrNoPort
 		}
 		return nil

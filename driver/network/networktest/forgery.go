@@ -140,6 +140,23 @@ func anySource(w *world) {
 	if b.saw(contains("OTHER-MAC")) {
 		w.Error("a frame with another MAC arrives")
 	}
+	// The router does not answer to others what a port asks in their name.
+	w.serve(p.ID, network.Metadata, 80)
+	syn := func(from netip.Addr) []byte {
+		segment := slices.Concat(be(1234), be(80), []byte{0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0xff, 0xff, 0, 0, 0, 0})
+		pseudo := slices.Concat(from.AsSlice(), network.Metadata.AsSlice(), []byte{0, 6}, be(uint16(len(segment))), segment)
+		binary.BigEndian.PutUint16(segment[16:], checksum(pseudo))
+		return ethernet(nat.port.MAC, router, 0x0800, ip4(from, network.Metadata, 6, segment))
+	}
+	fromMetadata := func(f []byte) bool { return len(f) > 34 && bytes.Equal(f[26:30], network.Metadata.AsSlice()) }
+	nat.send(syn(b.addr))
+	nat.send(syn(nat.addr))
+	if !nat.sees(fromMetadata) {
+		w.Error("a request of the port's own to the metadata service has no answer")
+	}
+	if b.saw(fromMetadata) {
+		w.Error("a request in another's name to the metadata service has an answer")
+	}
 	p.Ports[0].AnySource = false
 	w.apply(p)
 	b.forget()
@@ -149,6 +166,8 @@ func anySource(w *world) {
 		w.Error("the source check is not back")
 	}
 }
+
+func be(n uint16) []byte { return binary.BigEndian.AppendUint16(nil, n) }
 
 // pieces: nobody adds a fragment to another's datagram.
 func pieces(w *world) {

@@ -12,7 +12,10 @@ func (m *matrixRun) generate(round int) {
 		other := []*plan{m.b, m.a}[i]
 		for j := range p.Groups {
 			g := &p.Groups[j]
-			g.Ingress, g.Egress = m.rules(round, p, other, 3), m.rules(round, p, other, 2)
+			g.Ingress, g.Egress = m.rules(round, p, other, 4), m.rules(round, p, other, 2)
+			if m.rand.IntN(4) == 0 {
+				g.Ingress = append(g.Ingress, all(anywhere), all(anywhere6))
+			}
 			if m.often() {
 				g.Egress = append(g.Egress, all(anywhere), all(anywhere6))
 			}
@@ -25,6 +28,9 @@ func (m *matrixRun) generate(round int) {
 		}
 		for j := range p.Tables {
 			p.Tables[j].Routes = m.routes(j == 0, other)
+			if j == 1 && len(p.NATs) > 0 && m.often() {
+				p.Tables[j].Routes = append(p.Tables[j].Routes, network.Route{To: anywhere, Via: network.ViaNAT, Target: p.NATs[0].ID})
+			}
 		}
 		p.Internet = m.rand.IntN(8) > 0
 	}
@@ -39,8 +45,8 @@ func (m *matrixRun) prefix(p, other *plan) netip.Prefix {
 	return []netip.Prefix{
 		anywhere, anywhere6, from.CIDRs[0], from.CIDRs[1], from.Subnets[m.rand.IntN(2)].Prefix, from.Subnets[m.rand.IntN(2)].Prefix6,
 		netip.PrefixFrom(port.Addresses[0].Private, 32), netip.PrefixFrom(port.Addresses6[0], 128),
-		m.pool, netip.PrefixFrom(elsewhereAddr, 32),
-	}[m.rand.IntN(10)]
+		m.pool, netip.PrefixFrom(elsewhereAddr, 32), netip.PrefixFrom(elsewhere6, 64).Masked(),
+	}[m.rand.IntN(11)]
 }
 
 // traffic is a rule's protocol and ports, or type and code.
@@ -84,12 +90,12 @@ func (m *matrixRun) rules(round int, p, other *plan, most int) (rules []network.
 
 // entries are a few of an ACL, which mostly end with all that is left.
 func (m *matrixRun) entries(round int, p, other *plan) (entries []network.Entry) {
-	for range m.rand.IntN(4) {
+	for range m.rand.IntN(3) {
 		r := m.traffic(round)
 		r.Prefix = m.prefix(p, other)
 		entries = append(entries, entry(m.rand.IntN(2) == 0, r))
 	}
-	if m.often() {
+	if m.rand.IntN(8) > 0 {
 		entries = append(entries, openACL()...)
 	}
 	return entries
@@ -97,11 +103,14 @@ func (m *matrixRun) entries(round int, p, other *plan) (entries []network.Entry)
 
 // routes lead to the internet, and to the peer, or not.
 func (m *matrixRun) routes(outside bool, other *plan) (routes []network.Route) {
-	if outside && m.often() {
-		routes = append(routes, network.Route{To: anywhere, Via: network.ViaInternet})
+	if outside && m.rand.IntN(8) > 0 {
+		routes = append(routes, network.Route{To: anywhere, Via: network.ViaInternet}, network.Route{To: anywhere6, Via: network.ViaInternet})
+	}
+	if !outside && m.often() {
+		routes = append(routes, network.Route{To: anywhere6, Via: network.ViaEgress})
 	}
 	for _, c := range other.CIDRs {
-		switch m.rand.IntN(6) {
+		switch m.rand.IntN(8) {
 		case 0:
 			continue
 		case 1:

@@ -187,12 +187,48 @@ func noGap(w *world) {
 	w.apply(p)
 	g := w.boot(p, "eni-a", "eni-b")
 	g[1].listen(w.T, web, ssh)
+	w.whileChanging(g[0], at(g[1].addr, web), at(g[1].addr, ssh), func(i int) {
+		p.Groups[0].Ingress = []network.Rule{tcp(anywhere, 1000+i), udp(anywhere, web), udp(netip.MustParsePrefix("10.9.0.0/16"), ssh)}
+		p.Groups[1].Ingress = []network.Rule{tcp(anywhere, 2000+i)}
+		p.Ports[1].Groups = [][]string{{"sg-a"}, {"sg-a", "sg-b"}}[i%2]
+		w.apply(p)
+	})
+}
+
+// noGapAtEdges: the same while ACLs, lists, members and logs come and go.
+func noGapAtEdges(w *world) {
+	p := newPlan("vpc-a", 1)
+	p.group("sg-a", network.Rule{Protocol: 17, From: -1, To: -1, List: "pl-a"})
+	p.Groups = append(p.Groups, network.Group{ID: "sg-b"})
+	p.Lists = []network.List{{ID: "pl-a"}}
+	p.port("eni-a", 11, "sg-a")
+	p.portIn(p.Subnets[1], "eni-b", 12, "sg-a")
+	change := func(i int) {
+		p.Lists[0].Prefixes = []netip.Prefix{p.Subnets[i%2].Prefix, netip.PrefixFrom(p.Ports[0].Addresses[0].Private, 32), netip.PrefixFrom(hostAddr, 24+i%8).Masked()}
+		p.ACLs = nil
+		p.acl(1, fmt.Sprint("acl-", i%3), []network.Entry{deny(tcp(anywhere, 1000+i)), allow(udp(anywhere, web)), deny(udp(anywhere, ssh))}, openACL())
+		p.acl(0, "acl-out", openACL(), []network.Entry{deny(tcp(anywhere, 1000+i)), allow(udp(anywhere, web))})
+		if i%4 == 3 { // one is enough
+			p.Subnets[0].ACL = ""
+		}
+		p.Groups[1].Members = []netip.Addr{hostAddr, p.Ports[i%2].Addresses[0].Private}
+		p.Ports[i%2].Log = network.Log{Accepted: i%3 > 0, Rejected: i%3 > 1}
+		w.apply(p)
+	}
+	change(0)
+	g := w.boot(p, "eni-a", "eni-b")
+	g[1].listen(w.T, web, ssh)
+	w.whileChanging(g[0], at(g[1].addr, web), at(g[1].addr, ssh), change)
+}
+
+// whileChanging tries flows, to where they get and to where they do not, all the while.
+func (w *world) whileChanging(from *guest, opened, closed netip.AddrPort, change func(int)) {
 	ctx, cancel := context.WithCancel(w.Context())
 	var wg sync.WaitGroup
 	flows := 0
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			if _, err := g[0].try("udp", at(g[1].addr, web), patience); err != nil {
+			if _, err := from.try("udp", opened, patience); err != nil {
 				w.Errorf("flow %d is lost: %v", flows, err)
 			}
 			flows++
@@ -200,16 +236,13 @@ func noGap(w *world) {
 	})
 	wg.Go(func() {
 		for ctx.Err() == nil {
-			if _, err := g[0].try("udp", at(g[1].addr, ssh), 20*time.Millisecond); err == nil {
+			if _, err := from.try("udp", closed, 20*time.Millisecond); err == nil {
 				w.Error("a flow gets through that should not")
 			}
 		}
 	})
 	for i := range 60 {
-		p.Groups[0].Ingress = []network.Rule{tcp(anywhere, 1000+i), udp(anywhere, web), udp(netip.MustParsePrefix("10.9.0.0/16"), ssh)}
-		p.Groups[1].Ingress = []network.Rule{tcp(anywhere, 2000+i)}
-		p.Ports[1].Groups = [][]string{{"sg-a"}, {"sg-a", "sg-b"}}[i%2]
-		w.apply(p)
+		change(i)
 	}
 	cancel()
 	wg.Wait()

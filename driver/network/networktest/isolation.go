@@ -37,7 +37,7 @@ func twoClouds(w *world) {
 	for second.pool == w.pool {
 		second.pool = randomPool()
 	}
-	second.Cloud = w.bench.New(w.T, w.host.space.Path(), second.pool)
+	second.Cloud = w.bench.New(w.T, w.host.space.Path(), second.pool, netip.MustParsePrefix("2001:db9::/32"))
 	p := newPlan("vpc-a", 1)
 	p.group("sg-a", all(anywhere))
 	p.port("eni-a", 11, "sg-a").Addresses[0].Public = w.public(11)

@@ -1,6 +1,7 @@
 package networktest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net"
@@ -11,7 +12,7 @@ import (
 )
 
 // matrix: generated plans, probed with real packets, do what the oracle says of them: within a
-// subnet, between subnets, between peers, and with the outside; by each protocol and IP version;
+// subnet, between subnets, between peers, with the outside and by a NAT; by each protocol and IP version;
 // and for flows that began before the plan changed.
 func matrix(w *world) {
 	seed := rand.Uint64()
@@ -32,6 +33,8 @@ func matrix(w *world) {
 		p.Subnets[0].ACL, p.Subnets[1].ACL = "acl-0", "acl-1"
 		p.ACLs = []network.ACL{{ID: "acl-0"}, {ID: "acl-1"}}
 	}
+	m.a.port("eni-nat", 20).Addresses[0].Public = w.public(20)
+	m.a.NATs = []network.NAT{{ID: "nat-a", Port: "eni-nat"}}
 	m.a.Ports[0].Addresses[0].Public, m.a.Ports[1].Addresses[0].Public = w.public(11), w.public(12)
 	m.generate(0)
 	m.applyBoth()
@@ -57,7 +60,7 @@ func matrix(w *world) {
 	if m.cases < 300 {
 		w.Errorf("only %d cases", m.cases)
 	}
-	for _, reason := range []string{"", byGroup, byACL, byRoute, "established", "established " + byACL} {
+	for _, reason := range []string{"", byGroup, byACL, byRoute, "established"} {
 		if m.reasons[reason] == 0 {
 			w.Errorf("no case of %q among %v", reason, m.reasons)
 		}
@@ -159,8 +162,13 @@ func (m *matrixRun) journeys() (all []journey) {
 	first := m.guests[m.a.ID][0]
 	at := place{m.a.ID, m.a.Ports[0]}
 	add("to the internet", at, first.stack, first.addr, elsewhereAddr)
+	add("to the internet", at, first.stack, first.addr6, elsewhere6)
 	add("by a public address", at, first.stack, first.addr, m.public(12))
-	add("from the internet", place{}, m.elsewhere, elsewhereAddr, m.public(11))
+	inner := m.guests[m.a.ID][2]
+	add("by a NAT", place{m.a.ID, m.a.Ports[2]}, inner.stack, inner.addr, elsewhereAddr)
+	add("by an egress-only gateway", place{m.a.ID, m.a.Ports[2]}, inner.stack, inner.addr6, elsewhere6)
+	add("from the internet", place{}, m.host, hostAddr, m.public(11))
+	add("from the internet", place{}, m.elsewhere, elsewhere6, first.addr6)
 	return all
 }
 
@@ -192,7 +200,9 @@ func (m *matrixRun) probe(round int) {
 // keep begins a flow that later plans are asked about.
 func (m *matrixRun) keep(j journey, port uint16) {
 	m.Helper()
-	c, err := j.stack.dial(m.Context(), j.protocol+version(j.to), at(j.to, port))
+	ctx, cancel := context.WithTimeout(m.Context(), patience)
+	defer cancel()
+	c, err := j.stack.dial(ctx, j.protocol+version(j.to), at(j.to, port))
 	if err == nil {
 		err = exchange(c, patience)
 	}

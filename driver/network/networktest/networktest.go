@@ -18,9 +18,9 @@ import (
 // Bench makes clouds to test with.
 type Bench struct {
 	// New returns a cloud without VPCs on the host, which is the path of a network
-	// namespace (empty if simulated), with a pool of public addresses of its own. It
-	// cleans up after the test, whatever state that left.
-	New func(t *testing.T, host string, pool netip.Prefix) Cloud
+	// namespace (empty if simulated), with pools of public addresses, and of ranges of
+	// IPv6, of its own. It cleans up after the test, whatever state that left.
+	New func(t *testing.T, host string, pool, pool6 netip.Prefix) Cloud
 	// Simulated says that the engine carries no packets: only what does not need
 	// them is tested.
 	Simulated bool
@@ -52,10 +52,12 @@ func Run(t *testing.T, b Bench) {
 	}
 	if !b.Simulated {
 		maps.Copy(tests, map[string]func(*world){
-			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Established": established, "Egress": egress, "NoGap": noGap,
+			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Established": established, "Egress": egress, "NoGap": noGap, "NoGapAtEdges": noGapAtEdges,
 			"Public": public, "Hairpin": hairpin, "PublicChanges": publicChanges, "Pool": pool, "Host": hostIsClosed,
 			"ACLs": acls, "ACLChanges": aclChanges, "Fragments": fragments, "Lists": lists, "MembersBeyond": membersBeyond, "Flows": flows, "FlowFlood": flowFlood, "Pieces": pieces,
-			"Overlap": overlap, "TwoClouds": twoClouds,
+			"Groups6": groups6, "Services6": services6, "Forgery6": forgery6, "Matrix": matrix,
+			"Routes": routes, "Services by route": serviceRoute, "Routers": routers, "NAT": nats, "NATFlows": natFlows, "PrivateNAT": privateNAT,
+			"Peers": peers, "PeersApart": peersApart, "Outside6": outside6, "Overlap": overlap, "TwoClouds": twoClouds,
 			"Forgery": forgery, "AnySource": anySource, "Services": services, "DHCP": dhcp,
 			"Unused": unused, "MTU": mtu, "SeveralAddresses": severalAddresses,
 			"Repair": repair, "Restart": restart, "Taps": taps, "MovedAddress": movedAddress, "Many": many,

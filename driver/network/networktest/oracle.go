@@ -29,12 +29,48 @@ const byGroup, byACL, byRoute = "group", "ACL", "route"
 // exchange is why a request from a place has no answer, empty if it has one. known says that
 // the flow was let through before.
 func (o oracle) exchange(from place, p packet, known bool) (reason string) {
+	if gateway, is := o.gateway(from, p.to); is {
+		return o.exchangeBy(gateway, from, p, known)
+	}
 	there, p, reason := o.send(from, p, known)
 	if reason != "" {
 		return reason
 	}
 	_, _, reason = o.send(there, p.answer(), true)
 	return reason
+}
+
+// gateway is the port of the NAT that the packets to an address are routed to, if any.
+func (o oracle) gateway(from place, to netip.Addr) (gateway network.Port, is bool) {
+	v := o[from.vpc]
+	if _, own := within(v, to); own || from.vpc == "" {
+		return gateway, false
+	}
+	r, ok := route(v, subnetOf(v, from.port), to)
+	for _, n := range v.NATs {
+		for _, p := range v.Ports {
+			if ok && r.Via == network.ViaNAT && r.Target == n.ID && p.ID == n.Port {
+				return p, true
+			}
+		}
+	}
+	return gateway, false
+}
+
+// exchangeBy is exchange for what a NAT sends on as its own.
+func (o oracle) exchangeBy(gateway network.Port, from place, p packet, known bool) (reason string) {
+	v := o[from.vpc]
+	if !known && !o.lets(v, from.port, false, p) {
+		return byGroup
+	}
+	near, far := subnetOf(v, from.port), subnetOf(v, gateway)
+	back := p.answer()
+	crosses := near.ID != far.ID
+	if crosses && !(passes(v, near, false, p) && passes(v, far, true, p) && passes(v, far, false, back) && passes(v, near, true, back)) {
+		return byACL
+	}
+	p.from = gateway.Addresses[0].Private
+	return o.exchange(place{v.ID, gateway}, p, known)
 }
 
 // answer is the packet that comes back.
@@ -54,7 +90,7 @@ func (p packet) answer() packet {
 // send follows a packet one way, and returns where it ends and how it looks there.
 func (o oracle) send(from place, p packet, known bool) (place, packet, string) {
 	if from.vpc == "" {
-		return o.arrive(o.outside(p), p, known)
+		return o.enter(p, known)
 	}
 	v := o[from.vpc]
 	if !known && !o.lets(v, from.port, false, p) {
@@ -80,13 +116,13 @@ func (o oracle) send(from place, p packet, known bool) (place, packet, string) {
 	switch {
 	case !ok:
 		return place{}, p, byRoute
-	case r.Via == network.ViaInternet && v.Internet:
-		if p.from.Is4() {
-			if p.from = publicOf(from.port, p.from); !p.from.IsValid() {
-				return place{}, p, byRoute
-			}
+	case r.Via == network.ViaInternet && v.Internet && p.from.Is4():
+		if p.from = publicOf(from.port, p.from); !p.from.IsValid() {
+			return place{}, p, byRoute
 		}
-		return o.arrive(o.outside(p), p, known)
+		return o.enter(p, known)
+	case (r.Via == network.ViaInternet && v.Internet || r.Via == network.ViaEgress) && p.from.Is6():
+		return o.enter(p, known)
 	case r.Via == network.ViaPeer:
 		return o.arrive(o.across(v, r.Target, p.to), p, known)
 	}
@@ -119,10 +155,37 @@ func (o oracle) arrive(to place, p packet, known bool) (place, packet, string) {
 	return to, p, ""
 }
 
-// outside is where a packet ends that has left all VPCs: at a port's public address, or really
-// outside. No port is reached by IPv6 there, for these tests.
+// enter is the rest of a packet's way that has left all VPCs.
+func (o oracle) enter(p packet, known bool) (place, packet, string) {
+	to := o.outside(p)
+	if v, is := o[to.vpc]; is && p.to.Is6() && to.port.ID != "" {
+		// A flow begins where the subnet's packets would go to an internet gateway, and goes on
+		// while there is any way out.
+		r, ok := route(v, subnetOf(v, to.port), p.from)
+		if begins := ok && r.Via == network.ViaInternet && v.Internet; !begins && !(known && leadsOut(v)) {
+			return to, p, byRoute
+		}
+	}
+	return o.arrive(to, p, known)
+}
+
+// leadsOut reports whether any subnet's packets of IPv6 go outside.
+func leadsOut(v network.VPC) bool {
+	for _, s := range v.Subnets {
+		if r, ok := route(v, s, elsewhere6); ok && (r.Via == network.ViaEgress || r.Via == network.ViaInternet && v.Internet) {
+			return true
+		}
+	}
+	return false
+}
+
+// outside is where a packet ends that has left all VPCs: at a port's public address, at its IPv6
+// address, or really outside.
 func (o oracle) outside(p packet) place {
 	for id, v := range o {
+		if at, own := within(v, p.to); own && p.to.Is6() {
+			return at
+		}
 		for _, q := range v.Ports {
 			for _, a := range q.Addresses {
 				if a.Public != p.to {
@@ -134,6 +197,9 @@ func (o oracle) outside(p packet) place {
 				return place{id, q}
 			}
 		}
+	}
+	if p.to != hostAddr && p.to != elsewhereAddr && p.to != host6 && p.to != elsewhere6 {
+		return place{vpc: nowhere}
 	}
 	return place{}
 }
@@ -229,8 +295,13 @@ func passes(v network.VPC, s network.Subnet, enters bool, p packet) bool {
 	return true
 }
 
-// lets asks the port's groups about a packet that it gets or sends.
+// lets asks the port's groups about a packet that it gets or sends; those of a NAT's do not count.
 func (o oracle) lets(v network.VPC, port network.Port, gets bool, p packet) bool {
+	for _, n := range v.NATs {
+		if n.Port == port.ID {
+			return true
+		}
+	}
 	for _, g := range v.Groups {
 		for _, id := range port.Groups {
 			if id != g.ID {

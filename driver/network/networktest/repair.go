@@ -16,12 +16,19 @@ import (
 // repair: whatever is done to a VPC behind the driver's back, Apply undoes it,
 // for guests that run.
 func repair(w *world) {
-	p := newPlan("vpc-a", 1)
-	p.group("sg-a", tcp(anywhere, web), members("sg-a"))
-	p.port("eni-a", 11, "sg-a").Addresses[0].Public = w.public(11)
-	p.port("eni-b", 12, "sg-a")
+	p := natPlan(w).withIPv6()
+	p.Groups[0].Ingress = []network.Rule{tcp(anywhere, web), members("sg-a"), tcp(anywhere6, web)}
+	p.port("eni-a", 31, "sg-a").Addresses[0].Public = w.public(31)
+	p.portIn(p.Subnets[1], "eni-b", 32, "sg-a")
+	q := newPlan("vpc-b", 2)
+	q.group("sg-b", all(anywhere))
+	q.port("eni-q", 11, "sg-b")
+	peer(p, q, "pcx-ab")
+	p.table(tableOut, append(p.Tables[0].Routes, to("10.2.0.0/16", network.ViaPeer, "pcx-ab"))...)
+	q.table(tableOut, to("10.1.0.0/16", network.ViaPeer, "pcx-ab"))
+	w.apply(q)
 	w.apply(p)
-	g := w.boot(p, "eni-a", "eni-b")
+	g := append(w.boot(p, "eni-a", "eni-b"), w.bootOne(q, "eni-q"))
 	for _, x := range g {
 		x.listen(w.T, web, ssh)
 	}
@@ -31,9 +38,16 @@ func repair(w *world) {
 		w.expect(
 			probe{when + ": inside", g[1].stack, "udp", at(g[0].addr, ssh), true, g[1].addr},
 			probe{when + ": echo", g[0].stack, "icmp", at(g[1].addr, 0), true, netip.Addr{}},
-			probe{when + ": in", w.host, "tcp", at(w.public(11), web), true, hostAddr},
+			probe{when + ": in", w.host, "tcp", at(w.public(31), web), true, hostAddr},
 			probe{when + ": out", g[0].stack, "tcp", at(elsewhereAddr, web), true, hostAddr},
-			probe{when + ": closed", w.host, "tcp", at(w.public(11), ssh), false, netip.Addr{}},
+			probe{when + ": closed", w.host, "tcp", at(w.public(31), ssh), false, netip.Addr{}},
+			probe{when + ": through the NAT", g[1].stack, "tcp", at(elsewhereAddr, web), true, hostAddr},
+			probe{when + ": into the NAT", w.host, "tcp", at(w.public(20), web), false, netip.Addr{}},
+			probe{when + ": peer", g[0].stack, "tcp", at(g[2].addr, web), true, g[0].addr},
+			probe{when + ": peer, back", g[2].stack, "tcp", at(g[0].addr, web), true, g[2].addr},
+			probe{when + ": inside, IPv6", g[1].stack, "tcp", at(g[0].addr6, web), true, g[1].addr6},
+			probe{when + ": in, IPv6", w.elsewhere, "tcp", at(g[0].addr6, web), true, elsewhere6},
+			probe{when + ": out, IPv6", g[0].stack, "tcp", at(elsewhere6, web), true, g[0].addr6},
 			probe{when + ": host", g[0].stack, "tcp", at(hostAddr, web), false, netip.Addr{}},
 		)
 	}
@@ -46,7 +60,9 @@ func repair(w *world) {
 			continue
 		}
 		must(w.T, damage.Do(p.ID))
-		must(w.T, w.Reopen().Apply(w.Context(), p.VPC))
+		again := w.Reopen()
+		must(w.T, again.Apply(w.Context(), q.VPC))
+		must(w.T, again.Apply(w.Context(), p.VPC))
 		check("in a new process, after " + name)
 	}
 }

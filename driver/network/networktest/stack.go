@@ -35,18 +35,24 @@ type stack struct{ space *space.Space }
 func (s stack) listen(t *testing.T, ports ...uint16) {
 	t.Helper()
 	for _, port := range ports {
-		for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
-			var l net.Listener
-			var c net.PacketConn
-			must(t, s.space.Do(func() (err error) {
-				if l, err = net.Listen("tcp"+version(any), at(any, port).String()); err == nil {
-					c, err = net.ListenPacket("udp"+version(any), at(any, port).String())
-				}
-				return err
-			}))
-			answer(t, l, c)
+		for _, local := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+			s.listenAt(t, at(local, port))
 		}
 	}
+}
+
+// listenAt is listen for one address.
+func (s stack) listenAt(t *testing.T, where netip.AddrPort) {
+	t.Helper()
+	var l net.Listener
+	var c net.PacketConn
+	must(t, s.space.Do(func() (err error) {
+		if l, err = net.Listen("tcp"+version(where.Addr()), where.String()); err == nil {
+			c, err = net.ListenPacket("udp"+version(where.Addr()), where.String())
+		}
+		return err
+	}))
+	answer(t, l, c)
 }
 
 // answer serves both until the test ends.
@@ -139,13 +145,13 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 // ping sends an echo request and waits for the reply to it.
 func (s stack) ping(ctx context.Context, to netip.Addr) error {
 	var c *icmp.PacketConn
-	listen, any, number := "ip4:icmp", "0.0.0.0", 1
+	listen, local, number := "ip4:icmp", "0.0.0.0", 1
 	var kind, reply icmp.Type = ipv4.ICMPTypeEcho, ipv4.ICMPTypeEchoReply
 	if to.Is6() {
-		listen, any, number, kind, reply = "ip6:ipv6-icmp", "::", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply
+		listen, local, number, kind, reply = "ip6:ipv6-icmp", "::", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply
 	}
 	if err := s.space.Do(func() (err error) {
-		c, err = icmp.ListenPacket(listen, any)
+		c, err = icmp.ListenPacket(listen, local)
 		return err
 	}); err != nil {
 		return err

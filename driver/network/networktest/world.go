@@ -30,17 +30,20 @@ type world struct {
 var (
 	hostAddr      = netip.MustParseAddr("192.0.2.2") // RFC 5737
 	elsewhereAddr = netip.MustParseAddr("192.0.2.1")
+	// pool6 holds the ranges of plans: RFC 3849. elsewhere6 is of RFC 9637, and knows the way.
+	pool6             = netip.MustParsePrefix("2001:db8::/32")
+	host6, elsewhere6 = netip.MustParseAddr("3fff::2"), netip.MustParseAddr("3fff::1")
 )
 
 func newWorld(t *testing.T, b Bench) *world {
 	w := &world{T: t, bench: b, pool: randomPool()}
 	if b.Simulated {
-		w.Cloud = b.New(t, "", w.pool)
+		w.Cloud = b.New(t, "", w.pool, pool6)
 		return w
 	}
 	w.host, w.elsewhere = newStack(t), newStack(t)
 	w.uplink()
-	w.Cloud = b.New(t, w.host.space.Path(), w.pool)
+	w.Cloud = b.New(t, w.host.space.Path(), w.pool, pool6)
 	return w
 }
 
@@ -66,6 +69,8 @@ func (w *world) uplink() {
 	}))
 	w.elsewhere.setUp(w.T, "down", netip.PrefixFrom(elsewhereAddr, 24), netip.Addr{})
 	w.host.setUp(w.T, "up", netip.PrefixFrom(hostAddr, 24), elsewhereAddr)
+	w.elsewhere.setUp6(w.T, "down", netip.PrefixFrom(elsewhere6, 64), host6)
+	w.host.setUp6(w.T, "up", netip.PrefixFrom(host6, 64), elsewhere6)
 }
 
 // newStack makes a namespace that lasts as long as the test.
@@ -116,6 +121,19 @@ func (s stack) setUp6(t *testing.T, device string, addr netip.Prefix, via netip.
 		return netlink.RouteAdd(&netlink.Route{
 			Dst: &net.IPNet{IP: net.IPv6zero, Mask: net.CIDRMask(0, 128)}, Gw: via.AsSlice(), LinkIndex: link.Attrs().Index,
 		})
+	}))
+}
+
+// alias6 gives a device an address that it speaks as only if it was asked there.
+func (s stack) alias6(t *testing.T, device string, addr netip.Addr) {
+	t.Helper()
+	must(t, s.space.Do(func() error {
+		link, err := netlink.LinkByName(device)
+		if err != nil {
+			return err
+		}
+		ipNet := &net.IPNet{IP: addr.AsSlice(), Mask: net.CIDRMask(128, 128)}
+		return netlink.AddrAdd(link, &netlink.Addr{IPNet: ipNet, Flags: unix.IFA_F_NODAD, ValidLft: 1 << 20, PreferedLft: 0})
 	}))
 }
 

@@ -322,9 +322,8 @@ class Unsupported(Calls):
     def test_every_protocol(self):
         query, rest_xml, other = ("InvalidAction",), ("NotImplemented",), ("UnknownOperationException",)
         for service, operation, parameters, codes in (
-            ("ec2", "create_vpc", dict(CidrBlock="10.0.0.0/16"), ("UnsupportedOperation",)),
             ("ec2", "create_snapshot", dict(VolumeId="vol-0123456789abcdef0"), ("UnsupportedOperation",)),
-            ("ec2", "describe_nat_gateways", {}, ("UnsupportedOperation",)),
+            ("ec2", "describe_transit_gateways", {}, ("UnsupportedOperation",)),
             ("iam", "list_signing_certificates", {}, query),
             ("iam", "upload_signing_certificate", dict(UserName="nobody", CertificateBody="none"), query),
             ("elbv2", "describe_load_balancers", {}, query),

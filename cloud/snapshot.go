@@ -1,0 +1,98 @@
+package cloud
+
+import "time"
+
+// SnapshotState is the state that the API shows, derived by Snapshot.State.
+type SnapshotState string
+
+// The states of a snapshot.
+const (
+	SnapshotPending   SnapshotState = "pending"
+	SnapshotCompleted SnapshotState = "completed"
+	SnapshotError     SnapshotState = "error"
+)
+
+// Snapshot is what a volume was at an instant. It never changes, and stays when the
+// volume goes. Written by the service, but for Seen (the node agent).
+type Snapshot struct {
+	Meta               // ID is "snap-…"
+	Volume      string `json:",omitempty"` // that it was taken of; empty: imported, or put block by block
+	From        string `json:",omitempty"` // the snapshot that it is a copy of
+	SizeGiB     int    // of the volume
+	Description string `json:",omitempty"`
+	Host        string // that keeps it
+	// Group is shared by snapshots that were taken of several volumes of one instance at
+	// the same instant (CreateSnapshots, CreateImage); empty: alone.
+	Group string `json:",omitempty"`
+
+	Encrypted bool   `json:",omitempty"`
+	Sealed    []byte `json:",omitempty"` // the data key, sealed for the ID; without it the bytes cannot be read
+
+	Public bool          `json:",omitempty"`
+	Shared []string      `json:",omitempty"` // accounts that may make volumes of it, sorted
+	Lock   *SnapshotLock `json:",omitempty"`
+	// Binned is when it was deleted into the recycle bin, which keeps it until Expires.
+	Binned  time.Time `json:",omitzero"`
+	Expires time.Time `json:",omitzero"`
+
+	Delete bool // wanted gone
+
+	Seen SnapshotSeen // written by the node agent alone
+}
+
+// SnapshotLock keeps a snapshot from deletion:
+// https://docs.aws.amazon.com/ebs/latest/userguide/ebs-snapshot-lock.html
+type SnapshotLock struct {
+	Mode    string    // "governance" or "compliance"
+	Created time.Time // when the lock was made
+	Began   time.Time // start of the duration
+	Until   time.Time // end of it
+	CoolOff time.Time `json:",omitzero"` // until then a compliance lock can still be changed
+}
+
+// SnapshotSeen is what the host reports of a snapshot.
+type SnapshotSeen struct {
+	Cut      time.Time `json:",omitzero"`  // the instant that it shows: from then on the volume goes on apart
+	Ready    bool      `json:",omitempty"` // its bytes are kept
+	Gone     bool      `json:",omitempty"` // its bytes exist no more
+	Bytes    int64     `json:",omitempty"` // that it keeps on the disk, shared ones included
+	Progress int       `json:",omitempty"` // percent
+	Error    string    `json:",omitempty"` // why it could not be taken: a code, a colon, words
+}
+
+// State derives what the API shows.
+func (s Snapshot) State() SnapshotState {
+	switch {
+	case s.Seen.Error != "":
+		return SnapshotError
+	case s.Seen.Ready:
+		return SnapshotCompleted
+	default:
+		return SnapshotPending
+	}
+}
+
+// Table is "snapshot".
+func (Snapshot) Table() string { return "snapshot" }
+
+// Labels finds the snapshots of an account, a host, a volume and a group, the public ones,
+// and those shared with an account.
+func (s Snapshot) Labels() []string {
+	l := []string{AccountLabel(s.Account)}
+	if s.Host != "" {
+		l = append(l, "host/"+s.Host)
+	}
+	if s.Volume != "" {
+		l = append(l, "volume/"+s.Volume)
+	}
+	if s.Group != "" {
+		l = append(l, "group/"+s.Group)
+	}
+	if s.Public {
+		l = append(l, "public")
+	}
+	for _, a := range s.Shared {
+		l = append(l, "shared/"+a)
+	}
+	return l
+}

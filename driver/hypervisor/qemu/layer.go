@@ -1,0 +1,182 @@
+//go:build linux
+
+package qemu
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vauban-cloud/vauban/driver/hypervisor"
+)
+
+// secretFiles are files in memory with the secrets of all disks, in the order in which
+// the command line names them.
+func secretFiles(disks []hypervisor.Disk) (files []*os.File, err error) {
+	for _, disk := range disks {
+		for _, secret := range secretsOf(disk) {
+			fd, err := unix.MemfdCreate("secret", unix.MFD_CLOEXEC)
+			if err != nil {
+				return files, fmt.Errorf("make a file in memory: %w", err)
+			}
+			f := os.NewFile(uintptr(fd), "secret")
+			files = append(files, f)
+			// Its reader, who opens it anew, is another user.
+			if _, err = f.Write(secret); err == nil {
+				err = f.Chmod(0o444)
+			}
+			if err != nil {
+				return files, err
+			}
+		}
+	}
+	return files, nil
+}
+
+// secretObject is a secret that is told through the monitor.
+func secretObject(disk string, n int, secret []byte) arguments {
+	return arguments{"qom-type": "secret", "id": secretName(disk, n), "format": "base64", "data": base64.StdEncoding.EncodeToString(secret)}
+}
+
+// Switch implements hypervisor.Driver.
+func (d *Driver) Switch(ctx context.Context, id string, disks []hypervisor.Disk) error {
+	err := d.withProcess(ctx, id, func(p *process) error { return p.switchDisks(ctx, disks) })
+	if err != nil {
+		return fmt.Errorf("switch disks of %s: %w", id, err)
+	}
+	return nil
+}
+
+// withProcess runs fn with the process of a guest that has one, as the only call about it.
+func (d *Driver) withProcess(ctx context.Context, id string, fn func(*process) error) error {
+	p, release, err := d.turn(ctx, id)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return fn(p)
+}
+
+// node is a block node as the monitor tells of it.
+type node struct {
+	Name    string `json:"node-name"`
+	File    string `json:"file"`
+	Backing string `json:"backing_file"` // empty until it stands on something
+}
+
+func (p *process) nodes(ctx context.Context) (map[string]node, error) {
+	var list []node
+	if err := p.do(ctx, "query-named-block-nodes", arguments{"flat": true}, &list); err != nil {
+		return nil, err
+	}
+	nodes := make(map[string]node, len(list))
+	for _, n := range list {
+		nodes[n.Name] = n
+	}
+	return nodes, nil
+}
+
+// switchDisks adds the new layers as nodes, then puts all on the top of their disks at once.
+func (p *process) switchDisks(ctx context.Context, disks []hypervisor.Disk) error {
+	nodes, err := p.nodes(ctx)
+	if err != nil {
+		return err
+	}
+	var actions []arguments
+	for _, disk := range disks {
+		if err := disk.Validate(); err != nil {
+			return err
+		}
+		if len(disk.Below) == 0 {
+			return fmt.Errorf("disk %s has no layer to go on from", disk.ID)
+		}
+		n := len(disk.Below)
+		switch top := topOf(nodes, disk.ID); {
+		case nodes[disk.ID].Name == "":
+			return fmt.Errorf("disk %s is not plugged in", disk.ID)
+		case top == disk.Path:
+			continue
+		case top != disk.Below[0].Path:
+			return fmt.Errorf("disk %s writes to %q, not to %s", disk.ID, top, disk.Below[0].Path)
+		}
+		if err := p.addOverlay(ctx, nodes, disk, n); err != nil {
+			return err
+		}
+		actions = append(actions, arguments{"type": "blockdev-snapshot", "data": arguments{"node": nodeName(disk.ID, n-1), "overlay": nodeName(disk.ID, n)}})
+	}
+	if len(actions) == 0 {
+		return nil
+	}
+	return p.do(ctx, "transaction", arguments{"actions": actions}, nil)
+}
+
+// topOf is the file that a disk writes to: the last one that stands on all before it.
+func topOf(nodes map[string]node, disk string) (path string) {
+	for n := 0; ; n++ {
+		if l := nodes[nodeName(disk, n)]; l.Name == "" || (n > 0 && l.Backing == "") {
+			return path
+		}
+		path = nodes[fileName(disk, n)].File
+	}
+}
+
+// addOverlay opens a new layer, on which nothing stands yet. What an earlier try left goes first.
+func (p *process) addOverlay(ctx context.Context, nodes map[string]node, disk hypervisor.Disk, n int) error {
+	name := nodeName(disk.ID, n)
+	if nodes[name].Name != "" {
+		if err := p.do(ctx, "blockdev-del", arguments{"node-name": name}, nil); err != nil {
+			return err
+		}
+	}
+	if disk.Secret != nil {
+		if err := p.addSecret(ctx, disk.ID, n, disk.Secret); err != nil {
+			return err
+		}
+	}
+	overlay := layerNode(disk.ID, n, hypervisor.Layer{Path: disk.Path, Format: disk.Format, Secret: disk.Secret})
+	overlay["backing"], overlay["discard"] = nil, "unmap"
+	return p.do(ctx, "blockdev-add", overlay, nil)
+}
+
+// addSecret tells a secret anew.
+func (p *process) addSecret(ctx context.Context, disk string, n int, secret []byte) error {
+	var objects []struct {
+		Name string `json:"name"`
+	}
+	if err := p.do(ctx, "qom-list", arguments{"path": "/objects"}, &objects); err != nil {
+		return err
+	}
+	for _, o := range objects {
+		if o.Name == secretName(disk, n) {
+			if err := p.do(ctx, "object-del", arguments{"id": o.Name}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return p.do(ctx, "object-add", secretObject(disk, n, secret), nil)
+}
+
+// Grow implements hypervisor.Driver.
+func (d *Driver) Grow(ctx context.Context, id, disk string, bytes int64) error {
+	if bytes <= 0 || bytes%512 != 0 {
+		return fmt.Errorf("grow %s of %s: %d bytes are no size", disk, id, bytes)
+	}
+	err := d.withProcess(ctx, id, func(p *process) error {
+		nodes, err := p.nodes(ctx)
+		if err != nil {
+			return err
+		}
+		if nodes[disk].Name == "" {
+			return errors.New("it is not plugged in")
+		}
+		return p.do(ctx, "block_resize", arguments{"node-name": disk, "size": bytes}, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("grow %s of %s: %w", disk, id, err)
+	}
+	return nil
+}

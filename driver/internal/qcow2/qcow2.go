@@ -1,0 +1,126 @@
+// Package qcow2 writes empty qcow2 files, also encrypted ones, which QEMU then fills.
+// QEMU's own tool measures for seconds how slow it can make a passphrase; ours are random,
+// and need no slowness.
+//
+// Formats: https://www.qemu.org/docs/master/interop/qcow2.html (version 3), and LUKS 1 of
+// https://gitlab.com/cryptsetup/cryptsetup/-/wikis/LUKS-standard/on-disk-format.pdf.
+package qcow2
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Image is an empty disk.
+type Image struct {
+	Bytes   int64  // virtual size
+	Backing string // name of the qcow2 file that it stands on, as QEMU is to find it; empty: none
+	Secret  []byte // passphrase; nil: not encrypted
+}
+
+const (
+	clusterBits = 16
+	cluster     = 1 << clusterBits
+	header      = 104                   // bytes of the header, without extensions
+	perL1       = cluster / 8 * cluster // bytes of the disk that an entry of the first table stands for
+	perBlock    = cluster / 2           // clusters that a block of reference counts stands for
+	maxBytes    = int64(1) << 50        // so that the tables stay small
+	maxName     = 1023                  // bytes of the backing file's name
+	luksCrypt   = 2                     // crypt_method
+	extBacking  = 0xe2792aca            // header extension: format of the backing file
+	extCrypto   = 0x0537be77            // header extension: where the LUKS header is
+	magic       = 'Q'<<24 | 'F'<<16 | 'I'<<8 | 0xfb
+)
+
+// Create writes the image into an empty file. It leaves holes where there are but zeroes.
+func Create(w io.WriterAt, i Image) error {
+	if i.Bytes <= 0 || i.Bytes%512 != 0 || i.Bytes > maxBytes || len(i.Backing) > maxName {
+		return fmt.Errorf("a disk of %d bytes on %q cannot be made", i.Bytes, i.Backing)
+	}
+	var key *luks
+	keyClusters := int64(0)
+	if i.Secret != nil {
+		var err error
+		if key, err = newLUKS(i.Secret); err != nil {
+			return err
+		}
+		keyClusters = clusters(luksBytes)
+	}
+	// The file: header, table of reference counts, one block of them, LUKS header, first table.
+	l1 := (i.Bytes + perL1 - 1) / perL1
+	luksAt := int64(3)
+	l1At := luksAt + keyClusters
+	end := l1At + clusters(8*l1)
+	if end > perBlock {
+		return errors.New("the tables of such a disk are too large")
+	}
+	var errs []error
+	put := func(at int64, b []byte) {
+		_, err := w.WriteAt(b, at)
+		errs = append(errs, err)
+	}
+	put(0, i.header(l1, l1At*cluster, luksAt*cluster))
+	put(cluster, be64(2*cluster))
+	counts := make([]byte, 2*end)
+	for n := range end {
+		binary.BigEndian.PutUint16(counts[2*n:], 1)
+	}
+	put(2*cluster, counts)
+	if key != nil {
+		errs = append(errs, key.write(w, luksAt*cluster))
+	}
+	put(end*cluster-1, []byte{0}) // the first table is all holes
+	return errors.Join(errs...)
+}
+
+func clusters(bytes int64) int64 { return (bytes + cluster - 1) / cluster }
+
+func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
+
+// header is the file's first cluster, up to the backing file's name.
+func (i Image) header(l1, l1At, luksAt int64) []byte {
+	b := binary.BigEndian
+	extensions := []byte{}
+	extend := func(kind uint32, data []byte) {
+		extensions = b.AppendUint32(extensions, kind)
+		extensions = b.AppendUint32(extensions, uint32(len(data))) //nolint:gosec // a few bytes
+		extensions = append(extensions, data...)
+		for len(extensions)%8 != 0 {
+			extensions = append(extensions, 0)
+		}
+	}
+	crypt := uint32(0)
+	if i.Secret != nil {
+		crypt = luksCrypt
+		extend(extCrypto, append(be64(uint64(luksAt)), be64(luksBytes)...)) //nolint:gosec // positive
+	}
+	nameAt := uint64(0)
+	if i.Backing != "" {
+		extend(extBacking, []byte("qcow2"))
+	}
+	extend(0, nil)
+	if i.Backing != "" {
+		nameAt = uint64(header + len(extensions))
+	}
+	h := b.AppendUint32(nil, magic)
+	h = b.AppendUint32(h, 3) // version
+	h = b.AppendUint64(h, nameAt)
+	h = b.AppendUint32(h, uint32(len(i.Backing))) //nolint:gosec // maxName at most
+	h = b.AppendUint32(h, clusterBits)
+	h = b.AppendUint64(h, uint64(i.Bytes)) //nolint:gosec // positive
+	h = b.AppendUint32(h, crypt)
+	h = b.AppendUint32(h, uint32(l1))   //nolint:gosec // bounded by maxBytes
+	h = b.AppendUint64(h, uint64(l1At)) //nolint:gosec // positive
+	h = b.AppendUint64(h, cluster)      // table of reference counts
+	h = b.AppendUint32(h, 1)            // its clusters
+	h = b.AppendUint32(h, 0)            // snapshots within the file
+	h = b.AppendUint64(h, 0)            // and where
+	h = b.AppendUint64(h, 0)            // features that one must know
+	h = b.AppendUint64(h, 0)            // that one must know to write
+	h = b.AppendUint64(h, 0)            // that one may ignore
+	h = b.AppendUint32(h, 4)            // a reference count has 1<<4 bits
+	h = b.AppendUint32(h, header)
+	return append(append(h, extensions...), i.Backing...)
+}
