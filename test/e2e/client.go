@@ -164,6 +164,7 @@ type Guest struct {
 	Public  string
 	Private string
 	key     string
+	bastion *Guest // one reaches it through that, if set
 }
 
 // Key makes a key pair by the aws CLI and returns the path of its private half.
@@ -279,12 +280,34 @@ func (g *Guest) Stream(ctx context.Context, command string) (out io.Reader, wait
 	return out, cmd.Wait
 }
 
-// ssh is a command in the guest, with more flags of ssh.
+// Guest is an instance that was launched in another way, with the key of a path.
+func (c *Cloud) Guest(id, key string) *Guest {
+	c.t.Helper()
+	g := &Guest{c: c, ID: id, key: key}
+	g.Await("running")
+	return g
+}
+
+// Through is the guest as one reaches it by SSH from another one alone.
+func (g *Guest) Through(bastion *Guest) *Guest {
+	other := *g
+	other.bastion = bastion
+	return &other
+}
+
+// ssh is a command in the guest.
 func (g *Guest) ssh(ctx context.Context, command string) *exec.Cmd {
-	return exec.CommandContext(ctx, "ssh",
+	args := []string{
 		"-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
 		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
-		"admin@"+g.Public, command)
+	}
+	to := g.Public
+	if g.bastion != nil {
+		to = g.Private
+		hop := append([]string{"ssh"}, args...)
+		args = append(args, "-o", "ProxyCommand="+strings.Join(append(hop, "admin@"+g.bastion.Public, "nc", "%h", "%p"), " "))
+	}
+	return exec.CommandContext(ctx, "ssh", append(args, "admin@"+to, command)...)
 }
 
 // Terminate ends the instance and waits until it has.

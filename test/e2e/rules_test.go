@@ -131,13 +131,19 @@ func dial(host string, port int) error {
 }
 
 // listen opens a connection over which the guest counts, many times a second.
+func listen(t *testing.T, g *e2e.Guest) (silence func() time.Duration) {
+	t.Helper()
+	return listenTo(t, g, "n=0; while :; do echo $n; n=$((n+1)); sleep 0.05; done")
+}
+
+// listenTo has the guest run a command that counts, a line a number.
 // The function that it returns ends it, and tells the longest silence on it; a
 // connection that broke or a number that is missing fails the test.
-func listen(t *testing.T, g *e2e.Guest) (silence func() time.Duration) {
+func listenTo(t *testing.T, g *e2e.Guest, command string) (silence func() time.Duration) {
 	t.Helper()
 	ctx, hangUp := context.WithCancel(t.Context())
 	t.Cleanup(hangUp)
-	out, wait := g.Stream(ctx, "n=0; while :; do echo $n; n=$((n+1)); sleep 0.05; done")
+	out, wait := g.Stream(ctx, command)
 	type result struct {
 		count   int
 		longest time.Duration

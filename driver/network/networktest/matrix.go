@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"github.com/vauban-cloud/vauban/driver/network"
@@ -15,30 +16,10 @@ import (
 // subnet, between subnets, between peers, with the outside and by a NAT; by each protocol and IP version;
 // and for flows that began before the plan changed.
 func matrix(w *world) {
-	seed := rand.Uint64()
-	w.Logf("seed %d", seed)
-	m := &matrixRun{world: w, rand: rand.New(rand.NewPCG(seed, 0)), reasons: make(map[string]int)}
-	m.a, m.b = newPlan("vpc-a", 1).withIPv6(), newPlan("vpc-b", 2).withIPv6()
-	for i, p := range []*plan{m.a, m.b} {
-		other := []*plan{m.b, m.a}[i]
-		p.Peers = []network.Peer{{ID: "pcx-a", VPC: other.ID, CIDRs: other.CIDRs}}
-		for j, id := range []string{"eni-1", "eni-2", "eni-3"} {
-			group := "sg-" + id
-			p.group(group)
-			p.portIn(p.Subnets[j/2], id, byte(11+j), group, "sg-all")
-		}
-		p.group("sg-all")
-		p.Groups = append(p.Groups, network.Group{ID: "sg-beyond"})
-		p.Lists = []network.List{{ID: "pl-a"}}
-		p.Subnets[0].ACL, p.Subnets[1].ACL = "acl-0", "acl-1"
-		p.ACLs = []network.ACL{{ID: "acl-0"}, {ID: "acl-1"}}
-	}
-	m.a.port("eni-nat", 20).Addresses[0].Public = w.public(20)
-	m.a.NATs = []network.NAT{{ID: "nat-a", Port: "eni-nat"}}
-	m.a.Ports[0].Addresses[0].Public, m.a.Ports[1].Addresses[0].Public = w.public(11), w.public(12)
+	m := newMatrix(w)
 	m.generate(0)
 	m.applyBoth()
-	m.guests = map[string][]*guest{m.a.ID: w.boot(m.a, "eni-1", "eni-2", "eni-3"), m.b.ID: w.boot(m.b, "eni-1", "eni-2", "eni-3")}
+	m.guests = map[string][]*guest{m.a.ID: w.boot(m.a, matrixPorts(m.a)...), m.b.ID: w.boot(m.b, matrixPorts(m.b)...)}
 	const rounds = 8
 	for _, s := range m.stacks() {
 		for r := range rounds {
@@ -65,6 +46,38 @@ func matrix(w *world) {
 			w.Errorf("no case of %q among %v", reason, m.reasons)
 		}
 	}
+}
+
+// newMatrix plans two VPCs that are peers, without rules.
+func newMatrix(w *world) *matrixRun {
+	seed := rand.Uint64()
+	w.Logf("seed %d", seed)
+	m := &matrixRun{world: w, rand: rand.New(rand.NewPCG(seed, 0)), reasons: make(map[string]int)}
+	m.a, m.b = newPlan("vpc-a", 1).withIPv6(), newPlan("vpc-b", 2).withIPv6()
+	for i, p := range []*plan{m.a, m.b} {
+		other := []*plan{m.b, m.a}[i]
+		p.Peers = []network.Peer{{ID: "pcx-a", VPC: other.ID, CIDRs: other.CIDRs}}
+		for j, id := range matrixPorts(p) {
+			group := "sg-" + id
+			p.group(group)
+			p.portIn(p.Subnets[j/2], id, byte(11+j), group, "sg-all")
+		}
+		p.group("sg-all")
+		p.Groups = append(p.Groups, network.Group{ID: "sg-beyond"})
+		p.Lists = []network.List{{ID: "pl-a"}}
+		p.Subnets[0].ACL, p.Subnets[1].ACL = "acl-0", "acl-1"
+		p.ACLs = []network.ACL{{ID: "acl-0"}, {ID: "acl-1"}}
+	}
+	m.a.port("eni-nat", 20).Addresses[0].Public = w.public(20)
+	m.a.NATs = []network.NAT{{ID: "nat-a", Port: "eni-nat"}}
+	m.a.Ports[0].Addresses[0].Public, m.a.Ports[1].Addresses[0].Public = w.public(11), w.public(12)
+	return m
+}
+
+// matrixPorts are the ports that have guests: two in one subnet, one in the other.
+func matrixPorts(p *plan) []string {
+	name := strings.Replace(p.ID, "vpc", "eni", 1)
+	return []string{name + "-1", name + "-2", name + "-3"}
 }
 
 // openPort and shutPort are ports of a round: rules are about the open one. Each round has its own, so
@@ -148,10 +161,9 @@ func (m *matrixRun) journeys() (all []journey) {
 		}
 	}
 	inside := func(name string, v *plan, i int, u *plan, j int) {
-		from, to := m.guests[v.ID][i], m.guests[u.ID][j]
-		at := place{v.ID, v.Ports[i]}
-		add(name, at, from.stack, from.addr, to.addr)
-		add(name, at, from.stack, from.addr6, to.addr6)
+		from, to := v.Ports[i], u.Ports[j]
+		add(name, place{v.ID, from}, m.stackOf(v, i), from.Addresses[0].Private, to.Addresses[0].Private)
+		add(name, place{v.ID, from}, m.stackOf(v, i), from.Addresses6[0], to.Addresses6[0])
 	}
 	inside("same subnet", m.a, 0, m.a, 1)
 	inside("same VPC", m.a, 1, m.a, 2)
@@ -159,17 +171,24 @@ func (m *matrixRun) journeys() (all []journey) {
 	inside("peered", m.a, 0, m.b, 1)
 	inside("peered, back", m.b, 2, m.a, 1)
 	inside("peered, inner subnets", m.a, 2, m.b, 2)
-	first := m.guests[m.a.ID][0]
-	at := place{m.a.ID, m.a.Ports[0]}
-	add("to the internet", at, first.stack, first.addr, elsewhereAddr)
-	add("to the internet", at, first.stack, first.addr6, elsewhere6)
-	add("by a public address", at, first.stack, first.addr, m.public(12))
-	inner := m.guests[m.a.ID][2]
-	add("by a NAT", place{m.a.ID, m.a.Ports[2]}, inner.stack, inner.addr, elsewhereAddr)
-	add("by an egress-only gateway", place{m.a.ID, m.a.Ports[2]}, inner.stack, inner.addr6, elsewhere6)
+	first, inner := place{m.a.ID, m.a.Ports[0]}, place{m.a.ID, m.a.Ports[2]}
+	four, six := func(p place) netip.Addr { return p.port.Addresses[0].Private }, func(p place) netip.Addr { return p.port.Addresses6[0] }
+	add("to the internet", first, m.stackOf(m.a, 0), four(first), elsewhereAddr)
+	add("to the internet", first, m.stackOf(m.a, 0), six(first), elsewhere6)
+	add("by a public address", first, m.stackOf(m.a, 0), four(first), m.public(12))
+	add("by a NAT", inner, m.stackOf(m.a, 2), four(inner), elsewhereAddr)
+	add("by an egress-only gateway", inner, m.stackOf(m.a, 2), six(inner), elsewhere6)
 	add("from the internet", place{}, m.host, hostAddr, m.public(11))
-	add("from the internet", place{}, m.elsewhere, elsewhere6, first.addr6)
+	add("from the internet", place{}, m.elsewhere, elsewhere6, six(first))
 	return all
+}
+
+// stackOf is that of the guest at a port; nothing if there are no guests.
+func (m *matrixRun) stackOf(v *plan, i int) (s stack) {
+	if guests := m.guests[v.ID]; guests != nil {
+		s = guests[i].stack
+	}
+	return s
 }
 
 // probe tries all journeys at once, and keeps some flows.
@@ -185,6 +204,7 @@ func (m *matrixRun) probe(round int) {
 		for _, port := range ports {
 			reason := o.exchange(j.from, j.packet(port), false)
 			m.count(reason)
+			m.explained(round, j, port, reason)
 			probes = append(probes, probe{
 				name: fmt.Sprintf("round %d: %s (%s)", round, j.name, reason), from: j.stack,
 				protocol: j.protocol, to: at(j.to, port), want: reason == "",
