@@ -3,8 +3,8 @@ package app
 import (
 	"bytes"
 	"os"
-	"slices"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"

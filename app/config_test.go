@@ -1,6 +1,7 @@
 package app
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -22,5 +23,18 @@ func TestIdentityProviders(t *testing.T) {
 	}
 	if Default().IdentityProviders != nil {
 		t.Error("by default, a cloud connects to identity providers")
+	}
+}
+
+func TestIPv6Pool(t *testing.T) {
+	for pool, good := range map[string]bool{
+		"fd5a:c10d::/32": true, "2001:db8:1::/56": true, "2001:db8::/57": false, "10.0.0.0/8": false, "fd00::/8": false,
+	} {
+		c := Default()
+		c.IPv6Pool = netip.MustParsePrefix(pool)
+		err := c.Validate()
+		if (err == nil) != good || err != nil && !strings.Contains(err.Error(), "--ipv6-pool") {
+			t.Errorf("%s: %v", pool, err)
+		}
 	}
 }

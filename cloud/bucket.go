@@ -22,6 +22,7 @@ type Bucket struct {
 	Website   *Website   `json:",omitempty"`
 
 	Lifecycle     Lifecycle         `json:",omitempty"`
+	LeastMoved    string            `json:",omitempty"` // what the lifecycle's writer said of the size of transitions, which there are none of
 	Retention     *DefaultRetention `json:",omitempty"` // of new objects
 	Notifications []Notification    `json:",omitempty"`
 	Logging       *BucketLogging    `json:",omitempty"`

@@ -14,7 +14,8 @@ import (
 // for concurrent use.
 type Judge struct {
 	*Directory
-	cache policy.Cache
+	cache      policy.Cache
+	remembered remembered
 }
 
 // NewJudge returns a judge over the principals of a directory.
@@ -27,7 +28,7 @@ func (j *Judge) Authorize(_ context.Context, r policy.Request) error {
 		return err
 	}
 	view := j.DB.View()
-	policies, err := j.Policies(view, r.Caller)
+	policies, err := j.policies(view, r.Caller)
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,11 @@ func BenchmarkThroughput(b *testing.B) {
 	id, cloud := newCloud(b, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
 	plan := busyPlan(2)
 	plan.Groups[0].Ingress = append(plan.Groups[0].Ingress, network.Rule{Protocol: 6, From: 1, To: 65535, Prefix: netip.MustParsePrefix("0.0.0.0/0")})
+	for i := range plan.Subnets {
+		plan.Subnets[i].ACL = ""
+	}
 	for i := range plan.Ports {
-		plan.Ports[i].Groups = []string{"sg-a"}
+		plan.Ports[i].Groups, plan.Ports[i].Log = []string{"sg-a"}, network.Log{}
 		plan.Ports[i].Addresses[0].Public = netip.AddrFrom4([4]byte{100, 64, 1, byte(100 + i)})
 	}
 	must(b, cloud.Apply(b.Context(), plan))
@@ -102,9 +105,6 @@ func BenchmarkPort(b *testing.B) {
 func BenchmarkRule(b *testing.B) {
 	_, cloud := benchCloud(b)
 	plan := busyPlan(1000)
-	for i := range plan.Ports {
-		plan.Ports[i].Addresses6 = nil
-	}
 	for i := range 500 { // the ports' own groups
 		id := fmt.Sprintf("sg-own-%03d", i)
 		plan.Groups = append(plan.Groups, network.Group{ID: id, Ingress: slices.Clone(plan.Groups[0].Ingress)})

@@ -58,13 +58,14 @@ func addSources(t *table, v network.VPC) {
 		when(drop()))
 	// What a port may say goes before connection tracking sees it.
 	t.base("prerouting", filterAt(nftables.ChainHookPrerouting, *nftables.ChainPriorityRaw, nftables.ChainPolicyAccept),
-		when(inDevice.is(link...), accept()),
 		when(ipVersion.is(unix.NFPROTO_IPV6), goTo(send6Chain)),
 		when(protocol.is(unix.IPPROTO_TCP), accept()), // before others, as most packets are
+		when(inDevice.is(link...), accept()),
 		when(protocol.is(unix.IPPROTO_UDP), bothPorts.is(pair(dhcpServer, dhcpClient)...), drop()),
 		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpRedirect), drop()),
 		when(protocol.is(unix.IPPROTO_ICMP), icmpType.is(icmpRouter), drop()))
 	t.chain(send6Chain,
+		when(inDevice.is(link...), accept()),
 		when(source6.within(linkLocal6), goTo(neighboursChain)),
 		when(source6.is(nobody6.AsSlice()...), goTo(neighboursChain)),
 		when(protocol.is(unix.IPPROTO_TCP), accept()),

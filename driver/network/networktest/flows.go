@@ -3,6 +3,7 @@ package networktest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -131,6 +132,49 @@ func (w *world) rejectedByACL(p *plan, driver network.Flows, a, b *guest) {
 	w.expect(probe{"unlogged", a.stack, "tcp", at(b.addr, web), true, a.addr})
 	if none, err := driver.Flows(w.Context(), p.ID); err != nil || len(none) > 0 {
 		w.Errorf("flows without a log: %v, %v", none, err)
+	}
+}
+
+// flows6: IPv6 is counted, too; what the sender's groups reject is the sender's alone.
+func flows6(w *world) {
+	driver, has := w.Driver.(network.Flows)
+	if !has {
+		w.Skip("the engine does not count")
+	}
+	p := newPlan("vpc-a", 1).withIPv6()
+	p.group("sg-a", all(anywhere6)).Egress = []network.Rule{tcp(anywhere6, web), echo(anywhere6)}
+	for i, id := range []string{"eni-a", "eni-b"} {
+		p.portIn(p.Subnets[i], id, byte(11+i), "sg-a").Log = network.Log{Accepted: true, Rejected: true}
+	}
+	w.apply(p)
+	g := w.boot(p, "eni-a", "eni-b")
+	a, b := g[0], g[1]
+	b.listen(w.T, web)
+	w.expect(
+		probe{"accepted", a.stack, "tcp", at(b.addr6, web), true, a.addr6},
+		probe{"echo", a.stack, "icmp", at(b.addr6, 0), true, netip.Addr{}},
+		probe{"rejected", a.stack, "udp", at(b.addr6, web), false, netip.Addr{}},
+	)
+	all, err := driver.Flows(w.Context(), p.ID)
+	must(w.T, err)
+	got := make(map[string]int)
+	for _, f := range all {
+		got[fmt.Sprint(f.Port, f.Ingress, f.Accepted, f.Protocol, f.Source.Addr(), f.Destination.Addr())]++
+	}
+	want := make(map[string]int)
+	for _, protocol := range []int{6, 58} {
+		for _, in := range []bool{true, false} {
+			ends := []string{"eni-a", "eni-b"}
+			if in {
+				ends = []string{"eni-b", "eni-a"}
+			}
+			want[fmt.Sprint(ends[0], in, true, protocol, a.addr6, b.addr6)]++
+			want[fmt.Sprint(ends[1], in, true, protocol, b.addr6, a.addr6)]++
+		}
+	}
+	want[fmt.Sprint("eni-a", false, false, 17, a.addr6, b.addr6)]++
+	if !maps.Equal(got, want) {
+		w.Errorf("flows are %v, want %v", got, want)
 	}
 }
 
