@@ -10,6 +10,7 @@ import (
 	"github.com/vauban-cloud/vauban/awsapi/logs"
 	"github.com/vauban-cloud/vauban/awsapi/organizations"
 	"github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/awsapi/s3control"
 	"github.com/vauban-cloud/vauban/awsapi/sts"
 	"github.com/vauban-cloud/vauban/gateway"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
@@ -43,7 +44,8 @@ func (a apis) endpoints() []gateway.Endpoint {
 		{API: sts.API(), Impl: a.tokens, Anonymous: []string{"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity"}},
 		{API: iam.API(), Impl: a.people},
 		{API: organizations.API(), Impl: a.accounts},
-		{API: s3.API(), Impl: a.objects},
+		{API: s3.API(), Impl: a.objects, Open: true, Web: s3service.NewWeb(a.objects)},
+		{API: s3control.API(), Impl: s3service.NewControl(a.objects)},
 		{API: kms.API()},
 		{API: elbv2.API()},
 		{API: cloudwatch.API()},

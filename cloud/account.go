@@ -30,6 +30,8 @@ type Account struct {
 	// Alias and Passwords are written by service/iam.
 	Alias     string          `json:",omitempty"`
 	Passwords *PasswordPolicy `json:",omitempty"` // nil: the default
+	// PublicAccess is blocked in all its buckets; written by service/s3. Nil: nothing is.
+	PublicAccess *PublicAccessBlock `json:",omitempty"`
 	// DefaultVPC is the VPC that was made with the account; control/account
 	// writes it once. Empty until then.
 	DefaultVPC string `json:",omitempty"`

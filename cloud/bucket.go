@@ -14,17 +14,18 @@ type Bucket struct {
 
 	Policy       string             `json:",omitempty"` // with the IDs of the users and roles that it names
 	PublicAccess *PublicAccessBlock `json:",omitempty"`
-	Ownership    string             // "BucketOwnerEnforced"
+	// Ownership says whose objects are: "BucketOwnerEnforced", which disables ACLs,
+	// "BucketOwnerPreferred", "ObjectWriter"; empty is as the last.
+	Ownership string
+	ACL       *ACL       `json:",omitempty"` // nil: the owner alone
+	CORS      []CORSRule `json:",omitempty"`
+	Website   *Website   `json:",omitempty"`
 
 	Lifecycle     Lifecycle         `json:",omitempty"`
+	LeastMoved    string            `json:",omitempty"` // what the lifecycle's writer said of the size of transitions, which there are none of
 	Retention     *DefaultRetention `json:",omitempty"` // of new objects
 	Notifications []Notification    `json:",omitempty"`
 	Logging       *BucketLogging    `json:",omitempty"`
-}
-
-// PublicAccessBlock says what of a bucket may not be made public.
-type PublicAccessBlock struct {
-	BlockACLs, IgnoreACLs, BlockPolicy, RestrictBuckets bool
 }
 
 // DefaultRetention is how long new objects of a bucket are retained.

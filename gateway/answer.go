@@ -28,7 +28,7 @@ func (q *request) answer(err error) {
 	}
 	e := q.expressible(err)
 	q.code = e.Code
-	if q.endpoint.api.Name == s3 {
+	if q.endpoint.objects() {
 		// Clients that signed for another region learn the right one here.
 		q.w.Header().Set("x-amz-bucket-region", q.cfg.Region)
 		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
@@ -73,7 +73,7 @@ func (q *request) dialect() sigv4.Dialect {
 	switch q.endpoint.api.Name {
 	case "ec2":
 		return sigv4.EC2
-	case s3:
+	case s3, s3Control:
 		return sigv4.S3
 	}
 	switch q.protocol {

@@ -4,7 +4,8 @@
 //
 // It guarantees that a method is called only for a caller whose signature over
 // the whole request was verified, with that caller in the context, but for the
-// operations that an endpoint declares anonymous; that every
+// operations that an endpoint declares anonymous, and those of an open endpoint,
+// which has policy decide about callers who are nobody; that every
 // request is answered with its ID, in its protocol's words, and leaves one log
 // line and one audit record; that errors which are not meant for callers stay
 // inside; and that slow, oversized, malformed or too many requests cost bounded
@@ -61,6 +62,11 @@ type Endpoint struct {
 	// Anonymous are the operations that need no signature, because something else
 	// in the request proves who sent it.
 	Anonymous []string
+	// Open lets every operation be called without a signature, by the anonymous
+	// caller; what that one may do is the service's to decide.
+	Open bool
+	// Web is what the service has beside its operations; nil: nothing.
+	Web Web
 }
 
 // Config says what to serve. Region, Endpoints and Credentials are required;
@@ -114,7 +120,13 @@ type endpoint struct {
 	scope    sigv4.Scope
 	handlers map[string]wire.Handler // by operation; absent: not supported
 	unsigned []string                // operations that need no signature
+	open     bool                    // none does
+	web      Web                     // nil: none
 }
+
+// objects reports whether the endpoint has the ways of S3: its signatures, its
+// words, its rates.
+func (e *endpoint) objects() bool { return e.api.Name == s3 || e.api.Name == s3Control }
 
 // New returns a gateway, or says what is wrong with the configuration.
 func New(cfg Config) (*Gateway, error) {
@@ -155,7 +167,10 @@ func New(cfg Config) (*Gateway, error) {
 
 // bind finds the methods of an endpoint's implementation.
 func bind(e Endpoint, region string) *endpoint {
-	b := &endpoint{api: e.API, scope: sigv4.Scope{Service: e.API.Name, Regions: []string{region}}, handlers: make(map[string]wire.Handler), unsigned: e.Anonymous}
+	b := &endpoint{api: e.API, scope: sigv4.Scope{Service: e.API.Name, Regions: []string{region}}, handlers: make(map[string]wire.Handler), unsigned: e.Anonymous, open: e.Open, web: e.Web}
+	if e.API.Name == s3Control {
+		b.scope.Service = s3 // what its clients sign for
+	}
 	if e.API.Global {
 		// Clients sign for the region where AWS has these services.
 		b.scope.Regions = append(b.scope.Regions, "us-east-1", "aws-global")

@@ -13,6 +13,9 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Authorization") != "" {
 		return false
 	}
+	if _, ok := g.site(r.Host); ok {
+		return false
+	}
 	var text string
 	switch service, bucket := g.byHost(r.Host); {
 	case bucket != "":

@@ -42,6 +42,8 @@ type request struct {
 	caller   cloud.Caller // once proven
 	key      string       // access key as claimed
 
+	anonymous bool // nobody signed, and nobody need have
+
 	code   string // of the error that was answered
 	cause  error  // what the operator should know of it
 	failed bool   // the fault is ours
@@ -85,16 +87,15 @@ func (q *request) serve() (err error) {
 			err = fmt.Errorf("panic: %v", v)
 		}
 	}()
+	if done, err := q.serveWeb(); done {
+		return err
+	}
 	body, err := q.authenticate()
 	if err != nil {
 		return err
 	}
-	limit := q.limiter
-	if q.endpoint.api.Name == s3 {
-		limit = q.bulk
-	}
-	if limit != nil && !limit.allow(cmp.Or(q.caller.Account, q.caller.VPC+" "+q.source)) {
-		return tooMany
+	if err := q.limit(); err != nil {
+		return err
 	}
 	handler := q.endpoint.handlers[q.op.Name]
 	if handler == nil {
@@ -108,10 +109,23 @@ func (q *request) serve() (err error) {
 	if err != nil {
 		return err
 	}
-	if q.endpoint.api.Name == s3 {
+	if q.endpoint.objects() {
 		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
 	}
 	return wire.Encode(q.w, q.endpoint.api, q.protocol, q.op, out, q.id)
+}
+
+// limit refuses a request that is one too many, of the caller's account or, of
+// callers who are nobody, from their address.
+func (q *request) limit() error {
+	limit := q.limiter
+	if q.endpoint.objects() {
+		limit = q.bulk
+	}
+	if limit != nil && !limit.allow(cmp.Or(q.caller.Account, q.caller.VPC+" "+q.source)) {
+		return tooMany
+	}
+	return nil
 }
 
 // authenticate finds the operation, proves the caller and returns the body. No
@@ -122,6 +136,8 @@ func (q *request) authenticate() (body []byte, err error) {
 	var bucket string
 	q.endpoint, bucket = q.find(q.r, claim.Service)
 	switch {
+	case isUnsigned(err) && q.endpoint != nil && q.endpoint.open:
+		return q.openAnonymous(bucket)
 	case isUnsigned(err) && (q.endpoint == nil || len(q.endpoint.unsigned) > 0):
 		return q.serveUnsigned(claim, err)
 	case q.endpoint == nil:
@@ -136,7 +152,7 @@ func (q *request) authenticate() (body []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if q.endpoint.api.Name == s3 {
+	if q.endpoint.objects() {
 		body, err = q.openS3(claim, found.Secret, bucket)
 	} else if body, err = q.readBody(q.r.Body, q.cfg.MaxBody); err == nil {
 		err = q.verifier.Verify(q.r, claim, found.Secret, body)
@@ -280,6 +296,25 @@ func (q *request) openS3(claim *sigv4.Claim, secret, bucket string) ([]byte, err
 		q.r = pathStyle(q.r, bucket)
 	}
 	return q.stream(body)
+}
+
+// openAnonymous returns the body of a request to an open endpoint that nobody
+// signed, as openS3 does. What must be read whole may be no longer than elsewhere.
+func (q *request) openAnonymous(bucket string) ([]byte, error) {
+	q.anonymous = true
+	body, err := sigv4.OpenUnsigned(q.r)
+	if err != nil {
+		return nil, err
+	}
+	q.caller = q.describe(cloud.Caller{Region: q.cfg.Region})
+	if bucket != "" {
+		q.r = pathStyle(q.r, bucket)
+	}
+	document, err := q.stream(body)
+	if err == nil {
+		q.op, q.protocol, err = q.endpoint.api.Match(q.r, document)
+	}
+	return document, err
 }
 
 // maxHeaderS3 is how many bytes the headers of an S3 request may have.

@@ -9,12 +9,19 @@ import (
 	"github.com/vauban-cloud/vauban/gateway/wire"
 )
 
-const s3 = "s3"
+// The names of the services whose requests carry objects, or are about buckets.
+const (
+	s3        = "s3"
+	s3Control = "s3-control"
+)
 
 // find returns the endpoint that a request is for, by all but its body: its
 // host, the scope of its signature, its target, its path; nil if they do not
 // tell. bucket is the one that the host names, if any.
 func (g *Gateway) find(r *http.Request, scope string) (e *endpoint, bucket string) {
+	if g.isControl(r) {
+		return g.endpoints[s3Control], ""
+	}
 	e, bucket = g.byHost(r.Host)
 	switch {
 	case e != nil:
@@ -44,6 +51,20 @@ func (g *Gateway) byHost(host string) (e *endpoint, bucket string) {
 	}
 	return nil, ""
 }
+
+// isControl reports whether a request is for S3 Control. Its clients put the account
+// before the host, or name it in a header alone, and sign as for S3.
+func (g *Gateway) isControl(r *http.Request) bool {
+	if g.endpoints[s3Control] == nil {
+		return false
+	}
+	sub := strings.TrimSuffix(g.subdomain(r.Host), "."+g.cfg.Region)
+	return sub == s3Control || strings.HasSuffix(sub, "."+s3Control) ||
+		strings.HasPrefix(r.URL.Path, controlPath) && r.Header.Get("X-Amz-Account-Id") != ""
+}
+
+// controlPath begins the paths of S3 Control.
+const controlPath = "/v20180820/"
 
 // subdomain returns what stands before the base domain in a host, without port.
 func (g *Gateway) subdomain(host string) string {

@@ -66,7 +66,7 @@ func (s *Stream) Close() error { return nil }
 
 // maxBody is how many bytes a body may have that is read whole.
 func (q *request) maxBody() int64 {
-	if q.endpoint != nil && q.endpoint.api.Name == s3 {
+	if q.endpoint != nil && q.endpoint.objects() && !q.anonymous {
 		return q.cfg.MaxDocument
 	}
 	return q.cfg.MaxBody

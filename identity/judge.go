@@ -2,6 +2,7 @@ package identity
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -13,7 +14,8 @@ import (
 // for concurrent use.
 type Judge struct {
 	*Directory
-	cache policy.Cache
+	cache      policy.Cache
+	remembered remembered
 }
 
 // NewJudge returns a judge over the principals of a directory.
@@ -26,7 +28,7 @@ func (j *Judge) Authorize(_ context.Context, r policy.Request) error {
 		return err
 	}
 	view := j.DB.View()
-	policies, err := j.Policies(view, r.Caller)
+	policies, err := j.policies(view, r.Caller)
 	if err != nil {
 		return err
 	}
@@ -130,13 +132,19 @@ func (j *Judge) principal(view store.Reader, c cloud.Caller) policy.Principal {
 	return p
 }
 
-// attach adds the policy of a resource.
+// attach adds the policy of a resource, and its access control list.
 func (j *Judge) attach(p policy.Policies, r policy.Resource) (policy.Policies, error) {
-	p.Required = r.Policy.Required
-	if r.Policy.Document == "" {
-		return p, nil
+	p.Required, p.DenyOnly = r.Policy.Required, r.Policy.DenyOnly
+	var err error
+	for _, a := range []struct {
+		from policy.Attached
+		to   **policy.Source
+	}{{r.Policy, &p.Resource}, {r.ACL, &p.ACL}} {
+		if a.from.Document == "" {
+			continue
+		}
+		s, wrong := j.compile(a.from.Kind, a.from.Name, a.from.Document)
+		*a.to, err = &s, errors.Join(err, wrong)
 	}
-	s, err := j.compile(r.Policy.Kind, r.Policy.Name, r.Policy.Document)
-	p.Resource = &s
 	return p, err
 }

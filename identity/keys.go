@@ -101,12 +101,18 @@ func (k keys) caller(name string, c cloud.Caller) ([]string, bool) {
 	case "principalarn":
 		return some(k.j.principal(k.view, c).Entity)
 	case "principaltype":
+		if c.Type == "" && c.Session == nil {
+			return []string{"Anonymous"}, true
+		}
 		return []string{string(c.Type)}, true
 	case "principalorgid":
 		return k.organization(c.Account)
 	case "principalorgpaths":
 		return k.path(c.Account)
 	case "userid":
+		if c.Type == "" && c.Session == nil {
+			return []string{"anonymous"}, true
+		}
 		return some(c.UserID)
 	case "username":
 		u, ok := userTable.Get(k.view, c.Entity)

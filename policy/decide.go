@@ -32,6 +32,10 @@ type Policies struct {
 	Endpoint *Source // of the VPC endpoint that the request came through; nil: none limits it
 	Resource *Source // of the resource; nil: none
 	Required bool    // the resource's policy must allow: trust policies, key policies
+	DenyOnly bool    // what the resource's policy allows does not count
+	// ACL is the access control list of the resource: one more that allows, and never
+	// denies; nil: none.
+	ACL *Source
 }
 
 // Decision is the answer.
@@ -120,7 +124,7 @@ func (p *Policies) decide(q *Query) (Decision, *Source) {
 	if deny.any() {
 		return deny.decision(false)
 	}
-	resource, deny := e.scanOne(p.Resource)
+	resource, deny := e.scanResource(p)
 	if deny.any() {
 		return deny.decision(false)
 	}
@@ -207,6 +211,21 @@ func (e *evaluation) scanAll(sources []Source) (allow, deny found) {
 		if a.any() {
 			allow = a
 		}
+	}
+	return allow, found{index: -1}
+}
+
+// scanResource finds what allows of the resource's policy and its access control list,
+// the greatest grant of both, and what denies.
+func (e *evaluation) scanResource(p *Policies) (allow, deny found) {
+	allow = found{index: -1}
+	if s := p.Resource; s != nil {
+		if allow, deny = e.scan(s, p.DenyOnly); deny.any() {
+			return allow, deny
+		}
+	}
+	if listed, _ := e.scanOne(p.ACL); listed.any() && (!allow.any() || listed.grant > allow.grant) {
+		allow = listed
 	}
 	return allow, found{index: -1}
 }

@@ -91,8 +91,11 @@ func (p *Policies) Explain(q *Query) Explanation {
 		x.Stages = append(x.Stages, t.stage(EndpointPolicy, []Source{*p.Endpoint}))
 	}
 	x.Stages = append(x.Stages,
-		p.resourceStage(&t), p.identityStage(&t),
-		p.boundaryStage(&t), p.sessionStage(&t))
+		p.resourceStage(&t))
+	if p.ACL != nil {
+		x.Stages = append(x.Stages, p.listStage(&t))
+	}
+	x.Stages = append(x.Stages, p.identityStage(&t), p.boundaryStage(&t), p.sessionStage(&t))
 	return x
 }
 
@@ -108,6 +111,8 @@ func (p *Policies) resourceStage(t *tracer) Stage {
 		s = t.stage(p.Resource.Kind, []Source{*p.Resource})
 	}
 	switch {
+	case p.DenyOnly && s.Result != Denies:
+		s.Result, s.Note = Silent, "only what it denies counts: the resource is not of who wrote it"
 	case t.Principal.Account == "":
 		s.Note = "it alone can allow, since the principal belongs to no account"
 	case cross:
@@ -116,6 +121,19 @@ func (p *Policies) resourceStage(t *tracer) Stage {
 		s.Note = "it must allow: this kind of resource gives nothing to identity-based policies alone"
 	}
 	if s.Result == Allows && t.Principal.Account != "" && !cross {
+		s.limits()
+	}
+	return s
+}
+
+// listStage is the resource's access control list, which allows as its policy does.
+func (p *Policies) listStage(t *tracer) Stage {
+	s := t.stage(AccessControlList, []Source{*p.ACL})
+	switch {
+	case s.Result != Allows || t.Principal.Account == "":
+	case t.Owner != "" && t.Owner != t.Principal.Account:
+		s.Note = "the principal's account must allow, too"
+	default:
 		s.limits()
 	}
 	return s
@@ -313,7 +331,7 @@ func (p *Policies) each(do func(*Source)) {
 	}
 	all(p.Identity)
 	all(p.Session)
-	for _, s := range []*Source{p.Endpoint, p.Resource, p.Boundary} {
+	for _, s := range []*Source{p.Endpoint, p.Resource, p.ACL, p.Boundary} {
 		if s != nil && s.Doc != nil {
 			do(s)
 		}

@@ -14,6 +14,7 @@ const (
 	BoundaryPolicy                   // grammar of IdentityPolicy
 	SessionPolicy                    // grammar of IdentityPolicy
 	ServiceControlPolicy             // of organizations; grammar of IdentityPolicy
+	AccessControlList                // of buckets and objects, as a policy that says the same; grammar of ResourcePolicy
 	EndpointPolicy                   // of the VPC endpoint that a request comes through; grammar of ResourcePolicy
 )
 
@@ -26,6 +27,7 @@ var kinds = [...]struct{ name, one string }{
 	BoundaryPolicy:       {"permissions boundary", "a permissions boundary"},
 	SessionPolicy:        {"session policy", "a session policy"},
 	ServiceControlPolicy: {"service control policy", "a service control policy"},
+	AccessControlList:    {"access control list", "an access control list"},
 	EndpointPolicy:       {"VPC endpoint policy", "a VPC endpoint policy"},
 }
 
@@ -55,4 +57,6 @@ func (k Kind) known() bool { return k >= 0 && int(k) < len(kinds) }
 
 // attached reports whether documents of the kind belong to a resource, and so
 // name principals.
-func (k Kind) attached() bool { return k == ResourcePolicy || k == TrustPolicy || k == EndpointPolicy }
+func (k Kind) attached() bool {
+	return k == ResourcePolicy || k == TrustPolicy || k == EndpointPolicy || k == AccessControlList
+}

@@ -229,7 +229,7 @@ func (p *parser) element(s *statement, m member) {
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sid.html
 func (p *parser) sid(n node) string {
 	sid := p.text(n)
-	if p.kind != ResourcePolicy {
+	if p.kind != ResourcePolicy && p.kind != AccessControlList {
 		for _, c := range sid {
 			if !alphanumeric(c) {
 				p.fail(n.start, "may have letters A-Z, a-z and digits only, not %q", c)

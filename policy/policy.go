@@ -38,16 +38,22 @@ type Resource struct {
 	Keys map[string][]string // other condition keys, such as "ec2:InstanceType"
 	// Policy is the document attached to the resource, empty if none.
 	Policy Attached
+	// ACL is its access control list, written as a policy that allows what the list
+	// grants; empty if none.
+	ACL Attached
 }
 
 // Attached is a policy of a resource.
 type Attached struct {
 	Name     string // as explanations call it: "trust policy of role/deploy"
 	Document string // empty: the resource has none
-	Kind     Kind   // ResourcePolicy or TrustPolicy
+	Kind     Kind   // ResourcePolicy, TrustPolicy or AccessControlList
 	// Required: identity policies alone do not suffice, as with trust policies
 	// and key policies.
 	Required bool
+	// DenyOnly: what it allows does not count, since the resource is not of who wrote
+	// it, as with objects of other accounts in a bucket.
+	DenyOnly bool
 }
 
 // Authorizer answers. A nil error means yes; a no is a *cloud.Error in the words

@@ -40,7 +40,8 @@ type Driver interface {
 	// ErrNoPort if this driver has not applied it.
 	Tap(ctx context.Context, vpcID, portID string) (*os.File, error)
 	// Listen and ListenPacket open sockets inside the VPC: addresses are the
-	// VPC's, such as "169.254.169.254:80", and only its guests reach them. They
+	// VPC's, such as "169.254.169.254:80", and only its guests reach them; a raw socket's has
+	// no port ("ip6:ipv6-icmp", "::"). They
 	// get to these: UDP 67 (DHCP), UDP and TCP 53 at each range's base plus two and
 	// at Resolver, TCP 80 at Metadata and at API. A packet connection is a *net.UDPConn that
 	// may broadcast and share its port. ErrNoVPC if the VPC is not there.
@@ -55,6 +56,14 @@ type Ports interface {
 	// PortOf returns the ID of the port whose device has the index in the VPC;
 	// ErrNoVPC, or ErrNoPort if the device is no port's.
 	PortOf(ctx context.Context, vpcID string, ifindex int) (portID string, err error)
+}
+
+// Links tells which devices ports have. Drivers whose VPCs have a device for each
+// port have it; who advertises the router on every link asks.
+type Links interface {
+	// LinksOf returns the IDs of the ports that have a device in the VPC by its index;
+	// ErrNoVPC.
+	LinksOf(ctx context.Context, vpcID string) (map[int]string, error)
 }
 
 // MTU of every port.
@@ -277,13 +286,6 @@ func (v VPC) Clone() VPC {
 		v.Peers[i].CIDRs = slices.Clone(p.CIDRs)
 	}
 	return v
-}
-
-// Outside reports whether the subnet's packets to elsewhere go to the internet gateway,
-// which is attached.
-func (v VPC) Outside(s Subnet) bool {
-	r, ok := v.Leads(s, netip.IPv4Unspecified())
-	return v.Internet && ok && r.Via == ViaInternet
 }
 
 // Leads returns the route of the subnet's table for packets to the address, if there is

@@ -71,6 +71,27 @@ func (v *Verifier) Open(r *http.Request, c *Claim, secret string) (*Body, error)
 	}
 }
 
+// OpenUnsigned returns the body of an S3 request that nobody signed, which may come
+// in unsigned chunks, or with its hash. A refusal is a *Failure.
+func OpenUnsigned(r *http.Request) (*Body, error) {
+	values := r.Header["X-Amz-Content-Sha256"]
+	if len(values) == 0 {
+		values = []string{unsigned}
+	}
+	promised, err := checkPromise(values)
+	switch {
+	case err != nil:
+		return nil, err
+	case promised == streamSigned, promised == streamSignedTrailer:
+		return nil, &Failure{Reason: Unsigned} // nothing could verify the chunks
+	case promised == streamTrailer:
+		return openChunks(r, nil, nil, promised)
+	case promised == unsigned:
+		return &Body{Reader: r.Body, Length: r.ContentLength}, nil
+	}
+	return &Body{Reader: &hashReader{r.Body, sha256.New(), promised}, Length: r.ContentLength}, nil
+}
+
 // promisedPayload returns what the client signed in place of the body. A
 // presigned request may leave it out, which leaves the body unsigned.
 func (c *Claim) promisedPayload(r *http.Request) (string, error) {
@@ -95,6 +116,11 @@ func (c *Claim) promisedPayload(r *http.Request) (string, error) {
 			S3:     Answer{"InvalidRequest", "Missing required header for this request: x-amz-content-sha256", http.StatusBadRequest},
 		}
 	}
+	return checkPromise(values)
+}
+
+// checkPromise returns the one value of x-amz-content-sha256.
+func checkPromise(values []string) (string, error) {
 	switch promised := values[0]; {
 	case len(values) > 1:
 	case promised == unsigned, promised == streamSigned, promised == streamSignedTrailer, promised == streamTrailer, isSHA256(promised):

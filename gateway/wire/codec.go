@@ -132,15 +132,7 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 		body = append(appendText(append(body, "</Error>"...), "RequestId", requestID), "</ErrorResponse>"...)
 	case RESTXML:
 		contentType = "application/xml"
-		body = appendCodeMessage(append(body, xml10+"<Error>"...), shape.Code, e.Message)
-		for _, d := range e.Detail {
-			body = appendText(body, d[0], d[1])
-		}
-		body = appendText(body, "RequestId", requestID)
-		if host := w.Header().Get("X-Amz-Id-2"); host != "" {
-			body = appendText(body, "HostId", host)
-		}
-		body = append(body, "</Error>"...)
+		body = appendRESTError(body, w.Header(), s, shape.Code, e, requestID)
 	case CBOR:
 		contentType = "application/cbor"
 		w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
@@ -166,6 +158,25 @@ func EncodeError(w http.ResponseWriter, s *Service, p Protocol, op *Operation, e
 		return
 	}
 	writeBody(w, contentType, shape.Status, body) //nolint:errcheck // the client has gone
+}
+
+// appendRESTError writes an error of a REST-XML service. S3's alone is not wrapped:
+// https://smithy.io/2.0/aws/protocols/aws-restxml-protocol.html#operation-error-serialization
+func appendRESTError(body []byte, header http.Header, s *Service, code string, e *Error, requestID string) []byte {
+	if s.Name != "s3" && s.Name != "" {
+		body = append(append(append(body, xml10+`<ErrorResponse xmlns="`...), s.Namespace...), `"><Error>`...)
+		body = append(appendCodeMessage(body, code, e.Message), "</Error>"...)
+		return append(appendText(body, "RequestId", requestID), "</ErrorResponse>"...)
+	}
+	body = appendCodeMessage(append(body, xml10+"<Error>"...), code, e.Message)
+	for _, d := range e.Detail {
+		body = appendText(body, d[0], d[1])
+	}
+	body = appendText(body, "RequestId", requestID)
+	if host := header.Get("X-Amz-Id-2"); host != "" {
+		body = appendText(body, "HostId", host)
+	}
+	return append(body, "</Error>"...)
 }
 
 // errorShape returns the form of an error: the model's, if it has one of that
@@ -241,7 +252,7 @@ func jsonType(p Protocol) string {
 // setRequestID names the request in the header that the service's clients read.
 func setRequestID(w http.ResponseWriter, s *Service, requestID string) {
 	name := "X-Amzn-Requestid"
-	if s.Name == "s3" {
+	if s.Name == "s3" || s.Name == "s3-control" {
 		name = "X-Amz-Request-Id"
 	}
 	w.Header().Set(name, requestID)

@@ -27,6 +27,7 @@ import (
 	"github.com/vauban-cloud/vauban/node/dns"
 	"github.com/vauban-cloud/vauban/node/fair"
 	"github.com/vauban-cloud/vauban/node/metadata"
+	"github.com/vauban-cloud/vauban/node/ra"
 )
 
 // Config is what the services need.
@@ -65,6 +66,7 @@ type vpc struct {
 	cancel    context.CancelFunc
 	done      chan struct{}
 	resolvers []netip.Addr // that DNS is served on
+	six       bool         // whether the router is advertised
 }
 
 // New returns Services that run nothing yet.
@@ -78,7 +80,7 @@ func (s *Services) Serve(ctx context.Context, id string) error {
 		select {
 		case <-v.done:
 		default:
-			if slices.Equal(v.resolvers, s.resolvers(id)) {
+			if slices.Equal(v.resolvers, s.resolvers(id)) && v.six == s.hasIPv6(id) {
 				return nil
 			} // a range of the VPC is new, or gone
 		}
@@ -118,6 +120,7 @@ type sockets struct {
 	api       net.Listener // nil: no API
 	objects   net.Listener // for VPC endpoints; nil: no API
 	dhcp      *net.UDPConn
+	routers   net.PacketConn   // raw ICMPv6; nil: no IPv6, or the driver has no links
 	packets   []net.PacketConn // DNS
 	listeners []net.Listener   // DNS
 }
@@ -131,6 +134,9 @@ func (k *sockets) close() {
 	}
 	if k.dhcp != nil {
 		all = append(all, k.dhcp)
+	}
+	if k.routers != nil {
+		all = append(all, k.routers)
 	}
 	for _, p := range k.packets {
 		all = append(all, p)
@@ -169,6 +175,9 @@ func (s *Services) open(ctx context.Context, id string, resolvers []netip.Addr) 
 	var ok bool
 	if k.dhcp, ok = conn.(*net.UDPConn); !ok {
 		return k, errors.Join(fmt.Errorf("listen for DHCP: %T is no UDP socket", conn), conn.Close())
+	}
+	if k.routers, err = s.openRouters(ctx, id); err != nil {
+		return k, err
 	}
 	for _, a := range resolvers {
 		address := netip.AddrPortFrom(a, 53).String()
@@ -243,8 +252,12 @@ func (s *Services) start(ctx context.Context, id string) error {
 		})
 	}
 	g.Go(func() error { return leases.Serve(work, k.dhcp) })
+	if k.routers != nil {
+		advertiser := &ra.Server{Links: func(ctx context.Context) ([]int, error) { return s.linksOf(ctx, id) }, Log: s.cfg.Log}
+		g.Go(func() error { return advertiser.Serve(work, k.routers) })
+	}
 	g.Go(func() error { return names.Serve(work, k.packets, k.listeners) })
-	v := &vpc{cancel: cancel, done: make(chan struct{}), resolvers: resolvers}
+	v := &vpc{cancel: cancel, done: make(chan struct{}), resolvers: resolvers, six: k.routers != nil}
 	s.vpcs[id] = v
 	go func() {
 		defer close(v.done)

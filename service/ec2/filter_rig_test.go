@@ -45,9 +45,9 @@ func (r *rig) addBucket(account, name string) {
 }
 
 // addRangedVPC makes a VPC of alice's with a range and nothing in it.
-func (r *rig) addRangedVPC(cidr string) cloud.VPC { return r.addVPCOf(alice, cidr) }
+func (r *rig) addRangedVPC(cidr string) cloud.VPC { return r.addRangedVPCOf(alice, cidr) }
 
-func (r *rig) addVPCOf(account, cidr string) cloud.VPC {
+func (r *rig) addRangedVPCOf(account, cidr string) cloud.VPC {
 	r.Helper()
 	v := cloud.VPC{Meta: cloud.Meta{ID: r.NewID("vpc"), Account: account}, Tenancy: "default", CIDRs: []cloud.CIDRBlock{{Prefix: netip.MustParsePrefix(cidr)}}}
 	r.update(func(tx *store.Tx) error { return vpcTable.Create(tx, v) })

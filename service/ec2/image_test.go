@@ -121,7 +121,7 @@ func TestDescribeInstanceTypes(t *testing.T) {
 		"supported-root-device-type": "ebs", "supported-usage-class": "on-demand", "supported-virtualization-type": "hvm", "vcpu-info.default-cores": "2",
 		"vcpu-info.default-threads-per-core": "1", "vcpu-info.default-vcpus": "2", "vcpu-info.valid-cores": "2", "vcpu-info.valid-threads-per-core": "1",
 		"network-info.efa-supported": "false", "network-info.ena-support": "unsupported", "network-info.encryption-in-transit-supported": "false",
-		"network-info.ipv4-addresses-per-interface": "2", "network-info.ipv6-addresses-per-interface": "0", "network-info.ipv6-supported": "false",
+		"network-info.ipv4-addresses-per-interface": "2", "network-info.ipv6-addresses-per-interface": "2", "network-info.ipv6-supported": "true",
 		"network-info.maximum-network-cards": "1", "network-info.maximum-network-interfaces": "2", "network-info.network-performance": "Shared",
 	}
 	for _, name := range []string{

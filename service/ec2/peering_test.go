@@ -39,7 +39,7 @@ func (r *rig) unpeer(ctx context.Context, id string) error {
 
 func TestCreatePeering(t *testing.T) {
 	r := newRig(t)
-	mine, theirs, overlapping := r.addRangedVPC("10.1.0.0/16").ID, r.addVPCOf(bob, "10.2.0.0/16").ID, r.addVPCOf(bob, "172.31.128.0/17").ID
+	mine, theirs, overlapping := r.addRangedVPC("10.1.0.0/16").ID, r.addRangedVPCOf(bob, "10.2.0.0/16").ID, r.addRangedVPCOf(bob, "172.31.128.0/17").ID
 	for _, c := range []struct {
 		what, vpc, peer, owner, code, state string
 	}{
@@ -74,7 +74,7 @@ func TestCreatePeering(t *testing.T) {
 
 func TestPeeringLife(t *testing.T) {
 	r := newRig(t)
-	id := r.peerWith(r.addVPCOf(bob, "10.2.0.0/16").ID)
+	id := r.peerWith(r.addRangedVPCOf(bob, "10.2.0.0/16").ID)
 	want(t, "accept by the requester", r.accept(r.ctx, id), "OperationNotPermitted")
 	want(t, "delete by the accepter", r.unpeer(r.bob, id), "OperationNotPermitted")
 	carol := cloud.WithCaller(t.Context(), cloud.Caller{Account: "000000000003"})
@@ -127,7 +127,7 @@ func (r *rig) reject(ctx context.Context, id string) error {
 
 func TestRejectPeering(t *testing.T) {
 	r := newRig(t)
-	id := r.peerWith(r.addVPCOf(bob, "10.2.0.0/16").ID)
+	id := r.peerWith(r.addRangedVPCOf(bob, "10.2.0.0/16").ID)
 	want(t, "by the requester", r.reject(r.ctx, id), "OperationNotPermitted")
 	want(t, "reject", r.reject(r.bob, id), "")
 	want(t, "accept after", r.accept(r.bob, id), "InvalidStateTransition")
@@ -138,7 +138,7 @@ func TestRejectPeering(t *testing.T) {
 
 func TestPeeringFilters(t *testing.T) {
 	r := newRig(t)
-	vpc := r.addVPCOf(bob, "10.2.0.0/16").ID
+	vpc := r.addRangedVPCOf(bob, "10.2.0.0/16").ID
 	id := r.peerWith(vpc)
 	want(t, "accept", r.accept(r.bob, id), "")
 	filterTable{
@@ -161,7 +161,7 @@ func TestPeeringFilters(t *testing.T) {
 // Rules name groups of peered VPCs, and become stale when these or the peering go.
 func TestRulesAcrossPeering(t *testing.T) {
 	r := newRig(t)
-	vpc := r.addVPCOf(bob, "10.2.0.0/16").ID
+	vpc := r.addRangedVPCOf(bob, "10.2.0.0/16").ID
 	theirs := cloud.SecurityGroup{Meta: cloud.Meta{ID: "sg-0123456789abcdef0", Account: bob}, VPC: vpc, Name: "theirs"}
 	r.update(func(tx *store.Tx) error { return groupTable.Create(tx, theirs) })
 	web := r.newSecurityGroup("web")
@@ -205,8 +205,8 @@ func TestRulesAcrossPeering(t *testing.T) {
 func TestPeeringLimits(t *testing.T) {
 	r := newRig(t)
 	for n := range maxPeerRequests {
-		r.peerWith(r.addVPCOf(bob, fmt.Sprintf("10.%d.0.0/16", n)).ID)
+		r.peerWith(r.addRangedVPCOf(bob, fmt.Sprintf("10.%d.0.0/16", n)).ID)
 	}
-	_, err := r.CreateVpcPeeringConnection(r.ctx, &ec2.CreateVpcPeeringConnectionRequest{VpcId: &r.net.VPC.ID, PeerVpcId: new(r.addVPCOf(bob, "10.200.0.0/16").ID), PeerOwnerId: new(bob)})
+	_, err := r.CreateVpcPeeringConnection(r.ctx, &ec2.CreateVpcPeeringConnectionRequest{VpcId: &r.net.VPC.ID, PeerVpcId: new(r.addRangedVPCOf(bob, "10.200.0.0/16").ID), PeerOwnerId: new(bob)})
 	want(t, "one too many", err, "OutstandingVpcPeeringConnectionLimitExceeded")
 }

@@ -21,24 +21,6 @@ func (s *Service) GetBucketLocation(ctx context.Context, in *api.GetBucketLocati
 	return &api.GetBucketLocationOutput{LocationConstraint: &s.Place.Region}, nil
 }
 
-// GetBucketCors finds no rules.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketCors.html
-func (s *Service) GetBucketCors(ctx context.Context, in *api.GetBucketCorsRequest) (*api.GetBucketCorsOutput, error) {
-	if _, err := s.allowBucket(ctx, "GetBucketCORS", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
-		return nil, err
-	}
-	return nil, noConfiguration("NoSuchCORSConfiguration", "CORS configuration")
-}
-
-// GetBucketWebsite finds no website.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketWebsite.html
-func (s *Service) GetBucketWebsite(ctx context.Context, in *api.GetBucketWebsiteRequest) (*api.GetBucketWebsiteOutput, error) {
-	if _, err := s.allowBucket(ctx, "GetBucketWebsite", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
-		return nil, err
-	}
-	return nil, failure(404, "NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
-}
-
 // GetBucketReplication finds no rules.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketReplication.html
 func (s *Service) GetBucketReplication(ctx context.Context, in *api.GetBucketReplicationRequest) (*api.GetBucketReplicationOutput, error) {
@@ -64,4 +46,79 @@ func (s *Service) GetBucketRequestPayment(ctx context.Context, in *api.GetBucket
 		return nil, err
 	}
 	return &api.GetBucketRequestPaymentOutput{Payer: new(api.PayerBucketOwner)}, nil
+}
+
+// PutBucketRequestPayment accepts what is so already: that the owner pays.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketRequestPayment.html
+func (s *Service) PutBucketRequestPayment(ctx context.Context, in *api.PutBucketRequestPaymentRequest) (*api.PutBucketRequestPaymentOutput, error) {
+	if _, err := s.allowBucket(ctx, "PutBucketRequestPayment", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
+		return nil, err
+	}
+	switch c := in.RequestPaymentConfiguration; {
+	case c == nil || c.Payer == nil:
+		return nil, malformedXML()
+	case *c.Payer == api.PayerRequester:
+		return nil, notImplemented("buckets whose requesters pay")
+	case *c.Payer != api.PayerBucketOwner:
+		return nil, malformedXML()
+	}
+	return &api.PutBucketRequestPaymentOutput{}, nil
+}
+
+// DeleteBucketReplication leaves a bucket without rules, as it is.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketReplication.html
+func (s *Service) DeleteBucketReplication(ctx context.Context, in *api.DeleteBucketReplicationRequest) (*api.DeleteBucketReplicationOutput, error) {
+	if _, err := s.allowBucket(ctx, "PutReplicationConfiguration", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
+		return nil, err
+	}
+	return &api.DeleteBucketReplicationOutput{}, nil
+}
+
+// GetBucketAbac tells that the tags of a bucket do not decide.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAbac.html
+func (s *Service) GetBucketAbac(ctx context.Context, in *api.GetBucketAbacRequest) (*api.GetBucketAbacOutput, error) {
+	if _, err := s.allowBucket(ctx, "GetBucketAbac", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
+		return nil, err
+	}
+	return &api.GetBucketAbacOutput{AbacStatus: &api.AbacStatus{Status: new(api.BucketAbacStatusDisabled)}}, nil
+}
+
+// GetBucketAnalyticsConfiguration finds none.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAnalyticsConfiguration.html
+func (s *Service) GetBucketAnalyticsConfiguration(ctx context.Context, in *api.GetBucketAnalyticsConfigurationRequest) (*api.GetBucketAnalyticsConfigurationOutput, error) {
+	if _, err := s.allowBucket(ctx, "GetAnalyticsConfiguration", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
+		return nil, err
+	}
+	return nil, noSuchConfiguration()
+}
+
+// GetBucketIntelligentTieringConfiguration finds none.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketIntelligentTieringConfiguration.html
+func (s *Service) GetBucketIntelligentTieringConfiguration(ctx context.Context, in *api.GetBucketIntelligentTieringConfigurationRequest) (*api.GetBucketIntelligentTieringConfigurationOutput, error) {
+	if _, err := s.allowBucket(ctx, "GetIntelligentTieringConfiguration", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
+		return nil, err
+	}
+	return nil, noSuchConfiguration()
+}
+
+// GetBucketInventoryConfiguration finds none.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketInventoryConfiguration.html
+func (s *Service) GetBucketInventoryConfiguration(ctx context.Context, in *api.GetBucketInventoryConfigurationRequest) (*api.GetBucketInventoryConfigurationOutput, error) {
+	if _, err := s.allowBucket(ctx, "GetInventoryConfiguration", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
+		return nil, err
+	}
+	return nil, noSuchConfiguration()
+}
+
+// GetBucketMetricsConfiguration finds none.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketMetricsConfiguration.html
+func (s *Service) GetBucketMetricsConfiguration(ctx context.Context, in *api.GetBucketMetricsConfigurationRequest) (*api.GetBucketMetricsConfigurationOutput, error) {
+	if _, err := s.allowBucket(ctx, "GetMetricsConfiguration", in.Bucket, in.ExpectedBucketOwner, nil); err != nil {
+		return nil, err
+	}
+	return nil, noSuchConfiguration()
+}
+
+func noSuchConfiguration() error {
+	return failure(404, "NoSuchConfiguration", "The specified configuration does not exist.")
 }

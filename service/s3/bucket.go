@@ -23,10 +23,17 @@ func (s *Service) CreateBucket(ctx context.Context, in *api.CreateBucketRequest)
 		return nil, err
 	}
 	name := *in.Bucket
+	ownership := api.ObjectOwnershipBucketOwnerEnforced
+	if in.ObjectOwnership != nil {
+		ownership = *in.ObjectOwnership
+	}
 	b := cloud.Bucket{
 		Meta: cloud.Meta{ID: cloud.NewID("b"), Account: cloud.CallerFrom(ctx).Account, Created: s.Now().UTC(), Tags: tags},
-		Name: name, Ownership: api.ObjectOwnershipBucketOwnerEnforced,
+		Name: name, Ownership: ownership,
 		PublicAccess: &cloud.PublicAccessBlock{BlockACLs: true, IgnoreACLs: true, BlockPolicy: true, RestrictBuckets: true},
+	}
+	if b.ACL, err = s.firstACL(in, b); err != nil {
+		return nil, err
 	}
 	if err := s.free(s.DB.View(), b); err != nil {
 		return nil, err
@@ -62,7 +69,8 @@ func (s *Service) allowCreate(ctx context.Context, in *api.CreateBucketRequest) 
 	if caller.Account == "" {
 		return denied()
 	}
-	k := keys{}.set("s3:x-amz-acl", in.ACL).set("s3:x-amz-object-ownership", in.ObjectOwnership)
+	acl := wantedACL(in)
+	k := acl.keys().set("s3:x-amz-object-ownership", in.ObjectOwnership)
 	actions := []string{"CreateBucket"}
 	if c := in.CreateBucketConfiguration; c != nil {
 		k.set("s3:LocationConstraint", c.LocationConstraint)
@@ -73,6 +81,9 @@ func (s *Service) allowCreate(ctx context.Context, in *api.CreateBucketRequest) 
 		if len(c.Tags) > 0 {
 			actions = append(actions, "TagResource")
 		}
+	}
+	if val(in.ACL) != "" && *in.ACL != api.BucketCannedACLPrivate || acl.byHeader() {
+		actions = append(actions, "PutBucketAcl")
 	}
 	if in.ObjectOwnership != nil {
 		actions = append(actions, "PutBucketOwnershipControls")
@@ -97,10 +108,6 @@ func (s *Service) checkCreate(in *api.CreateBucketRequest) (map[string]string, e
 	if !validName(val(in.Bucket)) {
 		return nil, badName()
 	}
-	if in.ACL != nil && *in.ACL != api.BucketCannedACLPrivate ||
-		in.GrantFullControl != nil || in.GrantRead != nil || in.GrantReadACP != nil || in.GrantWrite != nil || in.GrantWriteACP != nil {
-		return nil, failure(400, "InvalidBucketAclWithObjectOwnership", "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting")
-	}
 	if in.ObjectOwnership != nil {
 		if err := checkOwnership(*in.ObjectOwnership); err != nil {
 			return nil, err
@@ -120,6 +127,34 @@ func (s *Service) checkCreate(in *api.CreateBucketRequest) (map[string]string, e
 		return nil, failure(400, "InvalidLocationConstraint", "The specified location-constraint is not valid: this cloud's region is %s", s.Place.Region)
 	}
 	return checkTags(c.Tags, maxBucketTags)
+}
+
+// wantedACL is the access control list that a new bucket is to have.
+func wantedACL(in *api.CreateBucketRequest) grantees {
+	return grantees{canned: in.ACL, bucket: true, grants: []*string{in.GrantFullControl, in.GrantRead, in.GrantReadACP, in.GrantWriteACP, in.GrantWrite}}
+}
+
+// firstACL is the access control list of a new bucket, nil for the owner's alone. It
+// cannot be public, because that is blocked from the start.
+func (s *Service) firstACL(in *api.CreateBucketRequest, b cloud.Bucket) (*cloud.ACL, error) {
+	wanted := wantedACL(in)
+	if wanted.canned == nil && !wanted.byHeader() {
+		return nil, nil
+	}
+	if enforced(b) {
+		if wanted.byHeader() || val(wanted.canned) != api.BucketCannedACLPrivate {
+			return nil, aclWithOwnership()
+		}
+		return nil, nil
+	}
+	l, err := s.list(wanted, b.Account, b)
+	switch {
+	case err != nil:
+		return nil, err
+	case isPublicACL(l):
+		return nil, failure(400, "InvalidBucketAclWithBlockPublicAccessError", "Bucket cannot have public ACLs set with BlockPublicAccess enabled")
+	}
+	return &l, nil
 }
 
 // free refuses a name that is taken.

@@ -46,7 +46,7 @@ func TestCreateBucket(t *testing.T) {
 		"public":       {api.CreateBucketRequest{Bucket: new("public"), ACL: new("public-read")}, "InvalidBucketAclWithObjectOwnership"},
 		"granted":      {api.CreateBucketRequest{Bucket: new("granted"), GrantRead: new("id=1")}, "InvalidBucketAclWithObjectOwnership"},
 		"enforced":     {api.CreateBucketRequest{Bucket: new("enforced"), ObjectOwnership: new("BucketOwnerEnforced")}, ""},
-		"writer":       {api.CreateBucketRequest{Bucket: new("writer"), ObjectOwnership: new("ObjectWriter")}, "NotImplemented"},
+		"writer":       {api.CreateBucketRequest{Bucket: new("writer"), ObjectOwnership: new("ObjectWriter")}, ""},
 		"no ownership": {api.CreateBucketRequest{Bucket: new("nobody"), ObjectOwnership: new("x")}, "InvalidArgument"},
 		"lock":         {api.CreateBucketRequest{Bucket: new("locked"), ObjectLockEnabledForBucket: new(true)}, ""},
 	} {

@@ -164,8 +164,9 @@ func TestOwnershipAndEncryption(t *testing.T) {
 		return second(r.PutBucketOwnershipControls(r.ctx, &api.PutBucketOwnershipControlsRequest{Bucket: new("one"), OwnershipControls: c}))
 	}
 	want(t, "enforced", own("BucketOwnerEnforced"), "")
-	want(t, "preferred", own("BucketOwnerPreferred"), "NotImplemented")
-	want(t, "writer", own("ObjectWriter"), "NotImplemented")
+	want(t, "preferred", own("BucketOwnerPreferred"), "")
+	want(t, "writer", own("ObjectWriter"), "")
+	want(t, "enforced again", own("BucketOwnerEnforced"), "")
 	want(t, "unknown", own("Nobody"), "InvalidArgument")
 	want(t, "no rule", own(), "MalformedXML")
 	want(t, "two rules", own("BucketOwnerEnforced", "BucketOwnerEnforced"), "MalformedXML")
@@ -211,6 +212,16 @@ func TestAbsentConfigurations(t *testing.T) {
 	if got := must(r.GetBucketAccelerateConfiguration(r.ctx, &api.GetBucketAccelerateConfigurationRequest{Bucket: one}))(t); got.Status != nil {
 		t.Errorf("acceleration is %s", *got.Status)
 	}
+	want(t, "analytics", second(r.GetBucketAnalyticsConfiguration(r.ctx, &api.GetBucketAnalyticsConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
+	want(t, "metrics", second(r.GetBucketMetricsConfiguration(r.ctx, &api.GetBucketMetricsConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
+	want(t, "inventory", second(r.GetBucketInventoryConfiguration(r.ctx, &api.GetBucketInventoryConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
+	want(t, "tiering", second(r.GetBucketIntelligentTieringConfiguration(r.ctx, &api.GetBucketIntelligentTieringConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
+	pays := func(payer string) error {
+		return second(r.PutBucketRequestPayment(r.ctx, &api.PutBucketRequestPaymentRequest{Bucket: one, RequestPaymentConfiguration: &api.RequestPaymentConfiguration{Payer: &payer}}))
+	}
+	want(t, "the owner pays", pays("BucketOwner"), "")
+	want(t, "the requester pays", pays("Requester"), "NotImplemented")
+	want(t, "nobody pays", pays("Nobody"), "MalformedXML")
 	got := must(r.GetBucketAcl(r.ctx, &api.GetBucketAclRequest{Bucket: one}))(t)
 	if len(*got.Owner.ID) != 64 || len(got.Grants) != 1 || *got.Grants[0].Grantee.ID != *got.Owner.ID || *got.Grants[0].Permission != "FULL_CONTROL" {
 		t.Errorf("ACL is %+v", got)

@@ -75,8 +75,8 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 			return put, invalidRequest("The specified copy source is larger than the maximum allowable size for a copy source: %d", int64(maxPut))
 		}
 		if directive == directiveCopy {
-			own := put.System[redirect]
-			put.User, put.System = source.User, with(source.System, redirect, own)
+			own := with(source.System, redirect, put.System[redirect])
+			put.User, put.System = source.User, with(own, aclName, put.System[aclName])
 		}
 		if put.Algorithm == checksum.None {
 			put.Algorithm = source.Checksum.Algorithm
@@ -174,7 +174,8 @@ func (c *copying) from(ctx context.Context, header string, key customer) (object
 // may is the authorisation to read the source.
 func (c *copying) may(ctx context.Context, source object.Info) error {
 	c.asked = true
-	return c.s.allowIn(ctx, versioned("GetObject", c.version), c.source, c.owner, c.key, keys{}.set("s3:VersionId", c.version).existingTags(source.Tags))
+	k := keys{}.set("s3:VersionId", c.version).existingTags(source.Tags)
+	return c.s.allowSeen(ctx, versioned("GetObject", c.version), c.source, c.owner, c.key, k, source.Attributes)
 }
 
 // allow is may, and whether the preconditions hold.

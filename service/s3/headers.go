@@ -116,18 +116,6 @@ func withoutChunks(encoding string) string {
 
 // refuse refuses what would have no effect.
 func (h *headers) refuse() error {
-	for _, grant := range h.grants {
-		if grant != nil {
-			return aclNotSupported()
-		}
-	}
-	switch val(h.acl) {
-	case "", "private", "bucket-owner-full-control": // what holds anyway
-	case "public-read", "public-read-write", "authenticated-read", "aws-exec-read", "bucket-owner-read":
-		return aclNotSupported()
-	default:
-		return invalid("%q is not a canned ACL.", *h.acl)
-	}
 	switch {
 	case h.redirect != nil && !redirects(*h.redirect):
 		return cloud.Errorf("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
@@ -148,10 +136,6 @@ func (h *headers) refuse() error {
 // redirects reports whether a text says where a website may lead to.
 func redirects(location string) bool {
 	return strings.HasPrefix(location, "/") || strings.HasPrefix(location, "http://") || strings.HasPrefix(location, "https://")
-}
-
-func aclNotSupported() error {
-	return cloud.Errorf("AccessControlListNotSupported", "The bucket does not allow ACLs: use a bucket policy.")
 }
 
 // retention is what an object lock's headers, or the document, say.
@@ -201,7 +185,7 @@ func legalHold(status *string) (bool, error) {
 
 // keys are the condition keys of a request that makes an object.
 func (h *headers) keys() keys {
-	k := keys{}.set("s3:x-amz-acl", h.acl).set("s3:x-amz-storage-class", h.class).
+	k := grantees{canned: h.acl, grants: h.grants}.keys().set("s3:x-amz-storage-class", h.class).
 		set("s3:x-amz-server-side-encryption", h.sse).
 		set("s3:x-amz-server-side-encryption-customer-algorithm", h.customer.algorithm).
 		set("s3:x-amz-website-redirect-location", h.redirect).
@@ -224,7 +208,7 @@ func (h *headers) alsoNeeds() []string {
 		}
 	}
 	need(h.tagging != nil, "PutObjectTagging")
-	need(h.acl != nil, "PutObjectAcl")
+	need(h.acl != nil || grantees{grants: h.grants}.byHeader(), "PutObjectAcl")
 	need(h.mode != nil || h.until != nil, "PutObjectRetention")
 	need(h.hold != nil, "PutObjectLegalHold")
 	return actions

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -23,22 +24,21 @@ func (s *Service) PutBucketLifecycleConfiguration(ctx context.Context, in *api.P
 	if in.LifecycleConfiguration == nil {
 		return nil, malformedXML()
 	}
-	switch val(in.TransitionDefaultMinimumObjectSize) {
-	case "", api.TransitionDefaultMinimumObjectSizeAllStorageClasses128K, api.TransitionDefaultMinimumObjectSizeVariesByStorageClass: // of transitions, of which there are none
-	default:
-		return nil, invalidRequest("Invalid TransitionDefaultMinimumObjectSize found: %s", *in.TransitionDefaultMinimumObjectSize)
+	least := cmp.Or(val(in.TransitionDefaultMinimumObjectSize), transitionSize)
+	if least != transitionSize && least != api.TransitionDefaultMinimumObjectSizeVariesByStorageClass {
+		return nil, invalidRequest("Invalid TransitionDefaultMinimumObjectSize found: %s", least)
 	}
 	rules, err := lifecycle(in.LifecycleConfiguration.Rules)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.modify(ctx, b, func(b *cloud.Bucket) error { b.Lifecycle = rules; return nil }); err != nil {
+	if err := s.modify(ctx, b, func(b *cloud.Bucket) error { b.Lifecycle, b.LeastMoved = rules, least; return nil }); err != nil {
 		return nil, err
 	}
-	return &api.PutBucketLifecycleConfigurationOutput{TransitionDefaultMinimumObjectSize: new(transitionSize)}, nil
+	return &api.PutBucketLifecycleConfigurationOutput{TransitionDefaultMinimumObjectSize: &least}, nil
 }
 
-// transitionSize is what AWS tells of buckets whose callers did not say.
+// transitionSize is what holds of the size of transitions if the caller does not say.
 const transitionSize = api.TransitionDefaultMinimumObjectSizeAllStorageClasses128K
 
 // GetBucketLifecycleConfiguration returns the rules as they were given.
@@ -51,7 +51,7 @@ func (s *Service) GetBucketLifecycleConfiguration(ctx context.Context, in *api.G
 	if len(b.Lifecycle) == 0 {
 		return nil, failure(http.StatusNotFound, "NoSuchLifecycleConfiguration", "The lifecycle configuration does not exist")
 	}
-	out := &api.GetBucketLifecycleConfigurationOutput{TransitionDefaultMinimumObjectSize: new(transitionSize)}
+	out := &api.GetBucketLifecycleConfigurationOutput{TransitionDefaultMinimumObjectSize: &b.LeastMoved}
 	for _, r := range b.Lifecycle {
 		out.Rules = append(out.Rules, shownRule(r))
 	}
@@ -65,7 +65,7 @@ func (s *Service) DeleteBucketLifecycle(ctx context.Context, in *api.DeleteBucke
 	if err != nil {
 		return nil, err
 	}
-	if err := s.modify(ctx, b, func(b *cloud.Bucket) error { b.Lifecycle = nil; return nil }); err != nil {
+	if err := s.modify(ctx, b, func(b *cloud.Bucket) error { b.Lifecycle, b.LeastMoved = nil, ""; return nil }); err != nil {
 		return nil, err
 	}
 	return &api.DeleteBucketLifecycleOutput{}, nil

@@ -116,6 +116,17 @@ func TestLifecycleRules(t *testing.T) {
 	want(t, "too many", r.rules("one", make([]api.LifecycleRule, 1001)...), "MalformedXML")
 	want(t, "same ID", r.rules("one", expiring(all), expiring(all)), "InvalidArgument")
 	want(t, "nothing", second(r.PutBucketLifecycleConfiguration(r.ctx, &api.PutBucketLifecycleConfigurationRequest{Bucket: new("one")})), "MalformedXML")
+	for size, answer := range map[string]string{"": "all_storage_classes_128K", "varies_by_storage_class": "varies_by_storage_class"} {
+		must(r.PutBucketLifecycleConfiguration(r.ctx, &api.PutBucketLifecycleConfigurationRequest{
+			Bucket: new("one"), TransitionDefaultMinimumObjectSize: opt(size), LifecycleConfiguration: &api.BucketLifecycleConfiguration{Rules: []api.LifecycleRule{expiring(all)}},
+		}))(t)
+		if got := must(r.GetBucketLifecycleConfiguration(r.ctx, &api.GetBucketLifecycleConfigurationRequest{Bucket: new("one")}))(t); *got.TransitionDefaultMinimumObjectSize != answer {
+			t.Errorf("the size of transitions is %s, want %s", *got.TransitionDefaultMinimumObjectSize, answer)
+		}
+	}
+	want(t, "another size of transitions", second(r.PutBucketLifecycleConfiguration(r.ctx, &api.PutBucketLifecycleConfigurationRequest{
+		Bucket: new("one"), TransitionDefaultMinimumObjectSize: new("any"), LifecycleConfiguration: &api.BucketLifecycleConfiguration{Rules: []api.LifecycleRule{expiring(all)}},
+	})), "InvalidRequest")
 	nameless := expiring(all)
 	nameless.ID = nil
 	want(t, "without IDs", r.rules("one", nameless, nameless), "")

@@ -97,11 +97,7 @@ func (s *Service) ListObjectsV2(ctx context.Context, in *api.ListObjectsV2Reques
 		ContinuationToken: in.ContinuationToken, MaxKeys: new(int32(list.Max)), KeyCount: new(int32(len(l.Objects) + len(l.Prefixes))),
 		IsTruncated: &l.More, CommonPrefixes: prefixes(l.Prefixes, write),
 	}
-	var owner *api.Owner
-	if val(in.FetchOwner) {
-		owner = s.ownerOf(b.Account)
-	}
-	out.Contents = contents(l.Objects, owner, write)
+	out.Contents = s.contents(b, l.Objects, val(in.FetchOwner), write)
 	if l.More {
 		out.NextContinuationToken = new(page.Seal(s.PageKey, scope, l.Next))
 	}
@@ -122,7 +118,7 @@ func (s *Service) ListObjects(ctx context.Context, in *api.ListObjectsRequest) (
 	}
 	out := &api.ListObjectsOutput{
 		Name: in.Bucket, Prefix: write(list.Prefix), Delimiter: maybe(write, opt(list.Delimiter)), EncodingType: in.EncodingType, Marker: write(list.After),
-		MaxKeys: new(int32(list.Max)), IsTruncated: &l.More, CommonPrefixes: prefixes(l.Prefixes, write), Contents: contents(l.Objects, s.ownerOf(b.Account), write),
+		MaxKeys: new(int32(list.Max)), IsTruncated: &l.More, CommonPrefixes: prefixes(l.Prefixes, write), Contents: s.contents(b, l.Objects, true, write),
 	}
 	if l.More && list.Delimiter != "" { // without one, the last key is the marker
 		out.NextMarker = write(l.Next)
@@ -130,18 +126,35 @@ func (s *Service) ListObjects(ctx context.Context, in *api.ListObjectsRequest) (
 	return out, nil
 }
 
-// contents are objects as lists tell them.
-func contents(infos []object.Info, owner *api.Owner, write func(string) *string) []api.Object {
+// contents are objects as lists tell them, with their owners if wanted.
+func (s *Service) contents(b cloud.Bucket, infos []object.Info, owners bool, write func(string) *string) []api.Object {
 	out := make([]api.Object, 0, len(infos))
+	owner := s.owners(b)
 	for k := range infos {
 		i := &infos[k]
 		algorithms, kind := listed(i)
+		var whose *api.Owner
+		if owners {
+			whose = owner(i.Owner)
+		}
 		out = append(out, api.Object{
-			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: unlessEmpty(&i.Class), Owner: owner,
+			Key: write(i.Key), Size: &i.Size, ETag: quoted(i.ETag), LastModified: &i.Modified, StorageClass: unlessEmpty(&i.Class), Owner: whose,
 			ChecksumAlgorithm: algorithms, ChecksumType: kind,
 		})
 	}
 	return out
+}
+
+// owners names the owners of a bucket's objects, each once.
+func (s *Service) owners(b cloud.Bucket) func(owner string) *api.Owner {
+	named := map[string]*api.Owner{}
+	return func(owner string) *api.Owner {
+		account := ownerOfObject(b, owner)
+		if named[account] == nil {
+			named[account] = s.ownerOf(account)
+		}
+		return named[account]
+	}
 }
 
 // listed is what lists tell of a checksum.
@@ -200,18 +213,18 @@ func (s *Service) ListObjectVersions(ctx context.Context, in *api.ListObjectVers
 
 // versions adds versions and delete markers to a list.
 func (s *Service) versions(out *api.ListObjectVersionsOutput, b cloud.Bucket, infos []object.Info, write func(string) *string) {
-	owner := s.ownerOf(b.Account)
+	owner := s.owners(b)
 	for k := range infos {
 		i := &infos[k]
 		if i.Marker {
 			out.DeleteMarkers = append(out.DeleteMarkers, api.DeleteMarkerEntry{
-				Key: write(i.Key), VersionId: &i.Version, IsLatest: &i.Latest, LastModified: &i.Modified, Owner: owner,
+				Key: write(i.Key), VersionId: &i.Version, IsLatest: &i.Latest, LastModified: &i.Modified, Owner: owner(i.Owner),
 			})
 			continue
 		}
 		algorithms, kind := listed(i)
 		out.Versions = append(out.Versions, api.ObjectVersion{
-			Key: write(i.Key), VersionId: &i.Version, IsLatest: &i.Latest, LastModified: &i.Modified, Owner: owner, Size: &i.Size,
+			Key: write(i.Key), VersionId: &i.Version, IsLatest: &i.Latest, LastModified: &i.Modified, Owner: owner(i.Owner), Size: &i.Size,
 			ETag: quoted(i.ETag), StorageClass: opt(i.Class), ChecksumAlgorithm: algorithms, ChecksumType: kind,
 		})
 	}

@@ -91,14 +91,3 @@ func (s *Service) parts(ctx context.Context, b cloud.Bucket, info object.Info, i
 	}
 	return out, nil
 }
-
-// GetObjectAcl tells that the bucket's owner may do everything: ACLs are disabled.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html.
-func (s *Service) GetObjectAcl(ctx context.Context, in *api.GetObjectAclRequest) (*api.GetObjectAclOutput, error) { //nolint:revive // AWS's name
-	b, _, err := s.look(ctx, &about{bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId}, "GetObjectAcl")
-	if err != nil {
-		return nil, err
-	}
-	owner := s.ownerOf(b.Account)
-	return &api.GetObjectAclOutput{Owner: owner, Grants: fullControl(owner)}, nil
-}

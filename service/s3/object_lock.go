@@ -22,7 +22,7 @@ func (s *Service) PutObjectRetention(ctx context.Context, in *api.PutObjectReten
 		bypass: val(in.BypassGovernanceRetention), keys: (&headers{mode: want.Mode, until: want.RetainUntilDate}).keys(),
 	}
 	r, wrong := s.retentionOf(want)
-	_, _, err := s.change(ctx, a, "PutObjectRetention", func(to *object.Attributes) error {
+	_, _, err := s.change(ctx, a, "PutObjectRetention", func(_ cloud.Bucket, to *object.Attributes) error {
 		to.Retention = r
 		return wrong
 	})
@@ -81,7 +81,7 @@ func (s *Service) PutObjectLegalHold(ctx context.Context, in *api.PutObjectLegal
 	if wrong != nil || status == nil {
 		wrong = malformedXML()
 	}
-	_, _, err := s.change(ctx, a, "PutObjectLegalHold", func(to *object.Attributes) error {
+	_, _, err := s.change(ctx, a, "PutObjectLegalHold", func(_ cloud.Bucket, to *object.Attributes) error {
 		to.Hold = hold
 		return wrong
 	})

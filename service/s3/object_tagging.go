@@ -28,7 +28,7 @@ func (s *Service) PutObjectTagging(ctx context.Context, in *api.PutObjectTagging
 	}
 	tags, wrong := checkTags(set, maxObjectTags)
 	a := &about{bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId, keys: keys{}.requestTags(tags)}
-	b, info, err := s.change(ctx, a, "PutObjectTagging", func(to *object.Attributes) error {
+	b, info, err := s.change(ctx, a, "PutObjectTagging", func(_ cloud.Bucket, to *object.Attributes) error {
 		to.Tags = tags
 		return wrong
 	})
@@ -42,7 +42,7 @@ func (s *Service) PutObjectTagging(ctx context.Context, in *api.PutObjectTagging
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html.
 func (s *Service) DeleteObjectTagging(ctx context.Context, in *api.DeleteObjectTaggingRequest) (*api.DeleteObjectTaggingOutput, error) {
 	a := &about{bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: *in.Key, version: in.VersionId}
-	b, info, err := s.change(ctx, a, "DeleteObjectTagging", func(to *object.Attributes) error {
+	b, info, err := s.change(ctx, a, "DeleteObjectTagging", func(_ cloud.Bucket, to *object.Attributes) error {
 		to.Tags = nil
 		return nil
 	})
@@ -62,14 +62,14 @@ type about struct {
 	bypass        bool
 }
 
-// allow is the authorisation of an action on an object that carries such tags.
-func (s *Service) allow(ctx context.Context, b cloud.Bucket, a *about, action string, tags map[string]string) error {
-	k := keys{}.set("s3:VersionId", a.version).existingTags(tags)
+// allow is the authorisation of an action on an object of such attributes.
+func (s *Service) allow(ctx context.Context, b cloud.Bucket, a *about, action string, of object.Attributes) error {
+	k := keys{}.set("s3:VersionId", a.version).existingTags(of.Tags)
 	maps.Copy(k, a.keys)
 	if !a.plain {
 		action = versioned(action, a.version)
 	}
-	return s.allowIn(ctx, action, b, a.owner, a.key, k)
+	return s.allowSeen(ctx, action, b, a.owner, a.key, k, of)
 }
 
 // look finds an object, after the authorisation of actions.
@@ -84,7 +84,7 @@ func (s *Service) look(ctx context.Context, a *about, actions ...string) (cloud.
 		info, err = s.Objects.Head(ctx, object.GetInput{Bucket: b.ID, Key: a.key, Version: val(a.version)})
 	}
 	for _, action := range actions {
-		if err := s.allow(ctx, b, a, action, info.Tags); err != nil {
+		if err := s.allow(ctx, b, a, action, info.Attributes); err != nil {
 			return b, info, err
 		}
 	}
@@ -102,13 +102,13 @@ func (s *Service) look(ctx context.Context, a *about, actions ...string) (cloud.
 
 // change changes the attributes of an object, after the authorisation of an action.
 // The authorisation sees the tags that the change would replace.
-func (s *Service) change(ctx context.Context, a *about, action string, fn func(*object.Attributes) error) (cloud.Bucket, object.Info, error) {
+func (s *Service) change(ctx context.Context, a *about, action string, fn func(cloud.Bucket, *object.Attributes) error) (cloud.Bucket, object.Info, error) {
 	b, err := find(s.DB.View(), a.bucket)
 	if err != nil {
 		return b, object.Info{}, err
 	}
 	if err := checkVersion(a.version); err != nil {
-		if err := s.allow(ctx, b, a, action, nil); err != nil {
+		if err := s.allow(ctx, b, a, action, object.Attributes{}); err != nil {
 			return b, object.Info{}, err
 		}
 		return b, object.Info{}, err
@@ -120,7 +120,7 @@ func (s *Service) change(ctx context.Context, a *about, action string, fn func(*
 	}
 	info, err := s.Objects.UpdateWith(ctx, in, func(to *object.Attributes) error {
 		asked = true
-		if err := s.allow(ctx, b, a, action, to.Tags); err != nil {
+		if err := s.allow(ctx, b, a, action, *to); err != nil {
 			return err
 		}
 		if a.bypass {
@@ -128,12 +128,12 @@ func (s *Service) change(ctx context.Context, a *about, action string, fn func(*
 				return err
 			}
 		}
-		return fn(to)
+		return fn(b, to)
 	})
 	if err == nil || asked {
 		return b, info, expressed(err)
 	}
-	if err := s.allow(ctx, b, a, action, nil); err != nil {
+	if err := s.allow(ctx, b, a, action, object.Attributes{}); err != nil {
 		return b, info, err
 	}
 	return b, info, s.absent(ctx, b, a.key, a.version, info, err)

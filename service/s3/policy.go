@@ -43,7 +43,7 @@ func (s *Service) PutBucketPolicy(ctx context.Context, in *api.PutBucketPolicyRe
 		if !ok {
 			return noBucket()
 		}
-		if public && b.PublicAccess != nil && b.PublicAccess.BlockPolicy {
+		if public && blocked(tx, b).BlockPolicy {
 			return failure(403, "AccessDenied", "User: %s is not authorized to perform: s3:PutBucketPolicy on resource: %s because public policies are prevented by the BlockPublicPolicy setting in S3 Block Public Access.",
 				cloud.CallerFrom(ctx).ARN, s.arn(b.Name))
 		}

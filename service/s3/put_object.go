@@ -49,7 +49,11 @@ func (s *Service) PutObject(ctx context.Context, in *api.PutObjectRequest) (*api
 	if put.Algorithm == checksum.None {
 		put.Algorithm = defaultChecksum
 	}
-	put.Notes = s.notes(ctx, b, always(api.EventS3ObjectCreatedPut))
+	event := api.EventS3ObjectCreatedPut
+	if _, ok := in.Body.(*formBody); ok {
+		event = api.EventS3ObjectCreatedPost
+	}
+	put.Notes = s.notes(ctx, b, always(event))
 	info, err := s.Objects.Put(ctx, put, body)
 	if err != nil {
 		return nil, unwritten(err)
@@ -76,12 +80,19 @@ func (s *Service) allowWrite(ctx context.Context, bucket, owner, key *string, h 
 
 // newPut is what to put, but for the body.
 func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *headers) (object.PutInput, error) {
-	put := object.PutInput{Bucket: b.ID, Key: key, Class: standard, Owner: b.Account}
+	put := object.PutInput{Bucket: b.ID, Key: key, Class: standard}
 	if err := checkKey(key); err != nil {
 		return put, err
 	}
 	var err error
 	if put.Attributes, err = h.attributes(s.Now()); err != nil {
+		return put, err
+	}
+	var l *cloud.ACL
+	if put.Owner, l, err = s.ownership(cloud.CallerFrom(ctx), b, h); err != nil {
+		return put, err
+	}
+	if err := keepACL(&put.Attributes, l); err != nil {
 		return put, err
 	}
 	if put.Retention.Mode == object.NotRetained {
@@ -115,6 +126,9 @@ func conditions(ifMatch, ifNoneMatch *string) (object.Conditions, error) {
 
 // size is how many bytes a body has, which S3 wants to know before.
 func size(body stream) (int64, error) {
+	if _, ok := body.(*formBody); ok {
+		return -1, nil // it counts by itself
+	}
 	switch n := body.Length(); {
 	case n < 0:
 		return 0, failure(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")

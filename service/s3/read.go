@@ -38,7 +38,7 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 	f := &found{b: b, partial: q.byteRange != nil && get.Range != nil || q.part != nil}
 	f.info, f.first, f.length, err = look(get)
 	k := keys{}.set("s3:VersionId", q.version).existingTags(f.info.Tags)
-	if err := s.allowIn(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, k); err != nil {
+	if err := s.allowSeen(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, k, f.info.Attributes); err != nil {
 		return nil, err
 	}
 	if err != nil && f.info.ETag == "" {

@@ -6,14 +6,17 @@
 // one after the other, in an order that leaves nothing worse than an empty bucket
 // without a name if the process ends in between.
 //
-// Every operation asks the one policy engine, with the bucket's policy and owner.
-// A bucket that does not exist is no secret, as with AWS; a key is one to who may
-// not list the bucket. Objects belong to the bucket's owner: ACLs are disabled, as
-// AWS has them by default. What is not implemented is refused, never ignored.
+// Every operation asks the one policy engine, with the bucket's policy, its access
+// control list or the object's, and their owner; so do callers who did not sign. A
+// bucket that does not exist is no secret, as with AWS; a key is one to who may
+// not list the bucket. What is not implemented is refused, never ignored.
 package s3
 
 import (
 	"context"
+	"errors"
+	"net/http"
+	"slices"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -80,33 +83,59 @@ func (s *Service) allowObject(ctx context.Context, action string, name, owner *s
 
 // allowIn is allowObject, or for an empty key allowBucket, in a bucket that was found.
 func (s *Service) allowIn(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys) error {
-	caller := cloud.CallerFrom(ctx)
-	if caller.Account == "" || owner != nil && *owner != b.Account {
-		return denied()
-	}
-	return s.Authz.Authorize(ctx, policy.Request{
-		Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{s.resource(caller, action, b, key)},
-	})
+	return s.allowSeen(ctx, action, b, owner, key, k, object.Attributes{})
 }
 
-// resource is a bucket, or an object in it, as policies see it.
-func (s *Service) resource(caller cloud.Caller, action string, b cloud.Bucket, key string) policy.Resource {
+// allowSeen is allowIn for an object whose attributes were seen, with its access
+// control list. Who did not sign learns of no policy.
+func (s *Service) allowSeen(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys, a object.Attributes) error {
+	caller := cloud.CallerFrom(ctx)
+	if owner != nil && *owner != b.Account {
+		return denied()
+	}
+	err := s.Authz.Authorize(ctx, policy.Request{
+		Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{s.resource(caller, action, b, key, a)},
+	})
+	if refused, ok := errors.AsType[*cloud.Error](err); ok && caller.Account == "" && refused.Status == http.StatusForbidden {
+		return denied()
+	}
+	return err
+}
+
+// resource is a bucket, or an object in it, as policies see it. Some actions on an
+// object are its own owner's to allow; the bucket's can still deny them.
+func (s *Service) resource(caller cloud.Caller, action string, b cloud.Bucket, key string, a object.Attributes) policy.Resource {
 	r := policy.Resource{ARN: s.arn(b.Name), Owner: b.Account}
 	if key != "" {
 		r.ARN += "/" + key
 	}
-	if b.Policy != "" && !outruled(caller, action, b) {
-		r.Policy = policy.Attached{Name: "policy of bucket " + b.Name, Document: b.Policy, Kind: policy.ResourcePolicy}
+	l, name, actions := bucketACL(b), "ACL of bucket "+b.Name, granted.bucket
+	if slices.Contains(ofObject, "s3:"+action) {
+		l, name, actions = objectACL(b, a), "ACL of object "+b.Name+"/"+key, granted.object
+		r.Owner = l.Owner
+	}
+	block := s.block(b)
+	if b.Policy != "" && !outruled(caller, action, b, block) {
+		r.Policy = policy.Attached{Name: "policy of bucket " + b.Name, Document: b.Policy, Kind: policy.ResourcePolicy, DenyOnly: r.Owner != b.Account}
+	}
+	if !enforced(b) && !restricted(caller, b, block) {
+		r.ACL = attachedACL(caller, name, l, actions, block.IgnoreACLs)
 	}
 	return r
+}
+
+// restricted reports whether a bucket is closed to all other accounts, and to callers
+// of none, because its policy is public and that is not to count.
+func restricted(caller cloud.Caller, b cloud.Bucket, block cloud.PublicAccessBlock) bool {
+	return caller.Account != b.Account && block.RestrictBuckets && isPublic(b.Policy)
 }
 
 // outruled reports whether a bucket's policy says nothing to a caller: a public one
 // that is restricted says nothing to other accounts; and no policy keeps the root of
 // the bucket's account from the policy itself, or nobody could ever mend it.
-func outruled(caller cloud.Caller, action string, b cloud.Bucket) bool {
+func outruled(caller cloud.Caller, action string, b cloud.Bucket, block cloud.PublicAccessBlock) bool {
 	if caller.Account != b.Account {
-		return b.PublicAccess != nil && b.PublicAccess.RestrictBuckets && isPublic(b.Policy)
+		return restricted(caller, b, block)
 	}
 	switch action {
 	case "GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy":

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/awsapi/s3control"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/gateway"
 )
@@ -33,20 +34,29 @@ func (p proof) Lookup(_ context.Context, key, _ string) (gateway.Credential, err
 // the real one, since the SDK signs by that.
 func (r *rig) serve() *sdk.Client {
 	r.Helper()
+	return sdk.New(sdk.Options{
+		Region: r.Place.Region, BaseEndpoint: new(r.listen()), UsePathStyle: true, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+	})
+}
+
+// listen starts the real gateway, and returns its URL.
+func (r *rig) listen() string {
+	r.Helper()
 	r.cloud.Seconds.Store(time.Now().Unix())
 	g, err := gateway.New(gateway.Config{
 		Region: r.Place.Region, Credentials: proof{cloud.CallerFrom(r.ctx)}, Log: slog.New(slog.DiscardHandler), Now: r.Now,
-		Endpoints: []gateway.Endpoint{{API: api.API(), Impl: r.Service}},
+		Endpoints: []gateway.Endpoint{
+			{API: api.API(), Impl: r.Service, Open: true, Web: NewWeb(r.Service)},
+			{API: s3control.API(), Impl: NewControl(r.Service)},
+		},
 	})
 	if err != nil {
 		r.Fatal(err)
 	}
 	server := httptest.NewServer(g)
 	r.Cleanup(server.Close)
-	return sdk.New(sdk.Options{
-		Region: r.Place.Region, BaseEndpoint: &server.URL, UsePathStyle: true, Retryer: aws.NopRetryer{},
-		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
-	})
+	return server.URL
 }
 
 // apiCode is the code that the SDK understood.

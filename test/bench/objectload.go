@@ -33,6 +33,8 @@ type objectBench struct {
 	put  map[*objectServer][]string // paths of small puts, less what was deleted
 	own  time.Duration              // of all processors, what the client used in the rounds of a run
 	cost map[*objectServer]*cost
+
+	listed map[*objectServer]int // keys of listBucket: fewer than listKeys where a minute was too short
 }
 
 // cost is what a server used of all processors for some requests.
@@ -53,7 +55,7 @@ const (
 // a round of each server, then the next round. The rate of a server is the median of its
 // rounds. The disk is synced before each round, so that nobody pays for what another left.
 func objectsByHTTP(b *bench) {
-	o := &objectBench{bench: b, span: time.Second, put: map[*objectServer][]string{}}
+	o := &objectBench{bench: b, span: time.Second, put: map[*objectServer][]string{}, listed: map[*objectServer]int{}}
 	rounds := b.samples(3, 1)
 	if b.quick {
 		o.span = 200 * time.Millisecond
@@ -87,8 +89,7 @@ func (o *objectBench) prepare(s *objectServer) {
 	for _, bucket := range []string{hotBucket, listBucket, workBucket, bigBucket} {
 		o.must(s.makeBucket(o.ctx, bucket))
 	}
-	count := o.samples(listKeys, 5000)
-	o.fill(s, 64, count, func(n int) s3load.Request {
+	o.listed[s] = o.fillFor(time.Minute, s, 64, o.samples(listKeys, 5000), func(n int) s3load.Request {
 		return s.Request("PUT", fmt.Sprintf("/%s/folder%03d/%06d", listBucket, n/1000, n), "", []byte("x"))
 	})
 	o.fill(s, 64, hotKeys, func(n int) s3load.Request { return s.Request("PUT", hotPath(4<<10, n), "", body(4<<10)) })
@@ -108,17 +109,22 @@ func body(size int) []byte {
 
 // fill sends so many requests.
 func (o *objectBench) fill(s *objectServer, clients, count int, request func(n int) s3load.Request) {
+	if done := o.fillFor(5*time.Minute, s, clients, count, request); done < count {
+		o.Fatalf("%s: %d of %d objects were put", s.name, done, count)
+	}
+}
+
+// fillFor sends at most so many requests in the time, and returns how many.
+func (o *objectBench) fillFor(span time.Duration, s *objectServer, clients, count int, request func(n int) s3load.Request) int {
 	all := make([]s3load.Request, count)
 	for n := range all {
 		all[n] = request(n)
 	}
-	r, err := s.Run(o.ctx, clients, all, false, 5*time.Minute)
-	if err == nil && r.Done < count {
-		err = fmt.Errorf("%d of %d objects were put", r.Done, count)
-	}
+	r, err := s.Run(o.ctx, clients, all, false, span)
 	if err != nil {
 		o.Fatalf("%s: %v", s.name, err)
 	}
+	return r.Done
 }
 
 // compare does the rounds of one run, and adds its results.
@@ -267,7 +273,7 @@ func (o *objectBench) list(s *objectServer, r *objectRun) (float64, time.Duratio
 	cpu, self := s.cpu(), processorTime()
 	keys, took, err := s.ListAll(o.ctx, listBucket)
 	o.charge(s, s.cpu()-cpu, processorTime()-self, keys/1000)
-	if want := o.samples(listKeys, 5000); err == nil && keys != want {
+	if want := o.listed[s]; err == nil && keys != want {
 		err = fmt.Errorf("it lists %d keys of %d", keys, want)
 	}
 	if err != nil {

@@ -101,6 +101,54 @@ var s3Buckets = table{
 	"s3:GetBucketAcl": func(w *world) row {
 		return w.onBucket(&api.GetBucketAclRequest{Bucket: w.bucket()}, "GetBucketAcl", "")
 	},
+	"s3:PutBucketAcl": func(w *world) row {
+		bucket := w.bucket()
+		own := &api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: new("ObjectWriter")}}}
+		made[*api.PutBucketOwnershipControlsOutput](w, Alice, &api.PutBucketOwnershipControlsRequest{Bucket: bucket, OwnershipControls: own})
+		r := w.onBucket(&api.PutBucketAclRequest{Bucket: bucket, ACL: new("private")}, "", "")
+		r.needs = []need{also("s3:PutBucketAcl", w.s3ARN(bucketName), "s3:x-amz-acl", "private")}
+		return r
+	},
+	"s3:DeleteBucketOwnershipControls": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketOwnershipControlsRequest{Bucket: w.bucket()}, "PutBucketOwnershipControls", "")
+	},
+	"s3:PutBucketCors": func(w *world) row {
+		rules := []api.CORSRule{{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"GET"}}}
+		return w.onBucket(&api.PutBucketCorsRequest{Bucket: w.bucket(), CORSConfiguration: &api.CORSConfiguration{CORSRules: rules}}, "PutBucketCORS", "")
+	},
+	"s3:DeleteBucketCors": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketCorsRequest{Bucket: w.bucket()}, "PutBucketCORS", "")
+	},
+	"s3:PutBucketWebsite": func(w *world) row {
+		site := &api.WebsiteConfiguration{IndexDocument: &api.IndexDocument{Suffix: new("index.html")}}
+		return w.onBucket(&api.PutBucketWebsiteRequest{Bucket: w.bucket(), WebsiteConfiguration: site}, "PutBucketWebsite", "")
+	},
+	"s3:DeleteBucketWebsite": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketWebsiteRequest{Bucket: w.bucket()}, "DeleteBucketWebsite", "")
+	},
+	"s3:PutBucketRequestPayment": func(w *world) row {
+		return w.onBucket(&api.PutBucketRequestPaymentRequest{
+			Bucket: w.bucket(), RequestPaymentConfiguration: &api.RequestPaymentConfiguration{Payer: new("BucketOwner")},
+		}, "PutBucketRequestPayment", "")
+	},
+	"s3:DeleteBucketReplication": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketReplicationRequest{Bucket: w.bucket()}, "PutReplicationConfiguration", "")
+	},
+	"s3:GetBucketAbac": func(w *world) row {
+		return w.onBucket(&api.GetBucketAbacRequest{Bucket: w.bucket()}, "GetBucketAbac", "")
+	},
+	"s3:GetBucketAnalyticsConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetBucketAnalyticsConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "GetAnalyticsConfiguration", "NoSuchConfiguration")
+	},
+	"s3:GetBucketIntelligentTieringConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetBucketIntelligentTieringConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "GetIntelligentTieringConfiguration", "NoSuchConfiguration")
+	},
+	"s3:GetBucketInventoryConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetBucketInventoryConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "GetInventoryConfiguration", "NoSuchConfiguration")
+	},
+	"s3:GetBucketMetricsConfiguration": func(w *world) row {
+		return w.onBucket(&api.GetBucketMetricsConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "GetMetricsConfiguration", "NoSuchConfiguration")
+	},
 	"s3:GetBucketCors": func(w *world) row {
 		return w.onBucket(&api.GetBucketCorsRequest{Bucket: w.bucket()}, "GetBucketCORS", "NoSuchCORSConfiguration")
 	},
@@ -184,7 +232,8 @@ func (w *world) storage() {
 			w.Error(err)
 		}
 	})
-	w.impls["s3"] = &s3.Service{
+	storage := &s3.Service{
 		DB: w.DB, Objects: objects, Keys: keys, Authz: w.Judge, Place: w.Place, Now: w.Now, PageKey: []byte("a key of the world"),
 	}
+	w.impls["s3"], w.impls["s3-control"] = storage, s3.NewControl(storage)
 }

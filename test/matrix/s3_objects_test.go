@@ -74,6 +74,13 @@ var s3Objects = table{
 		return w.onObject(&api.GetObjectAclRequest{Bucket: w.object(), Key: new(objectKey)}, also("s3:GetObjectAcl", w.objectARN(), existingTag, "blue"))
 	},
 
+	"s3:PutObjectAcl": func(w *world) row {
+		bucket := w.object()
+		own := &api.OwnershipControls{Rules: []api.OwnershipControlsRule{{ObjectOwnership: new("ObjectWriter")}}}
+		made[*api.PutBucketOwnershipControlsOutput](w, Alice, &api.PutBucketOwnershipControlsRequest{Bucket: bucket, OwnershipControls: own})
+		return w.onObject(&api.PutObjectAclRequest{Bucket: bucket, Key: new(objectKey), ACL: new("private")},
+			also("s3:PutObjectAcl", w.objectARN(), existingTag, "blue", "s3:x-amz-acl", "private"))
+	},
 	"s3:PutObjectRetention": func(w *world) row {
 		until := w.Now().Add(time.Hour).UTC().Truncate(time.Second)
 		return w.onObject(&api.PutObjectRetentionRequest{

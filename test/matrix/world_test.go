@@ -75,7 +75,7 @@ func (w *world) call(ctx context.Context, name string, in any) (any, error) {
 			continue
 		}
 		if op := e.API.Operation(operation); op != nil {
-			if service == "s3" {
+			if service == "s3" || service == "s3-control" {
 				w.storage()
 			}
 			if handle := op.Bind(w.impls[service]); handle != nil {

@@ -31,6 +31,7 @@ var services = []service{
 	{"iam", "client-iam@3.1164.0", "iam", "iam", true, []wire.Protocol{wire.Query}},
 	{"organizations", "client-organizations@3.1164.0", "organizations", "organizations", true, []wire.Protocol{wire.JSON11}},
 	{"s3", "client-s3@3.1164.0", "s3", "s3", false, []wire.Protocol{wire.RESTXML}},
+	{"s3control", "client-s3-control@3.1112.0", "s3control", "s3-control", false, []wire.Protocol{wire.RESTXML}},
 	{"kms", "client-kms@3.1164.0", "kms", "kms", false, []wire.Protocol{wire.JSON11}},
 	{"elbv2", "client-elastic-load-balancing-v2@3.1142.0", "elasticloadbalancingv2", "elasticloadbalancing", false, []wire.Protocol{wire.Query}},
 	{"cloudwatch", "client-cloudwatch@3.1164.0", "cloudwatch", "monitoring", false, []wire.Protocol{wire.CBOR, wire.JSON10, wire.Query}},

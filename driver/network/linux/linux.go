@@ -5,14 +5,14 @@
 // It guarantees, by what the kernel enforces and as long as nobody with the
 // host's root changes it (and from the next Apply on if somebody did): a port
 // sends only as its MAC and addresses; what no group lets through is dropped;
-// VPCs never meet but through public addresses; guests reach of the host nothing,
+// VPCs never meet but through public addresses and peerings that both have; guests reach of the host nothing,
 // and of their router only DHCP, DNS, metadata, the API and an echo. Packets go on while no
 // process of the control plane runs. It does not isolate what the hardware shares
-// (caches, bandwidth), and sets the host's ip_forward, which
-// it never takes back.
+// (caches, bandwidth), and sets the host's ip_forward, and IPv6's forwarding once a VPC
+// has a range that leads outside, which it never takes back.
 //
 // Everything outside that it names carries the cloud's ID: namespaces
-// "vb<cloud>-vpc-…", devices "vb<cloud>…" and the nftables table "vauban_<cloud>"
+// "vb<cloud>-vpc-…" (of NATs: "vb<cloud>-vpc-….nat-…"), devices "vb<cloud>…" and the nftables table "vauban_<cloud>"
 // on the host. Rules of other tables are left alone, and still hold: where a
 // firewall drops forwarded packets, it must be told to let "vb<cloud>*" through.
 package linux
@@ -78,6 +78,7 @@ func newVPC(s *space.Space) *vpc { return &vpc{space: s, nats: make(map[string]*
 var (
 	_ network.Driver = (*Driver)(nil)
 	_ network.Ports  = (*Driver)(nil)
+	_ network.Links  = (*Driver)(nil)
 	_ network.Flows  = (*Driver)(nil)
 )
 
@@ -159,7 +160,10 @@ func (d *Driver) apply(ctx context.Context, v *vpc, plan network.VPC) error {
 	if err := d.changeNATs(v, plan); err != nil {
 		return err
 	}
-	if err := v.space.Do(func() error { return v.route(plan) }); err != nil || !hasOutside(plan) {
+	if err := v.space.Do(func() error { return v.route(plan) }); err != nil {
+		return err
+	}
+	if err := v.awaitNATs(ctx, plan); err != nil || !hasOutside(plan) {
 		return err
 	}
 	return errors.Join(

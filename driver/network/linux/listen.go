@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -32,7 +33,7 @@ func (d *Driver) inside(ctx context.Context, vpcID string, fn func() error) erro
 
 // Listen implements network.Driver.
 func (d *Driver) Listen(ctx context.Context, vpcID, netw, address string) (l net.Listener, err error) {
-	err = d.listen(ctx, vpcID, address, func(c net.ListenConfig) error {
+	err = d.listen(ctx, vpcID, netw, address, func(c net.ListenConfig) error {
 		l, err = c.Listen(ctx, netw, address)
 		return err
 	})
@@ -41,7 +42,7 @@ func (d *Driver) Listen(ctx context.Context, vpcID, netw, address string) (l net
 
 // ListenPacket implements network.Driver.
 func (d *Driver) ListenPacket(ctx context.Context, vpcID, netw, address string) (c net.PacketConn, err error) {
-	err = d.listen(ctx, vpcID, address, func(config net.ListenConfig) error {
+	err = d.listen(ctx, vpcID, netw, address, func(config net.ListenConfig) error {
 		c, err = config.ListenPacket(ctx, netw, address)
 		return err
 	})
@@ -50,8 +51,11 @@ func (d *Driver) ListenPacket(ctx context.Context, vpcID, netw, address string) 
 
 // listen runs open in the VPC. The address must be a literal: names are resolved
 // by other threads, in other namespaces.
-func (d *Driver) listen(ctx context.Context, vpcID, address string, open func(net.ListenConfig) error) error {
+func (d *Driver) listen(ctx context.Context, vpcID, netw, address string, open func(net.ListenConfig) error) error {
 	_, err := netip.ParseAddrPort(address)
+	if strings.HasPrefix(netw, "ip") {
+		_, err = netip.ParseAddr(address)
+	}
 	if err == nil {
 		config := net.ListenConfig{Control: shareAddress}
 		config.SetMultipathTCP(false)

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -255,6 +256,19 @@ func (n *nat) route(id string, p plannedPort) error {
 		return err
 	}
 	return changeNeighbours(h, map[neighbour]bool{{dev.Index, p.router, [6]byte(routerMAC)}: true}, all)
+}
+
+// awaitNATs waits until both ends of each NAT's port carry packets.
+func (v *vpc) awaitNATs(ctx context.Context, plan network.VPC) error {
+	for _, n := range plan.NATs {
+		err := errors.Join(
+			v.space.Do(func() error { return awaitCarrier(ctx, portDevice(n.Port)) }),
+			v.nats[n.ID].space.Do(func() error { return awaitCarrier(ctx, natDevice) }))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeNAT takes a NAT away; its name last.

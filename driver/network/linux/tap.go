@@ -122,6 +122,24 @@ func (v *vpc) leadsTo(portID string) bool {
 	return false
 }
 
+// LinksOf implements network.Links.
+func (d *Driver) LinksOf(ctx context.Context, vpcID string) (map[int]string, error) {
+	links := make(map[int]string)
+	err := d.inside(ctx, vpcID, func() error {
+		devices, err := listDevices()
+		for _, dev := range devices {
+			if id := dev.owner(); id != "" && dev.Name != linkDevice && !strings.HasPrefix(id, peerOwner) {
+				links[dev.Index] = id
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list links of %s: %w", vpcID, err)
+	}
+	return links, nil
+}
+
 // PortOf implements network.Ports.
 func (d *Driver) PortOf(ctx context.Context, vpcID string, ifindex int) (id string, err error) {
 	err = d.inside(ctx, vpcID, func() error {

@@ -55,7 +55,7 @@ func Run(t *testing.T, b Bench) {
 			"Groups": groups, "References": references, "RuleChanges": ruleChanges, "Established": established, "Egress": egress, "NoGap": noGap, "NoGapAtEdges": noGapAtEdges,
 			"Public": public, "Hairpin": hairpin, "PublicChanges": publicChanges, "Pool": pool, "Host": hostIsClosed,
 			"ACLs": acls, "ACLChanges": aclChanges, "Fragments": fragments, "Lists": lists, "MembersBeyond": membersBeyond, "Flows": flows, "Flows6": flows6, "FlowFlood": flowFlood, "Pieces": pieces,
-			"Groups6": groups6, "Services6": services6, "Forgery6": forgery6, "Matrix": matrix,
+			"Groups6": groups6, "Services6": services6, "Forgery6": forgery6, "Solicitations": solicitations, "Matrix": matrix,
 			"Routes": routes, "Services by route": serviceRoute, "Routers": routers, "NAT": nats, "NATFlows": natFlows, "PrivateNAT": privateNAT,
 			"Peers": peers, "PeersApart": peersApart, "Outside6": outside6, "Overlap": overlap, "TwoClouds": twoClouds,
 			"Forgery": forgery, "AnySource": anySource, "Services": services, "DHCP": dhcp,

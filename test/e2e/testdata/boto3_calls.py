@@ -328,7 +328,7 @@ class Unsupported(Calls):
             ("iam", "upload_signing_certificate", dict(UserName="nobody", CertificateBody="none"), query),
             ("elbv2", "describe_load_balancers", {}, query),
             ("s3", "list_bucket_inventory_configurations", dict(Bucket="some-bucket"), rest_xml),
-            ("s3", "put_bucket_website", dict(Bucket="some-bucket", WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}}), rest_xml),
+            ("s3", "put_bucket_accelerate_configuration", dict(Bucket="some-bucket", AccelerateConfiguration={"Status": "Enabled"}), rest_xml),
             ("s3", "restore_object", dict(Bucket="some-bucket", Key="some/key", RestoreRequest={"Days": 1}), rest_xml),
             ("kms", "list_keys", {}, other),
             ("kms", "create_key", {}, other),
