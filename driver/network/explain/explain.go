@@ -2,8 +2,8 @@
 // networks of plans, and which rule decides. It reads the plans that drivers make real, and
 // knows nothing of drivers.
 //
-// It assumes that both VPCs of a peering are there, that a guest answers what
-// reaches it, and that the answer is to the packet: security groups do not ask about it.
+// It assumes that a guest answers what reaches it, and that the answer is to the packet: security
+// groups do not ask about it. The answer finds its own way, by the tables of where it is.
 // What a guest does with packets for others, it does not know: the way ends there.
 package explain
 
@@ -89,17 +89,22 @@ type place struct {
 	subnet *network.Subnet
 }
 
-// crossing is a look of a network ACL at the packet: the other way the answer is looked at.
-type crossing struct {
-	at      place
-	ingress bool
-	packet  packet
+// hop is a step to a port that sends the packet on: the answer crosses the same edges.
+type hop struct {
+	from, to place
+	packet   packet
 }
 
 type walk struct {
 	vpcs      []*network.VPC
 	steps     []Step
-	crossings []crossing
+	hops      []hop
+	origin    place  // of the packet as it is on its way: empty outside
+	sent      packet // as it was there
+	end       place  // where it arrived
+	arrived   packet // as it was there
+	answered  bool   // by the network itself, or a guest that routes: no answer is followed
+	answering bool
 	blocked   bool
 }
 
@@ -112,13 +117,14 @@ func Explain(vpcs []*network.VPC, q Question) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
+	w.origin, w.sent = from, p
 	if from.port != nil {
 		w.leave(from, p)
 	} else {
 		w.arrive(p)
 	}
 	if !w.blocked {
-		w.reply()
+		w.answer()
 	}
 	return Verdict{Reaches: !w.blocked, Steps: w.steps}, nil
 }

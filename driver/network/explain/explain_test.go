@@ -152,7 +152,7 @@ func TestExplain(t *testing.T) {
 		"in to a private address":      {fromOutside("10.1.1.10", 443), "outside  "},
 		"public address of a guest":    {toAddr("eni-db", "100.64.0.10", 443), ""},
 		"IPv6 out":                     {six, ""},
-		"IPv6 in":                      {sixIn, "acl acl-open *"},
+		"IPv6 in":                      {sixIn, "route rtb-out "},
 		"metadata":                     {toAddr("eni-web", "169.254.169.254", 80), ""},
 		"metadata, other port":         {toAddr("eni-web", "169.254.169.254", 22), "service 169.254.169.254 "},
 		"resolver":                     {toAddr("eni-web", "10.1.0.2", 53), ""},

@@ -56,7 +56,7 @@ func (w *walk) service(from place, p packet) bool {
 		w.stop("service", p.destination.String(), "does not answer at port %d", p.to)
 		return true
 	}
-	w.step(Step{Kind: "service", ID: p.destination.String(), Passes: true, Text: "is the VPC's router, which answers"})
+	w.answered = w.step(Step{Kind: "service", ID: p.destination.String(), Passes: true, Text: "is the VPC's router, which answers"})
 	return true
 }
 
@@ -161,14 +161,8 @@ func (w *walk) edges(from, to place, p packet) bool {
 	return (from.port == nil || w.acl(from, p, false)) && w.acl(to, p, true)
 }
 
-// acl has the network ACL of a subnet look at a packet that enters or leaves it, and
-// notes that it will look at the answer.
+// acl has the network ACL of a subnet look at a packet that enters or leaves it.
 func (w *walk) acl(at place, p packet, ingress bool) bool {
-	w.crossings = append(w.crossings, crossing{at, ingress, p})
-	return w.look(at, p, ingress)
-}
-
-func (w *walk) look(at place, p packet, ingress bool) bool {
 	for _, a := range at.vpc.ACLs {
 		if a.ID != at.subnet.ACL {
 			continue
@@ -184,20 +178,10 @@ func (w *walk) look(at place, p packet, ingress bool) bool {
 					verb = "allows"
 				}
 				text := fmt.Sprintf("%s %s %s %s: %s, %s", verb, p, way, at.subnet.ID, portsText(e.Protocol, e.From, e.To), e.Prefix)
-				return w.step(Step{Reply: p.answer, Kind: "acl", ID: a.ID, Rule: strconv.Itoa(e.Number), Passes: e.Allow, Text: text})
+				return w.step(Step{Kind: "acl", ID: a.ID, Rule: strconv.Itoa(e.Number), Passes: e.Allow, Text: text})
 			}
 		}
-		return w.step(Step{Reply: p.answer, Kind: "acl", ID: a.ID, Rule: "*", Text: fmt.Sprintf("no entry allows %s %s %s", p, way, at.subnet.ID)})
+		return w.step(Step{Kind: "acl", ID: a.ID, Rule: "*", Text: fmt.Sprintf("no entry allows %s %s %s", p, way, at.subnet.ID)})
 	}
 	return true
-}
-
-// reply has the network ACLs on the way look at the answer. Groups do not: they know
-// the flow.
-func (w *walk) reply() {
-	for _, c := range slices.Backward(w.crossings) {
-		if !w.look(c.at, c.packet.back(), !c.ingress) {
-			return
-		}
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 // step notes a look at the packet, and reports whether it goes on.
 func (w *walk) step(s Step) bool {
+	s.Reply = w.answering
 	w.steps = append(w.steps, s)
 	w.blocked = w.blocked || !s.Passes
 	return s.Passes
@@ -39,7 +40,7 @@ func (w *walk) forward(from place, p packet) {
 	for _, c := range v.CIDRs {
 		if c.Contains(p.destination) {
 			w.step(Step{Kind: "route", ID: from.subnet.Table, Rule: c.String(), Passes: true, Text: "leads within the VPC (local)"})
-			w.deliver(from, network.Route{}, v, p)
+			w.deliver(from, v, p)
 			return
 		}
 	}
@@ -74,15 +75,30 @@ func (w *walk) follow(from place, r network.Route, p packet) {
 		} else if w.acl(from, p, false) {
 			w.arrive(p)
 		}
-	case network.ViaNAT:
-		w.nat(from, r, p)
-	case network.ViaPort:
-		w.router(from, r, p)
 	case network.ViaPeer:
 		w.peer(from, r, p)
-	case network.ViaService:
-		w.step(Step{Kind: "service", ID: r.Target, Passes: true, Text: "the cloud's own service answers"})
+	case network.ViaPort:
+		w.router(from, r, p)
+	case network.ViaNAT, network.ViaService:
+		w.begin(from, r, p)
 	}
+}
+
+// begin takes a packet where flows begin: an answer has come another way.
+func (w *walk) begin(from place, r network.Route, p packet) {
+	switch {
+	case p.answer:
+		w.astray(r, p)
+	case r.Via == network.ViaNAT:
+		w.nat(from, r, p)
+	default:
+		w.answered = w.step(Step{Kind: "service", ID: r.Target, Passes: true, Text: "the cloud's own service answers"})
+	}
+}
+
+// astray stops an answer that does not go back by the way on which its packet came.
+func (w *walk) astray(r network.Route, p packet) {
+	w.stop("route", r.Target, "does not lead the answer back to %s", p.destination)
 }
 
 // internet translates the packet to its port's public address, and lets it out.
@@ -120,9 +136,11 @@ func (w *walk) nat(from place, r network.Route, p packet) {
 		if !w.edges(from, gate, p) {
 			return
 		}
+		w.hops = append(w.hops, hop{from, gate, p})
 		own := first(gate.port, false)
 		w.step(Step{Kind: "nat", ID: n.ID, Passes: true, Text: fmt.Sprintf("%s goes on as %s", p.source, own)})
 		p.source = own
+		w.origin, w.sent = gate, p
 		w.forward(gate, p)
 		return
 	}
@@ -137,8 +155,15 @@ func (w *walk) router(from place, r network.Route, p packet) {
 		w.stop("port", r.Target, "is not there")
 	case !gate.port.AnySource:
 		w.stop("port", r.Target, "takes what is for itself alone: its source/destination check is on")
+	case p.answer && gate.port != w.origin.port:
+		w.astray(r, p)
+	case p.answer:
+		if w.edges(from, gate, p) {
+			w.end, w.arrived = gate, p
+		}
 	case w.edges(from, gate, p) && w.groups(gate, p, true):
-		w.step(Step{Kind: "port", ID: r.Target, Passes: true, Text: "has the packet: its guest decides what becomes of it"})
+		w.hops = append(w.hops, hop{from, gate, p})
+		w.answered = w.step(Step{Kind: "port", ID: r.Target, Passes: true, Text: "has the packet: its guest decides what becomes of it"})
 	}
 }
 
@@ -154,7 +179,7 @@ func (w *walk) peer(from place, r network.Route, p packet) {
 			return
 		}
 		w.step(Step{Kind: "peering", ID: c.ID, Passes: true, Text: "leads to " + other.ID})
-		w.deliver(from, r, other, p)
+		w.deliver(from, other, p)
 		return
 	}
 	w.stop("peering", r.Target, "is not there")
@@ -175,14 +200,17 @@ func (w *walk) arrive(p packet) {
 		for i := range v.Ports {
 			port := &v.Ports[i]
 			inner := innerOf(port, p.destination)
-			if !inner.IsValid() || !v.Internet {
+			if !inner.IsValid() {
 				continue
+			}
+			if !w.opens(at(v, port), p) {
+				return
 			}
 			if inner != p.destination {
 				w.step(Step{Kind: "nat", ID: port.ID, Passes: true, Text: fmt.Sprintf("%s is %s inside", p.destination, inner)})
 				p.destination = inner
 			}
-			w.deliver(place{}, network.Route{Via: network.ViaInternet}, v, p)
+			w.deliver(place{}, v, p)
 			return
 		}
 	}
@@ -191,6 +219,25 @@ func (w *walk) arrive(p packet) {
 		return
 	}
 	w.step(Step{Kind: "outside", Passes: true, Text: p.destination.String() + " is beyond the cloud"})
+	w.end, w.arrived = place{}, p
+}
+
+// opens reports whether a port's packets that come from outside get into its VPC: by an internet
+// gateway that its subnet's table leads to, or, as answers of IPv6, by any way out.
+func (w *walk) opens(to place, p packet) bool {
+	v := to.vpc
+	if p.answer && p.source.Is6() && slices.ContainsFunc(v.Subnets, func(s network.Subnet) bool { return leadsOut(v, s) }) {
+		return true
+	}
+	if !v.Internet {
+		w.stop("outside", v.ID, "has no internet gateway by which %s is reached", p.destination)
+		return false
+	}
+	if r, ok := v.Leads(*to.subnet, p.source); !ok || r.Via != network.ViaInternet {
+		w.stop("route", to.subnet.Table, "does not lead to an internet gateway, by which packets from %s would come", p.source)
+		return false
+	}
+	return true
 }
 
 // innerOf is the port's private address that an address outside stands for.
@@ -206,9 +253,18 @@ func innerOf(p *network.Port, outer netip.Addr) (inner netip.Addr) {
 	return inner
 }
 
+// leadsOut reports whether packets of IPv6 leave the VPC from the subnet, for anywhere.
+func leadsOut(v *network.VPC, s network.Subnet) bool {
+	return slices.ContainsFunc(v.Tables, func(t network.Table) bool {
+		return t.ID == s.Table && slices.ContainsFunc(t.Routes, func(r network.Route) bool {
+			return r.To.Addr().Is6() && (r.Via == network.ViaEgress || r.Via == network.ViaInternet && v.Internet)
+		})
+	})
+}
+
 // deliver gives the packet to the port of the VPC that has its destination. from is
-// empty for one that comes from outside; by is the route that led out of its VPC, or in.
-func (w *walk) deliver(from place, by network.Route, v *network.VPC, p packet) {
+// empty for one that comes from outside.
+func (w *walk) deliver(from place, v *network.VPC, p packet) {
 	for i := range v.Ports {
 		port := &v.Ports[i]
 		if !has(port, p.destination) {
@@ -218,33 +274,38 @@ func (w *walk) deliver(from place, by network.Route, v *network.VPC, p packet) {
 		if !w.edges(from, to, p) {
 			return
 		}
-		if slices.ContainsFunc(v.NATs, func(n network.NAT) bool { return n.Port == port.ID }) {
+		if !p.answer && slices.ContainsFunc(v.NATs, func(n network.NAT) bool { return n.Port == port.ID }) {
 			w.stop("nat", port.ID, "is a NAT's, which takes no flows from elsewhere")
 			return
 		}
-		if w.groups(to, p, true) {
-			w.wayBack(to, by, p)
+		if p.answer || w.groups(to, p, true) {
+			w.end, w.arrived = to, p
 		}
 		return
 	}
 	w.stop("subnet", v.ID, "no port has the address %s", p.destination)
 }
 
-// wayBack looks whether the receiver's table leads the answer to where the packet came
-// from: by is the route that led it here, or one to the internet.
-func (w *walk) wayBack(to place, by network.Route, p packet) {
-	if by.Via == network.ViaNothing {
-		return // within the VPC
+// answer follows the answer to the packet back, first to where it was translated last, then
+// over the edges that it had crossed before.
+func (w *walk) answer() {
+	w.answering = true
+	if !w.answered {
+		from, p := w.end, w.arrived.back()
+		if from.port != nil {
+			w.forward(from, p)
+		} else {
+			w.arrive(p)
+		}
+		if !w.blocked && (w.end.port != w.origin.port || w.arrived.destination != w.sent.source || w.arrived.source != w.sent.destination) {
+			w.stop("route", "", "the answer comes from %s to %s, where nobody waits for it", w.arrived.source, w.arrived.destination)
+		}
 	}
-	r, ok := to.vpc.Leads(*to.subnet, p.source)
-	s := Step{Reply: true, Kind: "route", ID: to.subnet.Table, Text: fmt.Sprintf("does not lead the answer back to %s", p.source)}
-	if ok {
-		s.Rule = r.To.String()
+	for _, h := range slices.Backward(w.hops) {
+		if w.blocked || !w.edges(h.to, h.from, h.packet.back()) {
+			return
+		}
 	}
-	if ok && r.Via == by.Via && (by.Via != network.ViaPeer || r.Target == by.Target) {
-		s.Passes, s.Text = true, "leads the answer back to "+name(r)
-	}
-	w.step(s)
 }
 
 func inside(v *network.VPC, a netip.Addr) bool {

@@ -177,6 +177,7 @@ func (m *matrixRun) journeys() (all []journey) {
 	add("to the internet", first, m.stackOf(m.a, 0), six(first), elsewhere6)
 	add("by a public address", first, m.stackOf(m.a, 0), four(first), m.public(12))
 	add("by a NAT", inner, m.stackOf(m.a, 2), four(inner), elsewhereAddr)
+	add("by a NAT and back in", inner, m.stackOf(m.a, 2), four(inner), m.public(11))
 	add("by an egress-only gateway", inner, m.stackOf(m.a, 2), six(inner), elsewhere6)
 	add("from the internet", place{}, m.host, hostAddr, m.public(11))
 	add("from the internet", place{}, m.elsewhere, elsewhere6, six(first))

@@ -23,7 +23,7 @@ EVERYWHERE = "0.0.0.0/0"
 
 SERVE = """#!/bin/sh
 mkdir -p /www/cgi-bin
-printf '#!/bin/sh\\necho; echo "asked by $REMOTE_ADDR"\\n' >/www/cgi-bin/who
+printf '#!/bin/sh\\necho; echo "asked by $REMOTE_ADDR" | tr -d "[]" | sed s/::ffff://\\n' >/www/cgi-bin/who
 chmod 755 /www/cgi-bin/who
 for port in %s; do httpd -p $port -h /www; done
 printf '#!/bin/sh\\nn=0; while echo $n; do n=$((n+1)); sleep 0.2; done\\n' >/www/count
