@@ -11,9 +11,8 @@ import (
 )
 
 const (
-	entering, leaving = "-enter", "-leave" // of chains; the ACL's ID comes before
-	subnetMap         = "subnets"          // device to the base of its port's subnet
-	neighboursSet     = "neighbours"       // base of a subnet, device of a port in it
+	entering, leaving = "-enter", "-leave" // of chains; an ACL's or a subnet's ID comes before
+	portsPrefix       = "ports-"           // of sets of devices; the subnet's ID follows
 	enterMap          = "enter"            // device to the chain of what may enter its subnet
 	leaveMap          = "leave"            // device to the chain of what may leave its subnet
 )
@@ -21,15 +20,15 @@ const (
 // addACLs makes two chains an ACL that drops anything, which are asked about every
 // packet that crosses the edge of a subnet. It returns whether there is such an ACL.
 func addACLs(t *table, v network.VPC) bool {
-	enter, leave := map[string]string{}, map[string]string{}
+	enter, leave := map[string]bool{}, map[string]bool{} // by ACL
 	six := hasIPv6(v)
 	for _, a := range v.ACLs {
 		if !open(a.Ingress, six) {
-			enter[a.ID] = a.ID + entering
+			enter[a.ID] = true
 			t.chain(a.ID+entering, entries(a.Ingress, sender, refusedIn)...)
 		}
 		if !open(a.Egress, six) {
-			leave[a.ID] = a.ID + leaving
+			leave[a.ID] = true
 			t.chain(a.ID+leaving, entries(a.Egress, receiver, refusedOut)...)
 		}
 	}
@@ -37,47 +36,41 @@ func addACLs(t *table, v network.VPC) bool {
 		return false
 	}
 	addEdges(t, v, enter, leave)
-	for chain, names := range map[string]string{enterChain: enterMap, leaveChain: leaveMap} {
-		device := outDevice
-		if chain == leaveChain {
-			device = inDevice
-		}
-		t.chain(chain, when(sameSubnet(), verdict(expr.VerdictReturn, "")), when(verdictOf(names, device)))
-	}
+	t.chain(enterChain, when(verdictOf(enterMap, outDevice)))
+	t.chain(leaveChain, when(verdictOf(leaveMap, inDevice)))
 	return true
 }
 
-// addEdges says which subnet each device is in, and which chains are asked there.
-func addEdges(t *table, v network.VPC, enter, leave map[string]string) {
-	bases := t.mapping(subnetMap, nftables.TypeIPAddr, nftables.TypeIFName)
-	neighbours := t.set(neighboursSet, nftables.TypeIPAddr, nftables.TypeIFName)
+// addEdges makes the chains of subnets, which ask an ACL about what is not from, or for, another
+// port of the subnet, and says which of them are asked about a device.
+func addEdges(t *table, v network.VPC, enter, leave map[string]bool) {
 	enters := t.mapping(enterMap, nftables.TypeVerdict, nftables.TypeIFName)
 	leaves := t.mapping(leaveMap, nftables.TypeVerdict, nftables.TypeIFName)
-	subnets := make(map[string]network.Subnet, len(v.Subnets))
 	for _, s := range v.Subnets {
-		subnets[s.ID] = s
-	}
-	for _, p := range v.Ports {
-		s, dev := subnets[p.Subnet], deviceName(portDevice(p.ID))
-		base := s.Prefix.Masked().Addr().AsSlice()
-		bases.elements[key(dev)] = key(base)
-		neighbours.elements[key(base, dev)] = ""
-		if chain, is := enter[s.ACL]; is {
-			enters.elements[key(dev)] = chain
+		if !enter[s.ACL] && !leave[s.ACL] {
+			continue
 		}
-		if chain, is := leave[s.ACL]; is {
-			leaves.elements[key(dev)] = chain
+		name := portsPrefix + s.ID
+		ports := t.set(name, nftables.TypeIFName)
+		if enter[s.ACL] {
+			t.chain(s.ID+entering, when(in(name, inDevice), verdict(expr.VerdictReturn, "")), when(jump(s.ACL+entering)))
 		}
-	}
-}
-
-// sameSubnet matches packets from a port to one of its own subnet.
-func sameSubnet() []expr.Any {
-	return []expr.Any{
-		inDevice.load(0),
-		&expr.Lookup{SourceRegister: register(0), DestRegister: register(0), IsDestRegSet: true, SetName: subnetMap},
-		outDevice.load(1),
-		&expr.Lookup{SourceRegister: register(0), SetName: neighboursSet},
+		if leave[s.ACL] {
+			t.chain(s.ID+leaving, when(in(name, outDevice), verdict(expr.VerdictReturn, "")), when(jump(s.ACL+leaving)))
+		}
+		for _, p := range v.Ports {
+			if p.Subnet != s.ID {
+				continue
+			}
+			dev := key(deviceName(portDevice(p.ID)))
+			ports.elements[dev] = ""
+			if enter[s.ACL] {
+				enters.elements[dev] = s.ID + entering
+			}
+			if leave[s.ACL] {
+				leaves.elements[dev] = s.ID + leaving
+			}
+		}
 	}
 }
 

@@ -1,10 +1,12 @@
 package linux_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os/exec"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -53,6 +55,36 @@ func TestUnchangedPlanChangesNothing(t *testing.T) {
 	must(t, cloud.Apply(t.Context(), plan))
 	if len(changes(t, listeners)) == 0 {
 		t.Error("a changed rule changes nothing")
+	}
+}
+
+// TestReadable: what the driver makes is listed by nft, which people look with.
+func TestReadable(t *testing.T) {
+	host, err := space.New()
+	must(t, err)
+	t.Cleanup(host.Close)
+	id, cloud := newCloud(t, host.Path(), netip.MustParsePrefix("100.64.1.0/24"))
+	plan := withTargets(busyPlan(20))
+	must(t, cloud.Apply(t.Context(), plan))
+	must(t, cloud.Apply(t.Context(), peerPlan(plan)))
+	name := "vb" + id + "-" + plan.ID
+	inside, err := space.Find(name)
+	must(t, err)
+	t.Cleanup(inside.Close)
+	behind, err := space.Find(name + "." + plan.NATs[0].ID)
+	must(t, err)
+	t.Cleanup(behind.Close)
+	for _, s := range []*space.Space{host, inside, behind} {
+		must(t, s.Do(func() error {
+			out, err := exec.CommandContext(t.Context(), "nft", "list", "ruleset").CombinedOutput()
+			if err == nil && !bytes.Contains(out, []byte("chain ")) {
+				err = errors.New("no chains")
+			}
+			if err != nil {
+				err = fmt.Errorf("nft: %w: %s", err, out)
+			}
+			return err
+		}))
 	}
 }
 
