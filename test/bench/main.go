@@ -58,6 +58,7 @@ func measures() []measure {
 		{name: "describe", needs: nil, take: describeInstances},
 		{name: "idle", needs: guests, take: idle},
 		{name: "network", needs: []string{"go"}, take: throughput},
+		{name: "changes", needs: []string{"go"}, take: changes},
 		{name: "networks", needs: nil, take: networksAtScale},
 		{name: "store", needs: nil, take: commits},
 		{name: "objects", needs: append([]string{"go"}, guests...), take: objectsByHTTP},

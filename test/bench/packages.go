@@ -22,6 +22,22 @@ func throughput(b *bench) {
 	})
 }
 
+// changes measures what the kernel's driver takes until a new port is ready, and until packets follow a
+// rule that changed.
+func changes(b *bench) {
+	const pkg = "driver/network/linux"
+	port := b.goBenchmark(pkg, "BenchmarkPort", fmt.Sprintf("%dx", b.samples(50, 5)))["BenchmarkPort"]
+	b.add(result{
+		Measure: "new port ready", Value: port["ns/op"] / 1e6, Unit: "ms", Goal: atMost(300),
+		Note: "on average: applied and its tap open, in a VPC of 100 ports; by the driver alone",
+	})
+	n := b.samples(50, 5)
+	rule := b.goBenchmark(pkg, "BenchmarkRule", fmt.Sprintf("%dx", n))["BenchmarkRule"]
+	note := fmt.Sprintf("%d changes; until a packet arrives that the new rule lets through; by the driver alone", n)
+	b.add(result{Measure: "rule change to packets, VPC of 1000 ports, p50", Value: rule["ms-p50"], Unit: "ms", Note: note})
+	b.add(result{Measure: "rule change to packets, VPC of 1000 ports, p99", Value: rule["ms-p99"], Unit: "ms", Goal: atMost(1000), Note: note})
+}
+
 // requests compares the gateway with net/http.
 func requests(b *bench) {
 	span := "3s"

@@ -1,6 +1,7 @@
 package linux_test
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -100,23 +101,77 @@ func BenchmarkPort(b *testing.B) {
 	}
 }
 
-// BenchmarkRule changes a rule of a group that 1,000 ports of a VPC have, among others of
-// each, and what a list holds.
+// BenchmarkRule changes a rule of a group that most of 1,000 ports of a VPC have, among others of
+// each, and what a list holds: until a packet that the new rule lets through is there.
 func BenchmarkRule(b *testing.B) {
-	_, cloud := benchCloud(b)
+	id, cloud := benchCloud(b)
 	plan := busyPlan(1000)
 	for i := range 500 { // the ports' own groups
-		id := fmt.Sprintf("sg-own-%03d", i)
-		plan.Groups = append(plan.Groups, network.Group{ID: id, Ingress: slices.Clone(plan.Groups[0].Ingress)})
-		plan.Ports[i].Groups = append(plan.Ports[i].Groups[:len(plan.Ports[i].Groups):len(plan.Ports[i].Groups)], id)
+		own := fmt.Sprintf("sg-own-%03d", i)
+		plan.Groups = append(plan.Groups, network.Group{ID: own, Ingress: slices.Clone(plan.Groups[0].Ingress)})
+		plan.Ports[i].Groups = append(plan.Ports[i].Groups[:len(plan.Ports[i].Groups):len(plan.Ports[i].Groups)], own)
 	}
+	plan.Groups = append(plan.Groups, network.Group{ID: "sg-out", Egress: slices.Clone(plan.Groups[0].Egress)})
+	plan.Ports[1].Groups = []string{"sg-out"}
 	must(b, cloud.Apply(b.Context(), plan))
-	n := 0
+	vpc, err := space.Find("vb" + id + "-" + plan.ID)
+	must(b, err)
+	b.Cleanup(vpc.Close)
+	var guests [2]*space.Space
+	for i, p := range plan.Ports[:2] {
+		guests[i] = attach(b, vpc, p.ID[len(p.ID)-15:], p.MAC, netip.PrefixFrom(p.Addresses[0].Private, 20), plan.Subnets[0].Router)
+	}
+	must(b, cloud.Apply(b.Context(), plan)) // takes the devices over
+
+	rule, n := &plan.Groups[0].Ingress[0], 0
+	rule.Protocol = 17
+	var took []float64
 	for b.Loop() {
 		n++
-		plan.Groups[0].Ingress[0].From, plan.Groups[0].Ingress[0].To = 1000+n%1000, 1000+n%1000
+		to := netip.AddrPortFrom(plan.Ports[0].Addresses[0].Private, uint16(1000+n%1000))
+		rule.From, rule.To = int(to.Port()), int(to.Port())
 		plan.Lists[1].Prefixes = []netip.Prefix{netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(n >> 8), byte(n)}), 32)}
+		b.StopTimer()
+		arrives := knock(b, guests[1], guests[0], to)
+		b.StartTimer()
+		begin := time.Now()
 		must(b, cloud.Apply(b.Context(), plan))
+		arrives()
+		took = append(took, float64(time.Since(begin).Microseconds())/1000)
+	}
+	slices.Sort(took)
+	b.ReportMetric(median(took), "ms-p50")
+	b.ReportMetric(took[(len(took)-1)*99/100], "ms-p99")
+}
+
+// knock sends to a port by UDP, over and over. The function that it returns waits until something
+// arrives, and ends it.
+func knock(b *testing.B, from, to *space.Space, at netip.AddrPort) (arrives func()) {
+	b.Helper()
+	var l net.PacketConn
+	must(b, to.Do(func() (err error) {
+		l, err = net.ListenPacket("udp4", at.String())
+		return err
+	}))
+	var c net.Conn
+	must(b, from.Do(func() (err error) {
+		c, err = net.Dial("udp4", at.String())
+		return err
+	}))
+	ctx, enough := context.WithCancel(b.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			_, _ = c.Write([]byte("knock")) // what does not arrive is sent again
+			time.Sleep(200 * time.Microsecond)
+		}
+	}()
+	return func() {
+		defer func() { enough(); <-done; _, _ = l.Close(), c.Close() }()
+		must(b, l.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, _, err := l.ReadFrom(make([]byte, 16))
+		must(b, err)
 	}
 }
 
