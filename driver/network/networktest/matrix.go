@@ -102,6 +102,7 @@ type flow struct {
 	name string
 	from place
 	packet
+	as netip.Addr // whom the other end sees
 }
 
 func (m *matrixRun) stacks() []stack {
@@ -232,11 +233,11 @@ func (m *matrixRun) keep(j journey, port uint16) {
 		return
 	}
 	p := j.packet(port)
-	m.flows = append(m.flows, flow{c, j.name + " by " + j.protocol, j.from, p})
+	m.flows = append(m.flows, flow{c, j.name + " by " + j.protocol, j.from, p, m.oracle().seenAs(j.from, p)})
 }
 
 // goOn asks whether the flows that were kept go on under the new plan, whatever its groups say,
-// and ends them.
+// and ends them. Those that would go on as somebody else, such as by a NAT now, are another flow to the other end.
 func (m *matrixRun) goOn(round int) {
 	m.Helper()
 	o := m.oracle()
@@ -247,6 +248,9 @@ func (m *matrixRun) goOn(round int) {
 			from := f.from
 			if from.vpc != "" { // the port as it is now
 				from, _ = within(o[from.vpc], f.from.port.Addresses[0].Private)
+			}
+			if o.seenAs(from, f.packet) != f.as {
+				return
 			}
 			reason := o.exchange(from, f.packet, true)
 			kind, wait := "established", patience

@@ -73,6 +73,16 @@ func (o oracle) exchangeBy(gateway network.Port, from place, p packet, known boo
 	return o.exchange(place{v.ID, gateway}, p, known)
 }
 
+// seenAs is whom the other end sees when a packet goes out, whatever rules say of it.
+func (o oracle) seenAs(from place, p packet) netip.Addr {
+	if gateway, is := o.gateway(from, p.to); is {
+		p.from = gateway.Addresses[0].Private
+		return o.seenAs(place{from.vpc, gateway}, p)
+	}
+	_, p, _ = o.send(from, p, true)
+	return p.from
+}
+
 // answer is the packet that comes back.
 func (p packet) answer() packet {
 	p.from, p.to = p.to, p.from

@@ -28,7 +28,7 @@ chmod 755 /www/cgi-bin/who
 for port in %s; do httpd -p $port -h /www; done
 printf '#!/bin/sh\\nn=0; while echo $n; do n=$((n+1)); sleep 0.2; done\\n' >/www/count
 chmod 755 /www/count
-while :; do nc -l -p 7070 -e /www/count; done &
+nc -ll -p 7070 -e /www/count &
 """
 
 
