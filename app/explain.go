@@ -34,7 +34,7 @@ type Verdict = explain.Verdict
 // explainNetwork answers from the plans of all networks, which packets are carried by.
 func (r *running) explainNetwork(_ context.Context, q Way) (explain.Verdict, error) {
 	v := r.db.View()
-	ask := explain.Question{FromPort: q.FromPort, ToPort: q.ToPort}
+	ask := explain.Question{FromPort: q.FromPort, ToPort: q.ToPort, Pools: []netip.Prefix{r.cfg.PublicPool, r.cfg.IPv6Pool}}
 	var err error
 	if ask.From, ask.FromAddress, err = wayEnd(v, q.From); err != nil {
 		return explain.Verdict{}, err

@@ -129,6 +129,7 @@ func (s *stack) explained(t *testing.T) {
 		{s.app.ID, s.internet.Public, "8080", 0, []string{"nat nat-", s.NATAddress}},
 		{"192.0.2.7", s.bastion.Public, "22", 0, []string{"It gets through."}},
 		{"192.0.2.7", s.bastion.Public, "23", 2, []string{"BLOCKED group " + s.Groups["edge"]}},
+		{s.app.ID, s.Pool.Addr().String(), "80", 2, []string{"BLOCKED outside"}},
 		{"192.0.2.7", s.app.Private, "8080", 2, []string{"It does not get through."}},
 	} {
 		out, err := s.Try("network", "explain", "--from", w.from, "--to", w.to, "--port", w.port)

@@ -29,6 +29,8 @@ type Question struct {
 	Protocol    int // 6, 17, or 1 and 58 for an echo
 	FromPort    int // of TCP and UDP
 	ToPort      int
+	// Pools are the ranges that the cloud gives addresses of: nobody beyond it has one of them.
+	Pools []netip.Prefix
 }
 
 // Verdict is the answer to a Question. The last step that does not pass is why.
@@ -97,6 +99,7 @@ type hop struct {
 
 type walk struct {
 	vpcs      []*network.VPC
+	pools     []netip.Prefix
 	steps     []Step
 	hops      []hop
 	origin    place  // of the packet as it is on its way: empty outside
@@ -111,7 +114,7 @@ type walk struct {
 // Explain answers the question about the VPCs, which are all that concern it. An error
 // says what is wrong with the question.
 func Explain(vpcs []*network.VPC, q Question) (Verdict, error) {
-	w := &walk{vpcs: vpcs}
+	w := &walk{vpcs: vpcs, pools: q.Pools}
 	from, to := w.find(q.From), w.find(q.To)
 	p, err := q.packet(from, to)
 	if err != nil {

@@ -149,6 +149,7 @@ func TestExplain(t *testing.T) {
 		"in":                           {fromOutside("100.64.0.10", 443), ""},
 		"in, no rule":                  {fromOutside("100.64.0.10", 22), "group sg-web "},
 		"in to a NAT":                  {fromOutside("100.64.0.13", 443), "nat eni-nat "},
+		"an address that nobody has":   {toAddr("eni-web", "100.64.0.99", 443), "outside  "},
 		"in to a private address":      {fromOutside("10.1.1.10", 443), "outside  "},
 		"public address of a guest":    {toAddr("eni-db", "100.64.0.10", 443), ""},
 		"IPv6 out":                     {six, ""},
@@ -158,6 +159,7 @@ func TestExplain(t *testing.T) {
 		"resolver":                     {toAddr("eni-web", "10.1.0.2", 53), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
+			c.q.Pools = []netip.Prefix{prefix("100.64.0.0/24")}
 			v, err := explain.Explain(clouds(), c.q)
 			if err != nil {
 				t.Fatal(err)

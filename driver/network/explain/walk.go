@@ -218,6 +218,10 @@ func (w *walk) arrive(p packet) {
 		w.stop("outside", "", "%s is not reached from outside", p.destination)
 		return
 	}
+	if slices.ContainsFunc(w.pools, func(r netip.Prefix) bool { return r.Contains(p.destination) }) {
+		w.stop("outside", "", "nobody has %s, which is one of the cloud's", p.destination)
+		return
+	}
 	w.step(Step{Kind: "outside", Passes: true, Text: p.destination.String() + " is beyond the cloud"})
 	w.end, w.arrived = place{}, p
 }
