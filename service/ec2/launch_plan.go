@@ -29,7 +29,8 @@ func (s *Service) planLaunch(tx *store.Tx, c cloud.Caller, l launch) (p launchPl
 		p.image = cloud.Image{}
 		return p, notFound("ami", l.image)
 	}
-	if p.disks, err = asking{s, tx, c}.launchDisks(p.image, l.mappings); err != nil {
+	a := asking{s, tx, c}
+	if p.disks, err = a.launchDisks(p.image, l.mappings); err != nil {
 		return p, err
 	}
 	if _, ok := store.Owner(tx, keyNames(c.Account), l.key); l.key != "" && !ok {

@@ -67,13 +67,13 @@ func (q snapshotRequest) check() (map[string]string, error) {
 	case !slices.Contains([]string{"", ec2.SnapshotLocationEnumRegional}, val(q.location)):
 		return nil, unsupported("Snapshots lie in the region. Leave out Location, or give regional.")
 	}
-	if err := checkDescription(q.description); err != nil {
+	if err := checkSnapshotDescription(q.description); err != nil {
 		return nil, err
 	}
 	return tagsFromSpec(q.specs, "snapshot")
 }
 
-func checkDescription(text *string) error {
+func checkSnapshotDescription(text *string) error {
 	if utf8.RuneCountInString(val(text)) > maxDescription {
 		return cloud.Errorf("InvalidParameterValue", "The description is longer than %d characters", maxDescription)
 	}
