@@ -120,9 +120,6 @@ func TestDescribeSnapshots(t *testing.T) {
 		in.Description, in.TagSpecifications = new("nightly"), tagSpec("snapshot", "Name", "n")
 	})
 	when := timeWord(r.Now())
-	r.tick(time.Minute)
-	copied := *must(r.CopySnapshot(r.ctx, &ec2.CopySnapshotRequest{SourceSnapshotId: &id, SourceRegion: &r.Place.Region, Encrypted: new(true)}))(t).SnapshotId
-	r.changeSnapshot(copied, func(s *cloud.Snapshot) { s.SizeGiB = 11 })
 	ids := func(in ec2.DescribeSnapshotsRequest) ([]string, error) {
 		out, err := r.DescribeSnapshots(r.ctx, &in)
 		if err != nil {
@@ -139,6 +136,9 @@ func TestDescribeSnapshots(t *testing.T) {
 		},
 	}
 	table.check(t)
+	r.tick(time.Minute)
+	copied := *must(r.CopySnapshot(r.ctx, &ec2.CopySnapshotRequest{SourceSnapshotId: &id, SourceRegion: &r.Place.Region, Encrypted: new(true)}))(t).SnapshotId
+	r.changeSnapshot(copied, func(s *cloud.Snapshot) { s.SizeGiB = 11 })
 	for name, value := range map[string]string{"encrypted": "true", "status": "pending", "transfer-type": "standard", "volume-id": "vol-ffffffff", "volume-size": "11", "progress": "0%"} {
 		if got := must(table.ids(filters(name, value)))(t); !slices.Equal(got, []string{copied}) {
 			t.Errorf("filter %s=%s: got %v", name, value, got)
