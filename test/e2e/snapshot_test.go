@@ -1,7 +1,10 @@
 package e2e_test
 
 import (
+	"errors"
 	"fmt"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +24,8 @@ func TestSnapshots(t *testing.T) {
 	dev := plugged(c, g, v, "/dev/sdf")
 	g.SSH("sudo -n mkfs.ext4 -q /dev/" + dev + " && sudo -n mount -t ext4 /dev/" + dev + " /mnt")
 	g.SSH("echo before | sudo -n tee /mnt/f && sync")
+
+	sealed(t, c)
 
 	s := c.Query("SnapshotId", "ec2", "create-snapshot", "--volume-id", v)
 	c.AWS("ec2", "wait", "snapshot-completed", "--snapshot-ids", s)
@@ -68,4 +73,31 @@ func plugged(c *e2e.Cloud, g *e2e.Guest, volume, device string) (dev string) {
 		return err
 	})
 	return dev
+}
+
+// sealed checks that the disks of all volumes are encrypted on the host.
+func sealed(t *testing.T, c *e2e.Cloud) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(c.Data, "disks", "volumes", "vol-*"))
+	deeper, err2 := filepath.Glob(filepath.Join(c.Data, "disks", "volumes", "vol-*", "*"))
+	if err := errors.Join(err, err2); err != nil {
+		t.Fatal(err)
+	}
+	files = append(files, deeper...)
+	disks := 0
+	for _, path := range files {
+		if name := filepath.Base(path); name == "keys.json" || name == "base.qcow2" {
+			continue // sealed secrets, and the operator's image, which every account may read
+		}
+		out, err := exec.CommandContext(t.Context(), "qemu-img", "info", "--force-share", path).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "file format:") {
+			continue // not a disk
+		}
+		if disks++; !strings.Contains(string(out), "encrypted: yes") {
+			t.Errorf("%s is not encrypted:\n%s", path, out)
+		}
+	}
+	if disks < 2 {
+		t.Errorf("found %d disks among %v, want the root device and the volume", disks, files)
+	}
 }
