@@ -214,6 +214,7 @@ func (r *running) apis() apis {
 		compute: &ec2service.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
 			PublicPool: r.cfg.PublicPool, IPv6Pool: r.cfg.IPv6Pool, Limits: r.cfg.Limits, Consoles: consoles{r}, PageKey: r.settings.PageKey,
+			DiskKeys: r.judge.Keys.Disks,
 		},
 		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},

@@ -32,6 +32,9 @@ type Account struct {
 	Passwords *PasswordPolicy `json:",omitempty"` // nil: the default
 	// PublicAccess is blocked in all its buckets; written by service/s3. Nil: nothing is.
 	PublicAccess *PublicAccessBlock `json:",omitempty"`
+	// EncryptDisks has all new volumes and copies of snapshots marked as encrypted;
+	// written by service/ec2.
+	EncryptDisks bool `json:",omitempty"`
 	// DefaultVPC is the VPC that was made with the account; control/account
 	// writes it once. Empty until then.
 	DefaultVPC string `json:",omitempty"`

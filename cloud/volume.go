@@ -26,12 +26,15 @@ type Volume struct {
 	Throughput int    `json:",omitempty"` // MiB/s
 	Image      string `json:",omitempty"` // the image whose bytes it starts with
 	Snapshot   string `json:",omitempty"`
-	Encrypted  bool   `json:",omitempty"`
-	Sealed     []byte `json:",omitempty"` // the data key of an encrypted one, sealed for the ID
+	Encrypted  bool   `json:",omitempty"` // as the tenant asked; its bytes are sealed anyway
+	Sealed     []byte `json:",omitempty"` // the data key, sealed for the ID; nil: its bytes lie as they are
 	Host       string // the host that holds it
 	// Modification is the newest change of size, type or limits; the fields above are
 	// the wanted ones from its start.
 	Modification *VolumeModification `json:",omitempty"`
+	// Modifications are when it was changed within a day of the newest change, in order.
+	Modifications []time.Time `json:",omitempty"`
+	AutoEnableIO  bool        `json:",omitempty"` // asked for; the input and output of volumes are never disabled
 
 	Delete     bool        `json:",omitempty"` // wanted gone
 	Attachment *Attachment `json:",omitempty"`

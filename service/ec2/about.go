@@ -81,10 +81,10 @@ func (a asking) absent(prefix, name string) subject {
 	return subject{Resource: policy.Resource{ARN: a.subjectARN(prefix, cmp.Or(name, "*")), Owner: a.c.Account}}
 }
 
-// subjectARN names a resource of the caller; the ARNs of images have no account.
+// subjectARN names a resource of the caller; the ARNs of images and snapshots have no account.
 func (a asking) subjectARN(prefix, name string) string {
 	account := a.c.Account
-	if prefix == "ami" {
+	if prefix == "ami" || prefix == "snap" {
 		account = ""
 	}
 	return a.Place.ARN("ec2", account, kindOf(prefix).name+"/"+name)

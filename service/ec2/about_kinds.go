@@ -14,6 +14,7 @@ import (
 var (
 	aboutInstance  = about[cloud.Instance]{prefix: "i", table: instanceTable, facts: instanceFacts}
 	aboutVolume    = about[cloud.Volume]{prefix: "vol", table: volumeTable, facts: volumeFacts}
+	aboutSnapshot  = about[cloud.Snapshot]{prefix: "snap", table: snapshotTable, facts: snapshotFacts, seen: seenSnapshot, more: snapshotOwner}
 	aboutImage     = about[cloud.Image]{prefix: "ami", table: imageTable, facts: imageFacts, seen: seenImage, more: imageOwner}
 	aboutKeyPair   = about[cloud.KeyPair]{prefix: "key", table: keyPairTable, facts: keyPairFacts, name: keyPairName}
 	aboutVPC       = about[cloud.VPC]{prefix: "vpc", table: vpcTable, facts: vpcFacts}
@@ -56,6 +57,21 @@ func volumeFacts(a asking, v cloud.Volume) facts {
 		f["ParentSnapshot"] = a.Place.ARN("ec2", "", "snapshot/"+v.Snapshot)
 	}
 	return f
+}
+
+func snapshotFacts(a asking, s cloud.Snapshot) facts {
+	f := facts{"Encrypted": boolWord(s.Encrypted), "Owner": s.Account, "SnapshotID": s.ID, "VolumeSize": number(s.SizeGiB)}
+	if s.Volume != "" {
+		f["ParentVolume"] = a.Place.ARN("ec2", s.Account, "volume/"+s.Volume)
+	}
+	if !s.Created.IsZero() {
+		f["SnapshotTime"] = timeWord(s.Created)
+	}
+	return f
+}
+
+func snapshotOwner(s cloud.Snapshot, keys map[string][]string) {
+	keys["aws:ResourceAccount"] = []string{s.Account}
 }
 
 func imageFacts(_ asking, i cloud.Image) facts {

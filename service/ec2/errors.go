@@ -28,6 +28,10 @@ var kinds = []kind{
 		"The volume '%' does not exist.", "The volumes '%' do not exist.", "volumeIds",
 	},
 	{
+		"snap", "snapshot", "InvalidSnapshotID.Malformed", "InvalidSnapshot.NotFound",
+		"The snapshot '%' does not exist.", "The snapshots '%' do not exist.", "snapshotIds",
+	},
+	{
 		"ami", "image", "InvalidAMIID.Malformed", "InvalidAMIID.NotFound",
 		"The image id '[%]' does not exist", "The image ids '[%]' do not exist", "imageIdsSet",
 	},

@@ -23,9 +23,9 @@ type disk struct {
 // launchDisks reads the block device mappings of a launch, the root device
 // first. Mappings to instance store ("ephemeral0") are left out, as on any type
 // that has none.
-func launchDisks(image cloud.Image, mappings []ec2.BlockDeviceMapping) ([]disk, error) {
+func (a asking) launchDisks(image cloud.Image, mappings []ec2.BlockDeviceMapping) ([]disk, error) {
 	base := imageRoot(image)
-	root := disk{device: image.RootDevice, spec: volumeSpec{size: base.SizeGiB, kind: base.Type, iops: base.IOPS, throughput: base.Throughput}}
+	root := disk{device: image.RootDevice, spec: volumeSpec{size: base.SizeGiB, kind: base.Type, iops: base.IOPS, throughput: base.Throughput, encrypted: a.encrypts()}}
 	disks := []disk{root}
 	var seen []string
 	for _, m := range mappings {
@@ -54,7 +54,7 @@ func launchDisks(image cloud.Image, mappings []ec2.BlockDeviceMapping) ([]disk, 
 			under = &root.spec
 		}
 		var err error
-		if d.spec, err = mappedVolume(device, m.Ebs, under); err != nil {
+		if d.spec, err = a.mappedVolume(device, m.Ebs, under); err != nil {
 			return nil, err
 		}
 		d.keep = m.Ebs != nil && m.Ebs.DeleteOnTermination != nil && !*m.Ebs.DeleteOnTermination
@@ -69,7 +69,7 @@ func launchDisks(image cloud.Image, mappings []ec2.BlockDeviceMapping) ([]disk, 
 
 // mappedVolume reads the volume of one mapping. under is the root device of the
 // image if the mapping changes that one, nil for a new, empty volume.
-func mappedVolume(device string, ebs *ec2.EbsBlockDevice, under *volumeSpec) (volumeSpec, error) {
+func (a asking) mappedVolume(device string, ebs *ec2.EbsBlockDevice, under *volumeSpec) (volumeSpec, error) {
 	switch {
 	case ebs == nil && under == nil:
 		return volumeSpec{}, badMapping("The mapping of '%s' names none of ebs, virtualName and noDevice", device)
@@ -81,12 +81,14 @@ func mappedVolume(device string, ebs *ec2.EbsBlockDevice, under *volumeSpec) (vo
 		return volumeSpec{}, unsupported("The volumes of a launch lie in the instance's zone. Leave out their availability zone.")
 	case val(ebs.EbsCardIndex) != 0:
 		return volumeSpec{}, unsupported("Instances have one EBS card, of index 0.")
+	case under != nil && val(ebs.SnapshotId) != "":
+		return volumeSpec{}, badMapping("snapshotId cannot be modified on root device")
 	case ebs.VolumeInitializationRate != nil:
 		return volumeSpec{}, unsupported("Volumes need no initialization. Leave out VolumeInitializationRate.")
 	}
 	ask := volumeRequest{
 		size: ebs.VolumeSize, kind: val(ebs.VolumeType), iops: ebs.Iops, throughput: ebs.Throughput,
-		snapshot: val(ebs.SnapshotId), encrypted: val(ebs.Encrypted), key: val(ebs.KmsKeyId),
+		snapshot: val(ebs.SnapshotId), from: a.source(ebs.SnapshotId), encrypted: ebs.Encrypted, byDefault: a.encrypts(), key: val(ebs.KmsKeyId),
 	}
 	if under != nil {
 		if ask.size == nil {
@@ -100,6 +102,31 @@ func mappedVolume(device string, ebs *ec2.EbsBlockDevice, under *volumeSpec) (vo
 		}
 	}
 	return ask.check()
+}
+
+// keeperOf is the host that keeps the snapshots of new disks, "" if they have none.
+func keeperOf(disks []disk) (host string, err error) {
+	for _, d := range disks {
+		switch {
+		case d.spec.host == "":
+		case host == "":
+			host = d.spec.host
+		case host != d.spec.host:
+			return "", unsupported("The snapshots of the block device mappings are kept by different hosts, and do not move between them. Launch with those of one host.")
+		}
+	}
+	return host, nil
+}
+
+// mappedSnapshots are the snapshots that block device mappings name, each once.
+func mappedSnapshots(mappings []ec2.BlockDeviceMapping) []string {
+	var ids []string
+	for _, m := range mappings {
+		if m.Ebs != nil && val(m.Ebs.SnapshotId) != "" {
+			ids = append(ids, *m.Ebs.SnapshotId)
+		}
+	}
+	return distinct(ids)
 }
 
 var (

@@ -29,7 +29,8 @@ func (s *Service) planLaunch(tx *store.Tx, c cloud.Caller, l launch) (p launchPl
 		p.image = cloud.Image{}
 		return p, notFound("ami", l.image)
 	}
-	if p.disks, err = launchDisks(p.image, l.mappings); err != nil {
+	a := asking{s, tx, c}
+	if p.disks, err = a.launchDisks(p.image, l.mappings); err != nil {
 		return p, err
 	}
 	if _, ok := store.Owner(tx, keyNames(c.Account), l.key); l.key != "" && !ok {
@@ -45,14 +46,19 @@ func (s *Service) planLaunch(tx *store.Tx, c cloud.Caller, l launch) (p launchPl
 	if most < l.min {
 		return p, s.overLimit()
 	}
-	p.nics, p.hosts, err = s.placeLaunch(tx, c, l, most, len(p.disks))
+	pin, err := keeperOf(p.disks)
+	if err != nil {
+		return p, err
+	}
+	p.nics, p.hosts, err = s.placeLaunch(tx, c, l, most, len(p.disks), pin)
 	return p, err
 }
 
 // placeLaunch decides where the instances of a launch go: the hosts of up to
 // most of them, and the interfaces of each. A launch that names neither zone nor
-// subnet goes to the first zone with room for all, or else for the most.
-func (s *Service) placeLaunch(tx *store.Tx, c cloud.Caller, l launch, most, disks int) (plans []plan, hosts []string, err error) {
+// subnet goes to the first zone with room for all, or else for the most. pin is the
+// host that keeps the snapshots of the disks, "" if they have none.
+func (s *Service) placeLaunch(tx *store.Tx, c cloud.Caller, l launch, most, disks int, pin string) (plans []plan, hosts []string, err error) {
 	zones := []string{l.zone}
 	if l.zone == "" && l.nics[0].subnet == "" && l.nics[0].existing == "" && s.defaultVPC(tx, c) != "" {
 		zones = s.Place.Zones
@@ -65,7 +71,7 @@ func (s *Service) placeLaunch(tx *store.Tx, c cloud.Caller, l launch, most, disk
 			continue
 		}
 		_, _, at := here[0].subnet()
-		room := newPlacement(tx, at, "", s.Now())
+		room := newPlacement(tx, at, pin, s.Now())
 		found := room.guests(l.kind, most, disks)
 		if len(found) < l.min {
 			failures = append(failures, room.noCapacity(l.kind, disks))
@@ -107,6 +113,9 @@ func (a asking) launch(l launch, p launchPlan) []subject {
 	disks := p.disks
 	if len(disks) == 0 {
 		disks = []disk{{}}
+	}
+	for _, id := range mappedSnapshots(l.mappings) {
+		about = append(about, aboutSnapshot.of(a, id))
 	}
 	for _, d := range disks {
 		about = append(about, aboutVolume.made(a, d.spec.volume(cloud.Meta{}, like.Zone, ""), l.tags["volume"]))

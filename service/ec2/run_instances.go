@@ -121,6 +121,7 @@ func (s *Service) launchDisk(tx *store.Tx, i cloud.Instance, d disk, root bool, 
 	if root {
 		v.Image = i.Image
 	}
+	v.Sealed = s.newDiskKey(v.ID)
 	v.Attachment = &cloud.Attachment{Instance: i.ID, Device: d.device, DeleteOnTermination: !d.keep, Attached: i.Launched}
 	if err := volumeTable.Create(tx, v); err != nil {
 		return fmt.Errorf("create volume: %w", err)

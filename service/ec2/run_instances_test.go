@@ -241,8 +241,8 @@ func TestRunInstancesRefuses(t *testing.T) {
 			in.BlockDeviceMappings = []ec2.BlockDeviceMapping{{DeviceName: new("/dev/sdf"), VirtualName: new("ephemeral99")}}
 		}, "InvalidBlockDeviceMapping", "The virtual name 'ephemeral99' of '/dev/sdf' is not valid"},
 		{
-			"encrypted", disk("/dev/sdf", &ec2.EbsBlockDevice{VolumeSize: new(int32(1)), Encrypted: new(true)}), "UnsupportedOperation",
-			"Encrypted volumes are not available: this cloud keeps no keys yet. Leave out Encrypted and KmsKeyId.",
+			"encrypted", disk("/dev/sdf", &ec2.EbsBlockDevice{VolumeSize: new(int32(1)), KmsKeyId: new("k")}), "InvalidParameterDependency",
+			"The parameter KmsKeyId requires the parameter Encrypted to be set.",
 		},
 		{"snapshot", disk("/dev/sdf", &ec2.EbsBlockDevice{SnapshotId: new("snap-00000000000000001")}), "InvalidSnapshot.NotFound", "The snapshot 'snap-00000000000000001' does not exist."},
 		{"too many devices", func(in *runIn) {

@@ -18,6 +18,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/policy"
+	"github.com/vauban-cloud/vauban/seal"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -36,6 +37,9 @@ type Service struct {
 	// PageKey seals page tokens. Servers that share a store share it, or a
 	// token of one is refused by the other.
 	PageKey []byte
+	// DiskKeys seals the data keys of new volumes and snapshots, each for its ID; nil:
+	// they have none, and hosts keep their bytes as they are.
+	DiskKeys *seal.Key
 }
 
 // Consoles reads what guests print on their serial lines.
@@ -52,6 +56,7 @@ var (
 	hostTable      store.Table[cloud.Host]
 	instanceTable  store.Table[cloud.Instance]
 	volumeTable    store.Table[cloud.Volume]
+	snapshotTable  store.Table[cloud.Snapshot]
 	imageTable     store.Table[cloud.Image]
 	keyPairTable   store.Table[cloud.KeyPair]
 	vpcTable       store.Table[cloud.VPC]

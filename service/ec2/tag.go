@@ -31,6 +31,7 @@ var taggables = func() []taggable {
 	all := []taggable{
 		tagged(aboutInstance, func(v *cloud.Instance) *cloud.Meta { return &v.Meta }),
 		tagged(aboutVolume, func(v *cloud.Volume) *cloud.Meta { return &v.Meta }),
+		taggedSnapshots(),
 		tagged(aboutImage, func(v *cloud.Image) *cloud.Meta { return &v.Meta }),
 		tagged(aboutKeyPair, func(v *cloud.KeyPair) *cloud.Meta { return &v.Meta }),
 		tagged(aboutVPC, func(v *cloud.VPC) *cloud.Meta { return &v.Meta }),
@@ -80,6 +81,28 @@ func tagged[T resource](k about[T], meta func(*T) *cloud.Meta) taggable {
 		},
 		subject: k.of,
 	}
+}
+
+// taggedSnapshots is the kind of snapshots: those that are deleted have no tags.
+func taggedSnapshots() taggable {
+	t := tagged(aboutSnapshot, func(v *cloud.Snapshot) *cloud.Meta { return &v.Meta })
+	change := t.change
+	t.change = func(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error {
+		if s, ok := snapshotTable.Get(tx, id); ok && !kept(s) {
+			return notFound(aboutSnapshot.prefix, id)
+		}
+		return change(tx, account, id, edit)
+	}
+	t.list = func(r store.Reader, account string) iter.Seq2[string, map[string]string] {
+		return func(yield func(string, map[string]string) bool) {
+			for s := range snapshotTable.Select(r, cloud.AccountLabel(account)) {
+				if kept(s) && !yield(s.ID, s.Tags) {
+					return
+				}
+			}
+		}
+	}
+	return t
 }
 
 // taggedLists is the kind of prefix lists: those of the cloud can be seen, and not

@@ -45,17 +45,19 @@ func (r *rig) oneOfEachNetwork() map[string]string {
 	r.Helper()
 	meta := func(prefix string) cloud.Meta { return cloud.Meta{ID: cloud.NewID(prefix), Account: alice} }
 	list, peering, log := meta("pl"), meta("pcx"), meta("fl")
-	egress, nat, endpoint := meta("eigw"), meta("nat"), meta("vpce")
+	egress, nat, endpoint, snapshot := meta("eigw"), meta("nat"), meta("vpce"), meta("snap")
 	r.update(func(tx *store.Tx) error {
 		return errors.Join(
 			listTable.Create(tx, cloud.PrefixList{Meta: list}), peeringTable.Create(tx, cloud.Peering{Meta: peering, Requester: cloud.PeeringSide{Account: alice}}),
 			flowLogTable.Create(tx, cloud.FlowLog{Meta: log}), egressTable.Create(tx, cloud.EgressGateway{Meta: egress}),
 			natTable.Create(tx, cloud.NATGateway{Meta: nat}), endpointTable.Create(tx, cloud.Endpoint{Meta: endpoint}),
+			snapshotTable.Create(tx, cloud.Snapshot{Meta: snapshot}),
 		)
 	})
 	return map[string]string{
 		"network-acl": r.net.ACL.ID, "prefix-list": list.ID, "vpc-peering-connection": peering.ID, "vpc-flow-log": log.ID,
 		"egress-only-internet-gateway": egress.ID, "natgateway": nat.ID, "vpc-endpoint": endpoint.ID, "dhcp-options": r.net.Options.ID,
+		"snapshot": snapshot.ID,
 	}
 }
 

@@ -5,31 +5,39 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/store"
 )
 
-// CreateVolume makes an empty volume in a zone, on the host with the most disk
-// to spare.
+// CreateVolume makes a volume in a zone: an empty one on the host with the most disk
+// to spare, one of a snapshot on the host that keeps that.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html
 func (s *Service) CreateVolume(ctx context.Context, in *ec2.CreateVolumeRequest) (*ec2.Volume, error) {
-	zone, spec, tags, refused := s.checkVolume(in)
+	a := s.asking(ctx)
+	zone, spec, tags, refused := s.checkVolume(a, in)
 	like := spec.volume(cloud.Meta{}, zone, "")
-	caller, err := s.allow(ctx, "CreateVolume", in.DryRun, aboutVolume.made(s.asking(ctx), like, requestTags(in.TagSpecifications, "volume")))
+	about := []subject{aboutVolume.made(a, like, requestTags(in.TagSpecifications, "volume"))}
+	if val(in.SnapshotId) != "" {
+		about = append(about, aboutSnapshot.of(a, *in.SnapshotId))
+	}
+	caller, err := s.allow(ctx, "CreateVolume", in.DryRun, about...)
 	if err := cmp.Or(err, refused); err != nil {
 		return nil, err
 	}
 	var v cloud.Volume
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
 		ids, repeated, err := s.once(tx, caller, "CreateVolume", in.ClientToken, in, func() ([]string, error) {
-			host, err := newPlacement(tx, zone, "", s.Now()).volume()
+			host, err := s.placeVolume(tx, caller, zone, spec)
 			if err != nil {
 				return nil, err
 			}
 			meta := cloud.Meta{ID: s.NewID("vol"), Account: caller.Account, Created: s.Now().UTC(), Tags: tags}
-			return []string{meta.ID}, volumeTable.Create(tx, spec.volume(meta, zone, host))
+			v := spec.volume(meta, zone, host)
+			v.Sealed = s.newDiskKey(v.ID)
+			return []string{meta.ID}, volumeTable.Create(tx, v)
 		})
 		if err != nil {
 			return err
@@ -48,8 +56,23 @@ func (s *Service) CreateVolume(ctx context.Context, in *ec2.CreateVolumeRequest)
 	return &out, nil
 }
 
+// placeVolume returns the host of a new volume.
+func (s *Service) placeVolume(tx *store.Tx, c cloud.Caller, zone string, spec volumeSpec) (string, error) {
+	if spec.snapshot == "" {
+		return newPlacement(tx, zone, "", s.Now()).volume()
+	}
+	if _, ok := visibleSnapshot(tx, c, spec.snapshot); !ok {
+		return "", notFound("snap", spec.snapshot)
+	}
+	if h, ok := hostTable.Get(tx, spec.host); ok && !slices.Contains(h.Zones, zone) {
+		return "", unsupported("The snapshot '" + spec.snapshot + "' is kept by a host that is not in the zone " + zone +
+			", and snapshots do not move between hosts. Create the volume in " + strings.Join(h.Zones, " or ") + ".")
+	}
+	return newPlacement(tx, zone, spec.host, s.Now()).volume()
+}
+
 // checkVolume reads a CreateVolume request.
-func (s *Service) checkVolume(in *ec2.CreateVolumeRequest) (zone string, spec volumeSpec, tags map[string]string, err error) {
+func (s *Service) checkVolume(a asking, in *ec2.CreateVolumeRequest) (zone string, spec volumeSpec, tags map[string]string, err error) {
 	switch {
 	case val(in.MultiAttachEnabled):
 		err = unsupported("A volume can be attached to one instance at a time. Leave out MultiAttachEnabled.")
@@ -72,7 +95,7 @@ func (s *Service) checkVolume(in *ec2.CreateVolumeRequest) (zone string, spec vo
 	}
 	spec, err = volumeRequest{
 		size: in.Size, kind: val(in.VolumeType), iops: in.Iops, throughput: in.Throughput,
-		snapshot: val(in.SnapshotId), encrypted: val(in.Encrypted), key: val(in.KmsKeyId),
+		snapshot: val(in.SnapshotId), from: a.source(in.SnapshotId), encrypted: in.Encrypted, byDefault: a.encrypts(), key: val(in.KmsKeyId),
 	}.check()
 	if err != nil {
 		return "", spec, nil, err
@@ -183,7 +206,7 @@ func (s *Service) showVolume(v cloud.Volume, running bool) ec2.Volume {
 		AvailabilityZone: &v.Zone, AvailabilityZoneId: new(s.Place.ZoneID(v.Zone)), CreateTime: &v.Created,
 		State: new(string(v.State())), Size: new(int32(v.SizeGiB)), VolumeType: &v.Type,
 		Iops: opt(int32(shownIOPS(v))), Throughput: opt(int32(v.Throughput)), SnapshotId: &v.Snapshot,
-		Encrypted: &v.Encrypted, MultiAttachEnabled: new(false), Operator: notManaged(),
+		Encrypted: &v.Encrypted, KmsKeyId: s.shownDiskKey(v.Account, v.Encrypted), MultiAttachEnabled: new(false), Operator: notManaged(),
 		Attachments: []ec2.VolumeAttachment{}, Tags: tagSet(v.Tags),
 	}
 	if v.Attachment != nil {

@@ -18,7 +18,9 @@ type volumeRequest struct {
 	size, iops, throughput *int32 // GiB, operations/s, MiB/s
 	kind                   string // "" is gp2
 	snapshot, key          string
-	encrypted              bool
+	from                   *cloud.Snapshot // that snapshot, if the caller can make volumes of it
+	encrypted              *bool
+	byDefault              bool // the account wants all encrypted
 }
 
 // volumeSpec is a volume that can be made.
@@ -27,6 +29,9 @@ type volumeSpec struct {
 	kind       string // "gp3", …
 	iops       int    // provisioned; 0 where the type has none to choose
 	throughput int    // provisioned, MiB/s; 0 likewise
+	encrypted  bool
+	snapshot   string // that it starts with; "": none
+	host       string // that keeps the snapshot, so that the volume must lie there
 }
 
 // volumeLimits are the bounds of a volume type. No IOPS means that the type
@@ -64,25 +69,49 @@ func (q volumeRequest) check() (volumeSpec, error) {
 	switch {
 	case limits.kind == "":
 		return volumeSpec{}, cloud.Errorf("UnknownVolumeType", "Unsupported volume type '%s' for volume creation.", kind)
-	case q.encrypted || q.key != "":
-		return volumeSpec{}, unsupported("Encrypted volumes are not available: this cloud keeps no keys yet. Leave out Encrypted and KmsKeyId.")
 	case q.snapshot != "" && !cloud.ValidID("snap", q.snapshot):
 		return volumeSpec{}, cloud.Errorf("InvalidParameterValue", "Value (%s) for parameter snapshotId is invalid. Expected: 'snap-...'.", q.snapshot)
-	case q.snapshot != "": // there are no snapshots
-		return volumeSpec{}, cloud.Errorf("InvalidSnapshot.NotFound", "The snapshot '%s' does not exist.", q.snapshot)
+	case q.snapshot != "" && q.from == nil:
+		return volumeSpec{}, notFound("snap", q.snapshot)
+	case q.from != nil && q.from.State() != cloud.SnapshotCompleted:
+		return volumeSpec{}, notCompleted(*q.from)
+	}
+	if q.size == nil && q.from != nil {
+		q.size = new(int32(q.from.SizeGiB))
+	}
+	switch {
 	case q.size == nil:
 		return volumeSpec{}, cloud.Errorf("MissingParameter", "The request must contain the parameter size or snapshotId")
 	case *q.size < limits.minSize:
 		return volumeSpec{}, cloud.Errorf("InvalidParameterValue", "Volume of %dGiB is too small for volume type %s; minimum is %dGiB.", *q.size, kind, limits.minSize)
+	case q.from != nil && int(*q.size) < q.from.SizeGiB:
+		return volumeSpec{}, cloud.Errorf("InvalidParameterValue", "The size of a volume must not be less than that of its snapshot '%s', %dGiB.", q.snapshot, q.from.SizeGiB)
 	case *q.size > limits.maxSize:
 		return volumeSpec{}, cloud.Errorf("InvalidParameterValue", "Volume of %dGiB is too large for volume type %s; maximum is %dGiB.", *q.size, kind, limits.maxSize)
 	}
 	spec := volumeSpec{size: int(*q.size), kind: kind}
 	var err error
+	if spec.encrypted, err = q.checkEncryption(); err != nil {
+		return volumeSpec{}, err
+	}
+	if q.from != nil {
+		spec.snapshot, spec.host = q.from.ID, q.from.Host
+	}
 	if spec.iops, err = q.checkIOPS(limits); err == nil {
 		spec.throughput, err = q.checkThroughput(kind, spec.iops)
 	}
 	return spec, err
+}
+
+// checkEncryption decides whether the volume is encrypted for the tenant to see, as it
+// is if it was asked for, or the account wants it, or the snapshot is.
+func (q volumeRequest) checkEncryption() (bool, error) {
+	inherited := q.from != nil && q.from.Encrypted
+	if inherited && q.encrypted != nil && !*q.encrypted {
+		return false, cloud.Errorf("InvalidParameterCombination", "A volume of the encrypted snapshot '%s' is encrypted. Leave out Encrypted.", q.snapshot)
+	}
+	encrypted := inherited || q.byDefault || val(q.encrypted)
+	return encrypted, checkDiskKey(q.key, encrypted)
 }
 
 func (q volumeRequest) checkIOPS(l volumeLimits) (int, error) {
@@ -130,6 +159,7 @@ func (v volumeSpec) volume(meta cloud.Meta, zone, host string) cloud.Volume {
 	return cloud.Volume{
 		Meta: meta, Zone: zone, Host: host,
 		SizeGiB: v.size, Type: v.kind, IOPS: v.iops, Throughput: v.throughput,
+		Snapshot: v.snapshot, Encrypted: v.encrypted,
 	}
 }
 

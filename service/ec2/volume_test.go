@@ -71,8 +71,8 @@ func TestVolumeSpec(t *testing.T) {
 		{in: volumeRequest{size: n(10), kind: "gp3", throughput: n(124)}, code: "InvalidParameterValue", message: "Throughput (MiBps) of 124 is too low; minimum is 125."},
 		{in: volumeRequest{size: n(10), kind: "gp3", throughput: n(1001)}, code: "InvalidParameterValue", message: "Throughput (MiBps) of 1001 is too high; maximum is 1000."},
 		{in: volumeRequest{size: n(10), kind: "gp3", throughput: n(751)}, code: "InvalidParameterValue", message: "Throughput (MiBps) to iops ratio of 0.250333 is too high; maximum is 0.250000."},
-		{in: volumeRequest{size: n(10), encrypted: true}, code: "UnsupportedOperation", message: "Encrypted volumes are not available: this cloud keeps no keys yet. Leave out Encrypted and KmsKeyId."},
-		{in: volumeRequest{size: n(10), key: "k"}, code: "UnsupportedOperation", message: "Encrypted volumes are not available: this cloud keeps no keys yet. Leave out Encrypted and KmsKeyId."},
+		{in: volumeRequest{size: n(10), encrypted: new(true), key: "k"}, code: "UnsupportedOperation", message: "Volumes and snapshots are encrypted under keys that the cloud makes for each. Leave out KmsKeyId, or give alias/aws/ebs."},
+		{in: volumeRequest{size: n(10), key: "k"}, code: "InvalidParameterDependency", message: "The parameter KmsKeyId requires the parameter Encrypted to be set."},
 		{in: volumeRequest{snapshot: "snap-00000000000000001"}, code: "InvalidSnapshot.NotFound", message: "The snapshot 'snap-00000000000000001' does not exist."},
 		{in: volumeRequest{snapshot: "x"}, code: "InvalidParameterValue", message: "Value (x) for parameter snapshotId is invalid. Expected: 'snap-...'."},
 	} {

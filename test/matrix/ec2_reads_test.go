@@ -31,6 +31,10 @@ var ec2Reads = table{
 	"ec2:DescribeSubnets":                        list(&api.DescribeSubnetsRequest{}),
 	"ec2:DescribeTags":                           list(&api.DescribeTagsRequest{}),
 	"ec2:DescribeVolumeStatus":                   list(&api.DescribeVolumeStatusRequest{}),
+	"ec2:DescribeSnapshots":                      list(&api.DescribeSnapshotsRequest{}),
+	"ec2:DescribeVolumesModifications":           list(&api.DescribeVolumesModificationsRequest{}),
+	"ec2:GetEbsEncryptionByDefault":              list(&api.GetEbsEncryptionByDefaultRequest{}),
+	"ec2:GetEbsDefaultKmsKeyId":                  list(&api.GetEbsDefaultKmsKeyIdRequest{}),
 	"ec2:DescribeVolumes":                        list(&api.DescribeVolumesRequest{}),
 	"ec2:DescribeVpcs":                           list(&api.DescribeVpcsRequest{}),
 	"ec2:DescribeInstanceAttribute": func(w *world) row {

@@ -31,6 +31,7 @@ var (
 	images       store.Table[cloud.Image]
 	instances    store.Table[cloud.Instance]
 	volumes      store.Table[cloud.Volume]
+	snapshots    store.Table[cloud.Snapshot]
 	interfaces   store.Table[cloud.NetworkInterface]
 	vpcs         store.Table[cloud.VPC]
 	subnets      store.Table[cloud.Subnet]
@@ -93,6 +94,9 @@ func (w *world) arn(id string) string {
 		"sg": "security-group", "sgr": "security-group-rule", "subnet": "subnet", "vpc": "vpc", "rtb": "route-table", "igw": "internet-gateway",
 		"eigw": "egress-only-internet-gateway", "nat": "natgateway", "dopt": "dhcp-options", "vpce": "vpc-endpoint",
 		"acl": "network-acl", "pl": "prefix-list", "pcx": "vpc-peering-connection", "fl": "vpc-flow-log",
+	}
+	if strings.HasPrefix(id, "snap-") {
+		return w.snapshots(id) // whose ARNs have no account
 	}
 	prefix := id[:strings.LastIndexByte(id, '-')]
 	if kinds[prefix] == "" {
@@ -157,6 +161,19 @@ func (w *world) volume() string {
 	}).VolumeId
 	w.Update(func(tx *store.Tx) error {
 		return volumes.Modify(tx, id, func(v *cloud.Volume) error { v.Seen.Ready = true; return nil })
+	})
+	return id
+}
+
+// snapshots names a snapshot, or "*".
+func (w *world) snapshots(id string) string { return w.Place.ARN("ec2", "", "snapshot/"+id) }
+
+// snapshot takes a snapshot of a volume of Alice's, which is completed.
+func (w *world) snapshot() string {
+	w.Helper()
+	id := *made[*api.Snapshot](w, Alice, &api.CreateSnapshotRequest{VolumeId: new(w.volume()), TagSpecifications: tagSpec("snapshot")}).SnapshotId
+	w.Update(func(tx *store.Tx) error {
+		return snapshots.Modify(tx, id, func(s *cloud.Snapshot) error { s.Seen.Ready = true; return nil })
 	})
 	return id
 }

@@ -1,0 +1,156 @@
+package ec2
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/vauban-cloud/vauban/awsapi/ec2"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
+)
+
+// maxDescription is the length of a snapshot's description, in characters.
+const maxDescription = 255
+
+// kept reports whether a snapshot can be seen: one that was deleted cannot.
+func kept(s cloud.Snapshot) bool { return !s.Delete && s.Binned.IsZero() }
+
+// visibleSnapshot returns the snapshot of that ID if the caller may make volumes of it.
+func visibleSnapshot(r store.Reader, c cloud.Caller, id string) (cloud.Snapshot, bool) {
+	s, ok := snapshotTable.Get(r, id)
+	return s, ok && seesSnapshot(c, s)
+}
+
+func seesSnapshot(c cloud.Caller, s cloud.Snapshot) bool {
+	return kept(s) && (s.Account == c.Account || s.Public || slices.Contains(s.Shared, c.Account))
+}
+
+func seenSnapshot(a asking, id string) (cloud.Snapshot, bool) { return visibleSnapshot(a.r, a.c, id) }
+
+// source is the snapshot that a new volume is to start with, nil if there is none.
+func (a asking) source(id *string) *cloud.Snapshot {
+	if s, ok := visibleSnapshot(a.r, a.c, val(id)); ok {
+		return &s
+	}
+	return nil
+}
+
+// ownSnapshot returns the caller's snapshot of that ID.
+func ownSnapshot(r store.Reader, c cloud.Caller, id *string) (cloud.Snapshot, error) {
+	if val(id) == "" {
+		return cloud.Snapshot{}, missing("snapshotId")
+	}
+	s, err := get(r, c, snapshotTable, "snap", *id)
+	if err == nil && !kept(s) {
+		err = notFound("snap", *id)
+	}
+	return s, err
+}
+
+func notCompleted(s cloud.Snapshot) error {
+	return cloud.Errorf("IncorrectState", "Snapshot '%s' is in invalid state - %s. Wait until it is completed.", s.ID, s.State())
+}
+
+// snapshotRequest is what CreateSnapshot and CreateSnapshots have in common.
+type snapshotRequest struct {
+	location, outpost, description *string
+	specs                          []ec2.TagSpecification
+}
+
+// check returns the tags that were asked for, or why the request cannot be obeyed.
+func (q snapshotRequest) check() (map[string]string, error) {
+	switch {
+	case val(q.outpost) != "":
+		return nil, unsupported("Outposts are not available.")
+	case !slices.Contains([]string{"", ec2.SnapshotLocationEnumRegional}, val(q.location)):
+		return nil, unsupported("Snapshots lie in the region. Leave out Location, or give regional.")
+	}
+	if err := checkSnapshotDescription(q.description); err != nil {
+		return nil, err
+	}
+	return tagsFromSpec(q.specs, "snapshot")
+}
+
+func checkSnapshotDescription(text *string) error {
+	if utf8.RuneCountInString(val(text)) > maxDescription {
+		return cloud.Errorf("InvalidParameterValue", "The description is longer than %d characters", maxDescription)
+	}
+	return nil
+}
+
+// CreateSnapshot has the host of a volume keep what it holds. The guest goes on.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSnapshot.html
+func (s *Service) CreateSnapshot(ctx context.Context, in *ec2.CreateSnapshotRequest) (*ec2.Snapshot, error) {
+	a := s.asking(ctx)
+	of, _ := aboutVolume.find(a, val(in.VolumeId))
+	caller, err := s.allow(ctx, "CreateSnapshot", in.DryRun,
+		a.newSnapshot(of, val(in.VolumeId), requestTags(in.TagSpecifications, "snapshot")), aboutVolume.of(a, val(in.VolumeId)))
+	tags, refused := snapshotRequest{in.Location, in.OutpostArn, in.Description, in.TagSpecifications}.check()
+	if err := cmp.Or(err, refused); err != nil {
+		return nil, err
+	}
+	if val(in.VolumeId) == "" {
+		return nil, missing("volumeId")
+	}
+	var made cloud.Snapshot
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		v, err := get(tx, caller, volumeTable, "vol", *in.VolumeId)
+		if err == nil {
+			made, err = s.snapshot(tx, v, "", val(in.Description), tags)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := s.showSnapshot(made, caller)
+	return &out, nil
+}
+
+// newSnapshot is the subject of a snapshot that is to be made of a volume.
+func (a asking) newSnapshot(of cloud.Volume, volume string, tags map[string]string) subject {
+	like := cloud.Snapshot{Meta: cloud.Meta{Account: a.c.Account}, Volume: volume, SizeGiB: of.SizeGiB, Encrypted: of.Encrypted}
+	return aboutSnapshot.made(a, like, tags)
+}
+
+// snapshot makes the document of a snapshot of a volume.
+func (s *Service) snapshot(tx *store.Tx, v cloud.Volume, group, description string, tags map[string]string) (cloud.Snapshot, error) {
+	if state := v.State(); state != cloud.VolumeAvailable && state != cloud.VolumeInUse || !v.Seen.Ready {
+		return cloud.Snapshot{}, cloud.Errorf("IncorrectState", "The volume '%s' is '%s'. Wait until it is available or in-use.", v.ID, state)
+	}
+	made := cloud.Snapshot{
+		Meta:   cloud.Meta{ID: s.NewID("snap"), Account: v.Account, Created: s.Now().UTC(), Tags: tags},
+		Volume: v.ID, SizeGiB: v.SizeGiB, Description: description, Host: v.Host, Group: group, Encrypted: v.Encrypted,
+	}
+	made.Sealed = s.newDiskKey(made.ID)
+	return made, snapshotTable.Create(tx, made)
+}
+
+// DeleteSnapshot gives up a snapshot; its host then removes the bytes. What was made
+// of it stays.
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSnapshot.html
+func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequest) (*ec2.DeleteSnapshotOutput, error) {
+	caller, err := s.allow(ctx, "DeleteSnapshot", in.DryRun, aboutSnapshot.of(s.asking(ctx), val(in.SnapshotId)))
+	if err != nil {
+		return nil, err
+	}
+	err = s.DB.Update(ctx, func(tx *store.Tx) error {
+		n, err := ownSnapshot(tx, caller, in.SnapshotId)
+		if err != nil {
+			return err
+		}
+		for i := range imageTable.Select(tx, "snapshot/"+n.ID) {
+			if !i.Retired {
+				return cloud.Errorf("InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", n.ID, i.ID)
+			}
+		}
+		n.Delete = true
+		return snapshotTable.Put(tx, n)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &ec2.DeleteSnapshotOutput{}, nil
+}

@@ -1,0 +1,49 @@
+package ec2
+
+import "github.com/vauban-cloud/vauban/awsapi/ec2"
+
+// diskCalls are the operations on snapshots, on what volumes become, and on their keys.
+func diskCalls() map[string]call {
+	type S = Service
+	return map[string]call{
+		"DescribeSnapshots":             list((*S).DescribeSnapshots),
+		"DescribeVolumesModifications":  list((*S).DescribeVolumesModifications),
+		"EnableEbsEncryptionByDefault":  list((*S).EnableEbsEncryptionByDefault),
+		"DisableEbsEncryptionByDefault": list((*S).DisableEbsEncryptionByDefault),
+		"GetEbsEncryptionByDefault":     list((*S).GetEbsEncryptionByDefault),
+		"GetEbsDefaultKmsKeyId":         list((*S).GetEbsDefaultKmsKeyId),
+
+		"CreateVolume of a snapshot": op((*S).CreateVolume, func(a *authRig) ec2.CreateVolumeRequest {
+			return ec2.CreateVolumeRequest{AvailabilityZone: &a.net.Subnets[0].Zone, SnapshotId: &a.snapshot, VolumeType: new("gp3")}
+		}, "volume*+ParentSnapshot snapshot"),
+		"ModifyVolume": op((*S).ModifyVolume, func(a *authRig) ec2.ModifyVolumeRequest {
+			return ec2.ModifyVolumeRequest{VolumeId: &a.loose, Size: new(int32(2))}
+		}, "volume"),
+		"DescribeVolumeAttribute": op((*S).DescribeVolumeAttribute, func(a *authRig) ec2.DescribeVolumeAttributeRequest {
+			return ec2.DescribeVolumeAttributeRequest{VolumeId: &a.loose, Attribute: new("autoEnableIO")}
+		}, "volume"),
+		"ModifyVolumeAttribute": op((*S).ModifyVolumeAttribute, func(a *authRig) ec2.ModifyVolumeAttributeRequest {
+			return ec2.ModifyVolumeAttributeRequest{VolumeId: &a.loose, AutoEnableIO: &ec2.AttributeBooleanValue{Value: new(true)}}
+		}, "volume"),
+
+		"CreateSnapshot": op((*S).CreateSnapshot, func(a *authRig) ec2.CreateSnapshotRequest {
+			return ec2.CreateSnapshotRequest{VolumeId: &a.loose, TagSpecifications: tagSpec("snapshot", "k", "v")}
+		}, "snapshot*+aws:RequestTag/k+aws:TagKeys volume\nec2:CreateTags snapshot*+aws:RequestTag/k+aws:TagKeys"),
+		"CreateSnapshots": op((*S).CreateSnapshots, func(a *authRig) ec2.CreateSnapshotsRequest {
+			return ec2.CreateSnapshotsRequest{InstanceSpecification: &ec2.InstanceSpecification{InstanceId: &a.instance}, TagSpecifications: tagSpec("snapshot", "k", "v")}
+		}, "instance snapshot*+aws:RequestTag/k+aws:TagKeys volume\nec2:CreateTags snapshot*+aws:RequestTag/k+aws:TagKeys"),
+		"CopySnapshot": op((*S).CopySnapshot, func(a *authRig) ec2.CopySnapshotRequest {
+			return ec2.CopySnapshotRequest{SourceSnapshotId: &a.snapshot, SourceRegion: &a.Place.Region, TagSpecifications: tagSpec("snapshot", "k", "v")}
+		}, "snapshot*+aws:RequestTag/k+aws:TagKeys-ParentVolume snapshot\nec2:CreateTags snapshot*+aws:RequestTag/k+aws:TagKeys-ParentVolume"),
+		"DeleteSnapshot": op((*S).DeleteSnapshot, func(a *authRig) ec2.DeleteSnapshotRequest { return ec2.DeleteSnapshotRequest{SnapshotId: &a.snapshot} }, "snapshot"),
+		"DescribeSnapshotAttribute": op((*S).DescribeSnapshotAttribute, func(a *authRig) ec2.DescribeSnapshotAttributeRequest {
+			return ec2.DescribeSnapshotAttributeRequest{SnapshotId: &a.snapshot, Attribute: new("createVolumePermission")}
+		}, "snapshot"),
+		"ModifySnapshotAttribute": op((*S).ModifySnapshotAttribute, func(a *authRig) ec2.ModifySnapshotAttributeRequest {
+			return ec2.ModifySnapshotAttributeRequest{SnapshotId: &a.snapshot, OperationType: new("add"), UserIds: []string{bob}, GroupNames: []string{"all"}}
+		}, "snapshot+Add/group+Add/userId"),
+		"ResetSnapshotAttribute": op((*S).ResetSnapshotAttribute, func(a *authRig) ec2.ResetSnapshotAttributeRequest {
+			return ec2.ResetSnapshotAttributeRequest{SnapshotId: &a.snapshot, Attribute: new("createVolumePermission")}
+		}, "snapshot"),
+	}
+}
