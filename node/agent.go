@@ -228,7 +228,7 @@ func (a *Agent) round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list guests: %w", err)
 	}
-	w := newWorld(a.cfg.Host, assigned, guests)
+	w := NewWorld(a.cfg.Host, assigned, guests)
 	w.round = round
 	if a.world.Load() == nil {
 		if err := a.takeBackLoose(ctx, w); err != nil {
