@@ -176,7 +176,9 @@ func (r *running) wire() (err error) {
 	}
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
 	r.view.Flows = r.tending.flows.Note
-	r.services = r.newServices(r.gateway.ServeVPC)
+	r.services = r.newServices(func(ctx context.Context, vpc string, endpoint func(string) string, l net.Listener) error {
+		return r.gateway.ServeVPC(ctx, vpc, endpoint, l) // it is made below
+	})
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,
 		Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Images: r.images, Network: r.network,
