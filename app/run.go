@@ -177,7 +177,7 @@ func (r *running) wire() (err error) {
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
 	r.view.Flows = r.tending.flows.Note
 	r.services = r.newServices(func(ctx context.Context, vpc string, endpoint func(string) string, l net.Listener) error {
-		return r.gateway.ServeVPC(ctx, vpc, endpoint, l) // it is made below
+		return r.gateway.ServeVPC(ctx, vpc, endpoint, l) // made below, before any VPC is served
 	})
 	r.agent = node.New(node.Config{
 		Host: r.cfg.Host, View: r.view,

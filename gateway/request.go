@@ -136,7 +136,7 @@ func (q *request) authenticate() (body []byte, err error) {
 	var bucket string
 	q.endpoint, bucket = q.find(q.r, claim.Service)
 	switch {
-	case isUnsigned(err) && q.endpoint != nil && q.endpoint.open:
+	case isAnonymous(err) && q.endpoint != nil && q.endpoint.open:
 		return q.openAnonymous(bucket)
 	case isUnsigned(err) && (q.endpoint == nil || len(q.endpoint.unsigned) > 0):
 		return q.serveUnsigned(claim, err)
@@ -228,6 +228,13 @@ func (q *request) refuse(e *endpoint, claim *sigv4.Claim, body []byte, failure e
 func isUnsigned(err error) bool {
 	failure, ok := errors.AsType[*sigv4.Failure](err)
 	return ok && failure.Reason == sigv4.Unsigned
+}
+
+// isAnonymous reports whether a request of S3 carries nothing that should prove who
+// sends it: a signature of another kind is refused by its own name.
+func isAnonymous(err error) bool {
+	failure, ok := errors.AsType[*sigv4.Failure](err)
+	return ok && failure.Reason == sigv4.Unsigned && failure.S3 == (sigv4.Answer{})
 }
 
 // serveUnsigned returns the body of a request without a signature if it is for

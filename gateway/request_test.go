@@ -264,7 +264,7 @@ func TestRate(t *testing.T) {
 		}
 	}
 	put := call{method: "PUT", path: "/b/k", service: "s3"}
-	for n := range 30 { // S3 has ten times as many, of its own
+	for n := range 300 { // S3 has a hundred times as many, of its own
 		if response, body := s.do(t, put); response.StatusCode != 200 {
 			t.Fatalf("put %d: status %d: %s", n, response.StatusCode, body)
 		}

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -38,7 +39,7 @@ func (s *Service) PutBucketAcl(ctx context.Context, in *api.PutBucketAclRequest)
 		return nil, err
 	}
 	err = s.modify(ctx, b, func(b *cloud.Bucket) error {
-		if enforced(*b) {
+		if enforced(*b) && !isOwners(l, b.Account) {
 			return aclNotSupported()
 		}
 		b.ACL = &l
@@ -89,12 +90,23 @@ func (s *Service) PutObjectAcl(ctx context.Context, in *api.PutObjectAclRequest)
 // replaced is the list that a request to replace one asks for.
 func (s *Service) replaced(asked grantees, owner string, b cloud.Bucket) (cloud.ACL, error) {
 	switch {
-	case enforced(b):
+	case enforced(b) && asked.body == nil:
 		return cloud.ACL{}, aclNotSupported()
 	case asked.canned == nil && asked.body == nil && !asked.byHeader():
 		return cloud.ACL{}, failure(http.StatusBadRequest, "MissingSecurityHeader", "Your request was missing a required header")
 	}
-	return s.list(asked, owner, b)
+	l, err := s.list(asked, owner, b)
+	if err == nil && enforced(b) && !isOwners(l, b.Account) {
+		err = aclNotSupported()
+	}
+	return l, err
+}
+
+// isOwners reports whether a list lets the account do everything, and nobody else
+// anything: that may be asked for where ACLs are disabled, since it is so.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html
+func isOwners(l cloud.ACL, account string) bool {
+	return l.Owner == account && slices.Equal(l.Grants, ownersAlone(account).Grants)
 }
 
 // keys are the condition keys of a request for a list.

@@ -144,6 +144,12 @@ func TestBucketACLDecides(t *testing.T) {
 	want(t, "disable ACLs", put(), "")
 	want(t, "an ACL where they are disabled", second(r.PutBucketAcl(r.ctx, &api.PutBucketAclRequest{Bucket: one, ACL: new("private")})), "AccessControlListNotSupported")
 	want(t, "an object's, where they are disabled", second(r.PutObjectAcl(r.ctx, &api.PutObjectAclRequest{Bucket: one, Key: new("k"), ACL: new("private")})), "AccessControlListNotSupported")
+	owner := r.ownerOf(alice)
+	body := &api.AccessControlPolicy{Owner: owner, Grants: []api.Grant{{Grantee: &api.Grantee{Type: new(api.TypeCanonicalUser), ID: owner.ID}, Permission: new(api.PermissionFULLCONTROL)}}}
+	want(t, "the owner's list, where they are disabled", second(r.PutObjectAcl(r.ctx, &api.PutObjectAclRequest{Bucket: one, Key: new("k"), AccessControlPolicy: body})), "")
+	want(t, "the owner's list of a bucket", second(r.PutBucketAcl(r.ctx, &api.PutBucketAclRequest{Bucket: one, AccessControlPolicy: body})), "")
+	body.Grants[0].Permission = new(api.PermissionREAD)
+	want(t, "less than the owner's list", second(r.PutObjectAcl(r.ctx, &api.PutObjectAclRequest{Bucket: one, Key: new("k"), AccessControlPolicy: body})), "AccessControlListNotSupported")
 	want(t, "public where they are disabled", r.offer(r.ctx, one, "k", new("public-read")), "AccessControlListNotSupported")
 	want(t, "with the owner's where they are disabled", r.offer(r.ctx, one, "k", new("bucket-owner-full-control")), "")
 	must(r.DeleteBucketOwnershipControls(r.ctx, &api.DeleteBucketOwnershipControlsRequest{Bucket: one}))(t)

@@ -59,7 +59,11 @@ func TestInterfaces(t *testing.T) {
 		t.Error("somebody answers on the address of a detached interface")
 	}
 
-	// Attached to a stopped instance, it is there at the next start.
+	// Attached to a stopped instance, it is there at the next start. With two interfaces
+	// an instance is not assigned a public address any more: it is given an elastic one.
+	primary := c.Query("Reservations[0].Instances[0].NetworkInterfaces[0].NetworkInterfaceId", "ec2", "describe-instances", "--instance-ids", server.ID)
+	elastic := c.Query("AllocationId", "ec2", "allocate-address")
+	c.AWS("ec2", "associate-address", "--allocation-id", elastic, "--network-interface-id", primary)
 	c.AWS("ec2", "stop-instances", "--instance-ids", server.ID)
 	server.Await("stopped")
 	c.AWS("ec2", "attach-network-interface", "--network-interface-id", nic, "--instance-id", server.ID, "--device-index", "1")
@@ -71,4 +75,5 @@ func TestInterfaces(t *testing.T) {
 	server.Terminate()
 	c.AWS("ec2", "wait", "network-interface-available", "--network-interface-ids", nic)
 	c.AWS("ec2", "delete-network-interface", "--network-interface-id", nic)
+	c.AWS("ec2", "release-address", "--allocation-id", elastic)
 }
