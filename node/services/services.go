@@ -306,14 +306,21 @@ func (s *Services) endpoint(vpcID, source string) string {
 	return w.EndpointOf(n.Subnet, network.Objects)
 }
 
-// private finds the address behind a public one, among the VPC's interfaces.
+// private finds the address behind a public one, among the interfaces of the VPC and
+// of those that it is peered with and whose side says so.
 func (s *Services) private(vpcID string, public netip.Addr) (netip.Addr, bool) {
 	w := s.cfg.World()
 	if w == nil {
 		return netip.Addr{}, false
 	}
+	from := []string{vpcID}
+	for _, p := range w.Peerings {
+		if (p.Requester.VPC == vpcID || p.Accepter.VPC == vpcID) && p.State == cloud.PeeringActive && p.Other(vpcID).ResolveDNS {
+			from = append(from, p.Other(vpcID).VPC)
+		}
+	}
 	for _, n := range w.Interfaces {
-		if n.VPC != vpcID {
+		if !slices.Contains(from, n.VPC) {
 			continue
 		}
 		for _, a := range n.Addresses {
