@@ -39,6 +39,7 @@ type Config struct {
 	// notify.Parse. Empty: none.
 	Destinations []string
 	LifecycleDay time.Duration // how long a day is to the lifecycles of buckets; tests want it short
+	FlowMinute   time.Duration // how long a minute is to flow logs; tests want it short
 	AccessLogs   time.Duration // how often access logs of buckets are written
 
 	Host             string  // name of this host
@@ -66,6 +67,7 @@ func Default() Config {
 		VCPUOvercommit:   16,
 		StopGrace:        time.Minute,
 		LifecycleDay:     24 * time.Hour,
+		FlowMinute:       time.Minute,
 		AccessLogs:       5 * time.Minute,
 	}
 }
@@ -80,8 +82,9 @@ func (c Config) Validate() error {
 		return errors.New("a region needs two zones: clients index the second; give --zones two names")
 	case !c.PublicPool.IsValid() || !c.PublicPool.Addr().Is4() || c.PublicPool.Bits() > 30:
 		return fmt.Errorf("public pool %s is not an IPv4 range of four addresses or more: give --public-pool one such as 100.64.0.0/24", c.PublicPool)
-	case c.LifecycleDay < time.Second || c.AccessLogs < time.Second:
-		return errors.New("--lifecycle-day and --access-logs-every are a second or longer: leave them at 24h and 5m but for tests")
+	case c.LifecycleDay < time.Second || c.AccessLogs < time.Second || c.FlowMinute < time.Second || c.FlowMinute > time.Minute:
+		return errors.New("--lifecycle-day, --access-logs-every and --flow-log-minute are a second or longer, and the last one a minute at most: " +
+			"leave them at 24h, 5m and 1m but for tests")
 	case !c.IPv6Pool.IsValid() || !c.IPv6Pool.Addr().Is6() || c.IPv6Pool.Bits() > 56 || c.IPv6Pool.Contains(network.Metadata6):
 		return fmt.Errorf("IPv6 pool %s is not an IPv6 range of /56 or larger without %s: give --ipv6-pool one such as fd5a:c10d::/32", c.IPv6Pool, network.Metadata6)
 	case c.MemoryOvercommit <= 0 || c.VCPUOvercommit <= 0:

@@ -175,6 +175,7 @@ func (r *running) wire() (err error) {
 		return err
 	}
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
+	r.view.Flows = r.tending.flows.Note
 	r.services = r.newServices(func(ctx context.Context, vpc string, endpoint func(string) string, l net.Listener) error {
 		return r.gateway.ServeVPC(ctx, vpc, endpoint, l) // made below, before any VPC is served
 	})
@@ -182,7 +183,7 @@ func (r *running) wire() (err error) {
 		Host: r.cfg.Host, View: r.view,
 		Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Images: r.images, Network: r.network,
 		Services: r.services, Capacity: r.cfg.capacity(r.blocks, accel), UIDBase: uidBase(r.settings.ID),
-		Log: r.log.With("room", "node"), Now: time.Now, StopGrace: r.cfg.StopGrace,
+		Log: r.log.With("room", "node"), Now: time.Now, StopGrace: r.cfg.StopGrace, FlowMinute: r.cfg.FlowMinute,
 	})
 	r.control = control.New(control.Config{
 		DB: r.db, Holder: fmt.Sprintf("%s/%d/%s", r.cfg.Host, r.pid, cloud.NewID("run")), Now: time.Now, Log: r.log.With("room", "control"),

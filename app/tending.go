@@ -13,6 +13,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/control/accesslog"
+	"github.com/vauban-cloud/vauban/control/flowlog"
 	"github.com/vauban-cloud/vauban/control/notify"
 	"github.com/vauban-cloud/vauban/control/usage"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -25,6 +26,7 @@ import (
 type tending struct {
 	courier *notify.Courier
 	logs    *accesslog.Writer
+	flows   *flowlog.Writer
 	meter   *usage.Meter
 }
 
@@ -58,6 +60,9 @@ func (r *running) openTending() error {
 		logs: accesslog.New(accesslog.Config{
 			DB: r.db, Objects: r.objects, Place: r.cfg.Place, Owner: owner, Log: r.log.With("room", "access logs"), Now: time.Now, Every: r.cfg.AccessLogs,
 		}),
+		flows: flowlog.NewWriter(flowlog.Config{
+			DB: r.db, Objects: r.objects, Place: r.cfg.Place, Log: r.log.With("room", "flow logs"), Now: time.Now, Minute: r.cfg.FlowMinute,
+		}),
 		meter: usage.New(usage.Config{DB: r.db, Objects: r.objects, Log: r.log.With("room", "usage"), Now: time.Now}),
 	}
 	return nil
@@ -68,6 +73,7 @@ func (t *tending) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return t.courier.Run(ctx) })
 	g.Go(func() error { return t.logs.Run(ctx) })
+	g.Go(func() error { return t.flows.Run(ctx) })
 	g.Go(func() error { return t.meter.Run(ctx) })
 	return g.Wait()
 }
@@ -81,6 +87,9 @@ func (t *tending) end(log *slog.Logger) {
 	defer cancel()
 	if err := t.logs.Flush(ctx); err != nil {
 		log.Warn("write access logs at the end", "err", err)
+	}
+	if err := t.flows.Flush(ctx); err != nil {
+		log.Warn("write flow logs at the end", "err", err)
 	}
 	if err := t.meter.Sample(ctx); err != nil {
 		log.Warn("sample the buckets at the end", "err", err)

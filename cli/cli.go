@@ -106,6 +106,7 @@ func (e *env) cloudFlags(c *cobra.Command) {
 	f.StringArrayVar(&cfg.Destinations, "notification-destination", strings.Fields(e.getenv(variable("notification-destination"))),
 		"whom buckets may notify, NAME[@ACCOUNT]=URL, with https://…, http://… or file:///…; may be repeated; none by default ("+variable("notification-destination")+", with spaces between)")
 	f.DurationVar(&cfg.LifecycleDay, "lifecycle-day", cfg.LifecycleDay, "how long a day is to the lifecycles of buckets; shorter ones are for tests")
+	f.DurationVar(&cfg.FlowMinute, "flow-log-minute", cfg.FlowMinute, "how long a minute is to flow logs; shorter ones are for tests")
 	f.DurationVar(&cfg.AccessLogs, "access-logs-every", cfg.AccessLogs, "how often the access logs of buckets are written")
 	f.IntVar(&cfg.MemoryReserveMiB, "memory-reserve", cfg.MemoryReserveMiB, "MiB of memory kept for the host itself")
 	f.Float64Var(&cfg.MemoryOvercommit, "memory-overcommit", cfg.MemoryOvercommit, "memory promised to guests per byte that the host has")

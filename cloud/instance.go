@@ -137,6 +137,7 @@ type MetadataOptions struct {
 	HopLimit int    // 1 to 64
 	Endpoint string // "enabled" or "disabled"
 	Tags     string // "enabled" or "disabled"
+	IPv6     bool   `json:",omitempty"` // it answers at its IPv6 address too
 }
 
 // ProfileAssociation gives a guest the role of an instance profile. It outlives

@@ -44,6 +44,7 @@ type Config struct {
 
 	Round      time.Duration // a round without a signal: 5 s
 	StopGrace  time.Duration // what a guest gets to shut down: 60 s
+	FlowMinute time.Duration // how often flows are handed over: 1 minute
 	StartLimit time.Duration // after which a guest that cannot be started is given up: 2 minutes
 }
 
@@ -74,6 +75,7 @@ type Agent struct {
 	mu     sync.Mutex
 	memory map[string]*memory      // guarded by mu; by instance ID
 	plans  map[string]*network.VPC // guarded by mu; the plan last applied, by VPC ID
+	flows  []cloud.FlowBatch       // guarded by mu; to be handed over
 }
 
 // memory is what the agent remembers of a guest while it lives.
@@ -92,6 +94,9 @@ type memory struct {
 func New(cfg Config) *Agent {
 	if cfg.Round == 0 {
 		cfg.Round = 5 * time.Second
+	}
+	if cfg.FlowMinute == 0 {
+		cfg.FlowMinute = time.Minute
 	}
 	if cfg.StopGrace == 0 {
 		cfg.StopGrace = time.Minute
@@ -114,6 +119,7 @@ func (a *Agent) Run(ctx context.Context) {
 	for _, l := range []*reconcile.Loop{a.guests, a.disks, a.snapshots, a.cards, a.nets} {
 		loops.Go(func() { l.Run(ctx) })
 	}
+	loops.Go(func() { a.followFlows(ctx) })
 	defer loops.Wait()
 	tick := time.NewTicker(a.cfg.Round)
 	defer tick.Stop()
@@ -228,7 +234,7 @@ func (a *Agent) round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list guests: %w", err)
 	}
-	w := newWorld(a.cfg.Host, assigned, guests)
+	w := NewWorld(a.cfg.Host, assigned, guests)
 	w.round = round
 	if a.world.Load() == nil {
 		if err := a.takeBackLoose(ctx, w); err != nil {
@@ -354,9 +360,11 @@ func (a *Agent) drainNetworks(ctx context.Context) error {
 	}
 	for _, id := range ids {
 		a.cfg.Services.Stop(id)
+		a.partFlows(ctx, id, nil)
 		if err := a.cfg.Network.Remove(ctx, id); err != nil {
 			return fmt.Errorf("remove network %s: %w", id, err)
 		}
 	}
+	a.tellFlows(ctx)
 	return nil
 }

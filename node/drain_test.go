@@ -25,6 +25,7 @@ func (still) Changed() <-chan struct{}                                         {
 func (still) ReportHost(context.Context, cloud.Host) error                     { return nil }
 func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error { return nil }
 func (still) ReportSnapshot(context.Context, string, cloud.SnapshotSeen) error { return nil }
+func (still) ReportFlows(context.Context, cloud.FlowBatch) error               { return nil }
 
 func (still) DiskKey(string, []byte) (*seal.Key, error) { return nil, nil } //nolint:nilnil // there are none
 

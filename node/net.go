@@ -45,6 +45,7 @@ func (a *Agent) net(ctx context.Context, id string) (time.Duration, error) {
 		return 0, a.removeNet(ctx, id)
 	}
 	plan := w.plan(id)
+	a.partFlows(ctx, id, plan)
 	if err := a.cfg.Network.Apply(ctx, *plan); err != nil {
 		return 0, fmt.Errorf("apply network %s: %w", id, err)
 	}
@@ -63,6 +64,7 @@ func (a *Agent) net(ctx context.Context, id string) (time.Duration, error) {
 
 func (a *Agent) removeNet(ctx context.Context, id string) error {
 	a.cfg.Services.Stop(id)
+	a.partFlows(ctx, id, nil)
 	if err := a.cfg.Network.Remove(ctx, id); err != nil {
 		return fmt.Errorf("remove network %s: %w", id, err)
 	}

@@ -23,6 +23,8 @@ type View interface {
 	ReportInstance(ctx context.Context, id string, seen cloud.InstanceSeen) error
 	ReportVolume(ctx context.Context, id string, seen cloud.VolumeSeen) error
 	ReportSnapshot(ctx context.Context, id string, seen cloud.SnapshotSeen) error
+	// ReportFlows hands over what was counted of flows.
+	ReportFlows(ctx context.Context, b cloud.FlowBatch) error
 	// DiskKey opens the key of a volume or snapshot that is kept here; nil for one
 	// without.
 	DiskKey(id string, sealed []byte) (*seal.Key, error)

@@ -38,7 +38,8 @@ type vpcAddress struct {
 	address netip.Addr
 }
 
-func newWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
+// NewWorld returns the look at a host that runs the guests, and was assigned a.
+func NewWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
 	w := &World{
 		Assignment: a, Host: host,
 		instances:  make(map[string]*cloud.Instance, len(a.Instances)),
@@ -115,11 +116,14 @@ func (w *World) indexAddresses() map[vpcAddress]*cloud.NetworkInterface {
 		for _, a := range n.Addresses {
 			index[vpcAddress{n.VPC, a.Private}] = n
 		}
+		for _, a := range n.Addresses6 {
+			index[vpcAddress{n.VPC, a}] = n
+		}
 	}
 	return index
 }
 
-// InterfaceAt returns the interface that holds a private address of a VPC, and
+// InterfaceAt returns the interface that holds a private or IPv6 address of a VPC, and
 // its instance; nil if there is none, or it is not attached to an instance here.
 func (w *World) InterfaceAt(vpcID string, address netip.Addr) (*cloud.NetworkInterface, *cloud.Instance) {
 	n := w.byAddress()[vpcAddress{vpcID, address}]

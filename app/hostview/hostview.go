@@ -46,6 +46,9 @@ type View struct {
 	judge   *identity.Judge
 	changed chan struct{}
 
+	// Flows takes what was counted of flows; nil: it is dropped.
+	Flows func(cloud.FlowBatch)
+
 	mu       sync.Mutex
 	interest map[string]bool // guarded by mu; keys of the documents of the last assignment
 }
@@ -197,6 +200,14 @@ func (v *View) ReportSnapshot(ctx context.Context, id string, seen cloud.Snapsho
 		s.Seen = seen
 		return snapshots.Put(tx, s)
 	})
+}
+
+// ReportFlows hands over what was counted of flows.
+func (v *View) ReportFlows(_ context.Context, b cloud.FlowBatch) error {
+	if v.Flows != nil {
+		v.Flows(b)
+	}
+	return nil
 }
 
 // DiskKey opens the key of a volume or snapshot.

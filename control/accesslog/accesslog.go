@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/control/delivery"
 	"github.com/vauban-cloud/vauban/object"
 	"github.com/vauban-cloud/vauban/store"
 )
@@ -171,29 +172,9 @@ func (w *Writer) write(ctx context.Context, p place, lines []byte) error {
 		w.Log.Warn("accesses were not logged: the target bucket is gone", "bucket", p.source, "target", p.target.Name)
 		return nil
 	}
-	in := object.PutInput{
-		Bucket: target.ID, Key: w.key(p), Size: int64(len(lines)), Class: "STANDARD", Owner: target.Account,
-		Attributes: object.Attributes{System: map[string]string{"Content-Type": "text/plain"}},
-	}
-	if r := target.Retention; r != nil {
-		in.Retention = object.Retention{Mode: object.Governance, Until: r.Until(w.Now())}
-		if r.Mode == "COMPLIANCE" {
-			in.Retention.Mode = object.Compliance
-		}
-	}
-	if len(target.Notifications) > 0 {
-		in.Notes = func(i object.Info) (list []object.Note) {
-			e := cloud.ObjectEvent{Event: "s3:ObjectCreated:Put", Time: i.Modified, Bucket: target.Name, Owner: target.Account, Key: i.Key, ETag: i.ETag, Size: &i.Size, Principal: "logging.s3.amazonaws.com"}
-			if i.Version != object.NullVersion {
-				e.Version = i.Version
-			}
-			for _, m := range target.Messages(e) {
-				list = append(list, object.Note(m))
-			}
-			return list
-		}
-	}
-	_, err := w.Objects.Put(ctx, in, bytes.NewReader(lines))
+	err := delivery.Put(ctx, w.Objects, delivery.Object{
+		Bucket: target, Key: w.key(p), Body: lines, Type: "text/plain", Principal: "logging.s3.amazonaws.com",
+	}, w.Now())
 	if errors.Is(err, object.ErrNoBucket) {
 		return nil
 	}

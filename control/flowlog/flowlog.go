@@ -1,4 +1,8 @@
-// Package flowlog ends the flow logs of what is not there any more.
+// Package flowlog writes flow logs into buckets, and ends those of what is not there any
+// more: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs.html
+//
+// It guarantees that a record is of one flow log, one interface and one interval, and that
+// what was lost is told of.
 package flowlog
 
 import (

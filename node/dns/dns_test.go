@@ -15,15 +15,30 @@ import (
 	vpcdns "github.com/vauban-cloud/vauban/node/dns"
 )
 
+// zeros6 is the end of names of addresses in 2001:db8::/112.
+var zeros6 = strings.Repeat("0.", 20) + "8.b.d.0.1.0.0.2.ip6.arpa."
+
 // config is a VPC of 10.0.0.0/16 whose guests include this process.
 func config(upstreams ...string) vpcdns.Config {
 	c := vpcdns.Config{
 		Place: cloud.DefaultPlace(),
 		CIDRs: func() []netip.Prefix {
-			return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("127.0.0.0/8")}
+			return []netip.Prefix{netip.MustParsePrefix("10.0.0.0/16"), netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("2001:db8::/56")}
 		},
 		Private: func(a netip.Addr) (netip.Addr, bool) {
 			return netip.MustParseAddr("10.0.1.5"), a == netip.MustParseAddr("100.64.0.9")
+		},
+		Instance: func(id string) []netip.Addr {
+			if id != "i-1" {
+				return nil
+			}
+			return []netip.Addr{netip.MustParseAddr("10.0.1.5"), netip.MustParseAddr("2001:db8::5")}
+		},
+		Name: func(a netip.Addr) string {
+			if a != netip.MustParseAddr("2001:db8::5") {
+				return ""
+			}
+			return "i-1.eu-paris-1.compute.internal"
 		},
 		Timeout: 300 * time.Millisecond,
 	}
@@ -123,6 +138,14 @@ func TestLocal(t *testing.T) {
 		{"5.1.0.10.in-addr.arpa.", dns.TypeA, dns.RcodeSuccess, ""},
 		{"5.1.1.10.in-addr.arpa.", dns.TypePTR, dns.RcodeRefused, ""},
 		{"1.0.10.in-addr.arpa.", dns.TypePTR, dns.RcodeRefused, ""},
+		{"i-1." + private, dns.TypeA, dns.RcodeSuccess, "10.0.1.5"},
+		{"i-1." + private, dns.TypeAAAA, dns.RcodeSuccess, "2001:db8::5"},
+		{"i-2." + private, dns.TypeAAAA, dns.RcodeNameError, ""},
+		{"i-1." + public, dns.TypeAAAA, dns.RcodeNameError, ""},
+		{"5.0.0.0." + zeros6, dns.TypePTR, dns.RcodeSuccess, "i-1." + private},
+		{"6.0.0.0." + zeros6, dns.TypePTR, dns.RcodeNameError, ""},
+		{"0.0.0." + zeros6, dns.TypePTR, dns.RcodeRefused, ""},
+		{"x.0.0.0." + zeros6, dns.TypePTR, dns.RcodeRefused, ""},
 		{"example.org.", dns.TypeA, dns.RcodeRefused, ""},
 		{private, dns.TypeAXFR, dns.RcodeRefused, ""},
 	} {

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strings"
@@ -21,6 +22,10 @@ func (s *Server) local(r *dns.Msg, q dns.Question) bool {
 			return true
 		}
 	}
+	if a, ok := reversed6(name); ok && s.inside(a) {
+		s.reverse6(r, q, a)
+		return true
+	}
 	if a, ok := reversed(name); ok && s.inside(a) {
 		fill(r, q, s.zones[0], &dns.PTR{Hdr: head(q.Name, dns.TypePTR), Ptr: dns.Fqdn(s.cfg.Place.PrivateName(a))})
 		return true
@@ -37,6 +42,12 @@ func (s *Server) forwardZone(r *dns.Msg, q dns.Question, name, zone string) {
 		return
 	}
 	label := strings.TrimSuffix(name, "."+zone)
+	if zone == s.zones[0] && strings.HasPrefix(label, "i-") {
+		if all := s.cfg.Instance(label); len(all) > 0 {
+			fill(r, q, zone, records(q.Name, all)...)
+			return
+		}
+	}
 	a, ok := addressIn(label, "ip-")
 	ok = ok && zone == s.zones[0] && s.inside(a)
 	if zone == s.zones[1] {
@@ -52,6 +63,28 @@ func (s *Server) forwardZone(r *dns.Msg, q dns.Question, name, zone string) {
 		return
 	}
 	fill(r, q, zone, &dns.A{Hdr: head(q.Name, dns.TypeA), A: a.AsSlice()})
+}
+
+// reverse6 answers for an IPv6 address of the VPC, which nobody else is asked about.
+func (s *Server) reverse6(r *dns.Msg, q dns.Question, a netip.Addr) {
+	if name := s.cfg.Name(a); name != "" {
+		fill(r, q, s.zones[0], &dns.PTR{Hdr: head(q.Name, dns.TypePTR), Ptr: dns.Fqdn(name)})
+		return
+	}
+	r.Rcode = dns.RcodeNameError
+	r.Ns = []dns.RR{startOf(s.zones[0])}
+}
+
+// records are those of a name that leads to the addresses.
+func records(name string, all []netip.Addr) (out []dns.RR) {
+	for _, a := range all {
+		if a.Is4() {
+			out = append(out, &dns.A{Hdr: head(name, dns.TypeA), A: a.AsSlice()})
+		} else {
+			out = append(out, &dns.AAAA{Hdr: head(name, dns.TypeAAAA), AAAA: a.AsSlice()})
+		}
+	}
+	return out
 }
 
 // fill puts those of a name's records that were asked for into the answer; if
@@ -103,4 +136,19 @@ func reversed(name string) (netip.Addr, bool) {
 	slices.Reverse(octets)
 	a, err := netip.ParseAddr(strings.Join(octets, "."))
 	return a, err == nil && a.Is4()
+}
+
+// reversed6 reads the address of a name of 32 digits below ip6.arpa: RFC 3596, section 2.5.
+func reversed6(name string) (netip.Addr, bool) {
+	rest, ok := strings.CutSuffix(name, ".ip6.arpa.")
+	digits := strings.Split(rest, ".")
+	if !ok || len(digits) != 32 {
+		return netip.Addr{}, false
+	}
+	slices.Reverse(digits)
+	raw, err := hex.DecodeString(strings.Join(digits, ""))
+	if err != nil || len(raw) != 16 {
+		return netip.Addr{}, false
+	}
+	return netip.AddrFrom16([16]byte(raw)), true
 }

@@ -32,6 +32,12 @@ type Config struct {
 	// Private returns the VPC's private address behind a public one: inside the
 	// VPC, public names lead there. Nil if there are none.
 	Private func(public netip.Addr) (netip.Addr, bool)
+	// Instance returns the addresses that the name of an instance, such as
+	// "i-0123456789abcdef0", leads to. Nil if there are no such names.
+	Instance func(id string) []netip.Addr
+	// Name returns the name of what has an IPv6 address of the VPC's ranges; empty if it
+	// has none. Nil if nothing has one.
+	Name func(a netip.Addr) string
 	// Upstreams are asked, one after the other, about names that are not the VPC's.
 	Upstreams []netip.AddrPort
 	Timeout   time.Duration // of one upstream; 0 for 2 s
@@ -65,6 +71,12 @@ func New(cfg Config) *Server {
 	}
 	if cfg.Private == nil {
 		cfg.Private = func(netip.Addr) (netip.Addr, bool) { return netip.Addr{}, false }
+	}
+	if cfg.Instance == nil {
+		cfg.Instance = func(string) []netip.Addr { return nil }
+	}
+	if cfg.Name == nil {
+		cfg.Name = func(netip.Addr) string { return "" }
 	}
 	return &Server{
 		cfg:      cfg,

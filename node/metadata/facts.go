@@ -68,6 +68,9 @@ func metaData(g Guest, p cloud.Place, role node) (n node) {
 	n.add("hostname", text(name))
 	n.add("local-hostname", text(name))
 	n.add("local-ipv4", text(primary.Primary().String()))
+	if len(primary.Addresses6) > 0 {
+		n.add("ipv6", text(primary.Addresses6[0].String()))
+	}
 	n.add("mac", text(primary.MAC))
 	n.add("network", network(g, p))
 	if public, ok := publicOf(primary); ok {
@@ -161,9 +164,12 @@ func networkInterface(g Guest, i cloud.NetworkInterface, p cloud.Place) (n node)
 	n.add("subnet-id", text(i.Subnet))
 	if s, ok := g.Subnets[i.Subnet]; ok {
 		n.add("subnet-ipv4-cidr-block", text(s.Prefix.String()))
+		if s.Prefix6.IsValid() {
+			n.add("subnet-ipv6-cidr-blocks", text(s.Prefix6.String()))
+		}
 	}
 	n.add("vpc-id", text(i.VPC))
-	var local, public, ranges []string
+	var local, public, local6 []string
 	var associations node
 	for _, a := range i.Addresses {
 		local = append(local, a.Private.String())
@@ -172,13 +178,16 @@ func networkInterface(g Guest, i cloud.NetworkInterface, p cloud.Place) (n node)
 			associations.add(a.Public.Address.String(), text(a.Private.String()))
 		}
 	}
-	for _, c := range g.VPC.CIDRs {
-		ranges = append(ranges, c.Prefix.String())
+	for _, a := range i.Addresses6 {
+		local6 = append(local6, a.String())
 	}
+	ranges := prefixes(g.VPC.CIDRs)
 	n.add("local-ipv4s", lines(local...))
 	n.add("public-ipv4s", lines(public...))
 	n.add("ipv4-associations", associations)
+	n.add("ipv6s", lines(local6...))
 	n.add("vpc-ipv4-cidr-blocks", lines(ranges...))
+	n.add("vpc-ipv6-cidr-blocks", lines(prefixes(g.VPC.CIDRs6)...))
 	if len(ranges) > 0 {
 		n.add("vpc-ipv4-cidr-block", text(ranges[0]))
 	}
@@ -186,6 +195,13 @@ func networkInterface(g Guest, i cloud.NetworkInterface, p cloud.Place) (n node)
 		n.add("public-hostname", text(p.PublicName(a)))
 	}
 	return n
+}
+
+func prefixes(blocks []cloud.CIDRBlock) (out []string) {
+	for _, c := range blocks {
+		out = append(out, c.Prefix.String())
+	}
+	return out
 }
 
 // publicOf is the public address of the interface's primary address.

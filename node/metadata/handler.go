@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 
 	"github.com/vauban-cloud/vauban/node/fair"
 )
@@ -39,7 +40,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !s.allowed(from):
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable)
-	case options.Endpoint == "disabled":
+	case options.Endpoint == "disabled", from.Is6() && !options.IPv6:
 		refuse(w, http.StatusForbidden)
 	default:
 		path := segments(r.URL.Path)
@@ -91,6 +92,9 @@ func limitHops(r *http.Request, hops int) error {
 	}
 	if f, ok := c.(*fair.Conn); ok {
 		c = f.NetConn()
+	}
+	if local, ok := c.LocalAddr().(*net.TCPAddr); ok && local.IP.To4() == nil {
+		return ipv6.NewConn(c).SetHopLimit(min(hops, 64))
 	}
 	return ipv4.NewConn(c).SetTTL(min(hops, 64))
 }

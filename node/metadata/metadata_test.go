@@ -43,13 +43,15 @@ func one() metadata.Guest {
 				{Private: private, Public: &cloud.PublicAddress{Address: public}},
 				{Private: netip.MustParseAddr("10.0.1.6")},
 			},
-			Groups: []string{"sg-1", "sg-2"}, Attachment: &cloud.InterfaceAttachment{DeviceIndex: 0},
+			Addresses6: []netip.Addr{netip.MustParseAddr("2001:db8::5"), netip.MustParseAddr("2001:db8::6")},
+			Groups:     []string{"sg-1", "sg-2"}, Attachment: &cloud.InterfaceAttachment{DeviceIndex: 0},
 		}},
 		VPC: cloud.VPC{
 			Meta: cloud.Meta{ID: "vpc-1"}, DNSHostnames: true,
-			CIDRs: []cloud.CIDRBlock{{Prefix: netip.MustParsePrefix("10.0.0.0/16")}, {Prefix: netip.MustParsePrefix("10.1.0.0/16")}},
+			CIDRs6: []cloud.CIDRBlock{{Prefix: netip.MustParsePrefix("2001:db8::/56")}},
+			CIDRs:  []cloud.CIDRBlock{{Prefix: netip.MustParsePrefix("10.0.0.0/16")}, {Prefix: netip.MustParsePrefix("10.1.0.0/16")}},
 		},
-		Subnets: map[string]cloud.Subnet{"subnet-1": {Prefix: netip.MustParsePrefix("10.0.1.0/24")}},
+		Subnets: map[string]cloud.Subnet{"subnet-1": {Prefix: netip.MustParsePrefix("10.0.1.0/24"), Prefix6: netip.MustParsePrefix("2001:db8::/64")}},
 		Groups:  map[string]cloud.SecurityGroup{"sg-1": {Name: "default"}, "sg-2": {Name: "web servers"}},
 		Volumes: []cloud.Volume{
 			{Attachment: &cloud.Attachment{Device: "/dev/xvda"}}, {Attachment: &cloud.Attachment{Device: "/dev/sdf"}},
@@ -157,8 +159,12 @@ func TestTree(t *testing.T) {
 		"/latest/user-data":                                "#!/bin/sh\n\x00\xff",
 		"/latest/dynamic":                                  "instance-identity/",
 		"/latest/dynamic/instance-identity/":               "document",
-		nic:                                                "device-number\ninterface-id\nipv4-associations/\nlocal-hostname\nlocal-ipv4s\nmac\nowner-id\npublic-hostname\npublic-ipv4s\nsecurity-group-ids\nsecurity-groups\nsubnet-id\nsubnet-ipv4-cidr-block\nvpc-id\nvpc-ipv4-cidr-block\nvpc-ipv4-cidr-blocks",
+		nic:                                                "device-number\ninterface-id\nipv4-associations/\nipv6s\nlocal-hostname\nlocal-ipv4s\nmac\nowner-id\npublic-hostname\npublic-ipv4s\nsecurity-group-ids\nsecurity-groups\nsubnet-id\nsubnet-ipv4-cidr-block\nsubnet-ipv6-cidr-blocks\nvpc-id\nvpc-ipv4-cidr-block\nvpc-ipv4-cidr-blocks\nvpc-ipv6-cidr-blocks",
 		nic + "/device-number":                             "0",
+		nic + "/ipv6s":                                     "2001:db8::5\n2001:db8::6",
+		nic + "/subnet-ipv6-cidr-blocks":                   "2001:db8::/64",
+		nic + "/vpc-ipv6-cidr-blocks":                      "2001:db8::/56",
+		"/latest/meta-data/ipv6":                           "2001:db8::5",
 		nic + "/local-ipv4s":                               "10.0.1.5\n10.0.1.6",
 		nic + "/public-ipv4s":                              "100.64.0.9",
 		nic + "/ipv4-associations/100.64.0.9":              "10.0.1.5",
@@ -167,7 +173,7 @@ func TestTree(t *testing.T) {
 		nic + "/vpc-ipv4-cidr-block":                       "10.0.0.0/16",
 		nic + "/vpc-ipv4-cidr-blocks":                      "10.0.0.0/16\n10.1.0.0/16",
 		nic + "/owner-id":                                  "000000000001",
-		"/latest/meta-data":                                "ami-id\nami-launch-index\nami-manifest-path\nblock-device-mapping/\nhostname\ninstance-action\ninstance-id\ninstance-life-cycle\ninstance-type\nlocal-hostname\nlocal-ipv4\nmac\nnetwork/\nplacement/\npublic-hostname\npublic-ipv4\npublic-keys/\nreservation-id\nsecurity-groups\nservices/\ntags/",
+		"/latest/meta-data":                                "ami-id\nami-launch-index\nami-manifest-path\nblock-device-mapping/\nhostname\ninstance-action\ninstance-id\ninstance-life-cycle\ninstance-type\nipv6\nlocal-hostname\nlocal-ipv4\nmac\nnetwork/\nplacement/\npublic-hostname\npublic-ipv4\npublic-keys/\nreservation-id\nsecurity-groups\nservices/\ntags/",
 	} {
 		if w := ask(s, "10.0.1.5", "GET", path); w.Code != 200 || w.Body.String() != want {
 			t.Errorf("%s: %d %q, want %q", path, w.Code, w.Body, want)

@@ -32,8 +32,8 @@ import (
 
 // Source tells who a guest is.
 type Source interface {
-	// Guest returns the facts of the instance that holds the private address in
-	// the VPC; false if there is none.
+	// Guest returns the facts of the instance that holds the private or IPv6 address
+	// in the VPC; false if there is none.
 	Guest(ctx context.Context, vpcID string, address netip.Addr) (Guest, bool)
 }
 

@@ -24,6 +24,7 @@ import (
 	"github.com/vauban-cloud/vauban/driver/network"
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/dhcp"
+	"github.com/vauban-cloud/vauban/node/dhcp6"
 	"github.com/vauban-cloud/vauban/node/dns"
 	"github.com/vauban-cloud/vauban/node/fair"
 	"github.com/vauban-cloud/vauban/node/metadata"
@@ -65,8 +66,8 @@ type Services struct {
 type vpc struct {
 	cancel    context.CancelFunc
 	done      chan struct{}
-	resolvers []netip.Addr // that DNS is served on
-	six       bool         // whether the router is advertised
+	resolvers []netip.Addr  // that DNS is served on
+	six       *dhcp6.Server // nil: the VPC has no IPv6
 }
 
 // New returns Services that run nothing yet.
@@ -80,8 +81,8 @@ func (s *Services) Serve(ctx context.Context, id string) error {
 		select {
 		case <-v.done:
 		default:
-			if slices.Equal(v.resolvers, s.resolvers(id)) && v.six == s.hasIPv6(id) {
-				return nil
+			if slices.Equal(v.resolvers, s.resolvers(id)) && (v.six != nil) == s.hasIPv6(id) {
+				return s.hear(ctx, id, v.six)
 			} // a range of the VPC is new, or gone
 		}
 		s.stop(id)
@@ -117,17 +118,19 @@ func (s *Services) stop(id string) {
 // sockets are those of one VPC.
 type sockets struct {
 	http      net.Listener
+	http6     net.Listener   // nil: no IPv6, or the driver has no links; so for the next two
+	routers   net.PacketConn // raw ICMPv6
+	dhcp6     *dhcp6.Server
 	api       net.Listener // nil: no API
 	objects   net.Listener // for VPC endpoints; nil: no API
 	dhcp      *net.UDPConn
-	routers   net.PacketConn   // raw ICMPv6; nil: no IPv6, or the driver has no links
 	packets   []net.PacketConn // DNS
 	listeners []net.Listener   // DNS
 }
 
 func (k *sockets) close() {
 	var all []io.Closer
-	for _, l := range []net.Listener{k.http, k.api, k.objects} {
+	for _, l := range []net.Listener{k.http, k.http6, k.api, k.objects} {
 		if l != nil {
 			all = append(all, l)
 		}
@@ -137,6 +140,9 @@ func (k *sockets) close() {
 	}
 	if k.routers != nil {
 		all = append(all, k.routers)
+	}
+	if k.dhcp6 != nil {
+		all = append(all, k.dhcp6)
 	}
 	for _, p := range k.packets {
 		all = append(all, p)
@@ -176,17 +182,19 @@ func (s *Services) open(ctx context.Context, id string, resolvers []netip.Addr) 
 	if k.dhcp, ok = conn.(*net.UDPConn); !ok {
 		return k, errors.Join(fmt.Errorf("listen for DHCP: %T is no UDP socket", conn), conn.Close())
 	}
-	if k.routers, err = s.openRouters(ctx, id); err != nil {
-		return k, err
+	if s.hasIPv6(id) {
+		if err := s.openSix(ctx, id, &k); err != nil {
+			return k, err
+		}
 	}
 	for _, a := range resolvers {
 		address := netip.AddrPortFrom(a, 53).String()
-		p, err := n.ListenPacket(ctx, id, "udp4", address)
+		p, err := n.ListenPacket(ctx, id, "udp", address)
 		if err != nil {
 			return k, fmt.Errorf("listen for DNS: %w", err)
 		}
 		k.packets = append(k.packets, p)
-		l, err := n.Listen(ctx, id, "tcp4", address)
+		l, err := n.Listen(ctx, id, "tcp", address)
 		if err != nil {
 			return k, fmt.Errorf("listen for DNS: %w", err)
 		}
@@ -202,6 +210,9 @@ func (s *Services) resolvers(id string) []netip.Addr {
 		if p.Addr().Is4() {
 			out = append(out, network.ResolverOf(p))
 		}
+	}
+	if s.hasIPv6(id) {
+		out = append(out, network.Resolver6)
 	}
 	return out
 }
@@ -237,8 +248,10 @@ func (s *Services) start(ctx context.Context, id string) error {
 	}
 	names := dns.New(dns.Config{
 		Place: s.cfg.Place, Upstreams: s.cfg.Upstreams, Log: s.cfg.Log,
-		CIDRs:   func() []netip.Prefix { return s.ranges(id) },
-		Private: func(public netip.Addr) (netip.Addr, bool) { return s.private(id, public) },
+		CIDRs:    func() []netip.Prefix { return s.ranges(id) },
+		Private:  func(public netip.Addr) (netip.Addr, bool) { return s.private(id, public) },
+		Instance: func(instance string) []netip.Addr { return s.addressesOf(id, instance) },
+		Name:     func(a netip.Addr) string { return s.nameOf(id, a) },
 	})
 	// The services outlive the call that starts them, until Stop.
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -252,12 +265,14 @@ func (s *Services) start(ctx context.Context, id string) error {
 		})
 	}
 	g.Go(func() error { return leases.Serve(work, k.dhcp) })
-	if k.routers != nil {
-		advertiser := &ra.Server{Links: func(ctx context.Context) ([]int, error) { return s.linksOf(ctx, id) }, Log: s.cfg.Log}
+	if k.dhcp6 != nil {
+		g.Go(func() error { return imds.Serve(work, k.http6) })
+		g.Go(func() error { return k.dhcp6.Serve(work) })
+		advertiser := &ra.Server{Links: func(ctx context.Context) ([]int, error) { return s.linksOf(ctx, id, k.dhcp6) }, Log: s.cfg.Log}
 		g.Go(func() error { return advertiser.Serve(work, k.routers) })
 	}
 	g.Go(func() error { return names.Serve(work, k.packets, k.listeners) })
-	v := &vpc{cancel: cancel, done: make(chan struct{}), resolvers: resolvers, six: k.routers != nil}
+	v := &vpc{cancel: cancel, done: make(chan struct{}), resolvers: resolvers, six: k.dhcp6}
 	s.vpcs[id] = v
 	go func() {
 		defer close(v.done)
@@ -291,14 +306,21 @@ func (s *Services) endpoint(vpcID, source string) string {
 	return w.EndpointOf(n.Subnet, network.Objects)
 }
 
-// private finds the address behind a public one, among the VPC's interfaces.
+// private finds the address behind a public one, among the interfaces of the VPC and
+// of those that it is peered with and whose side says so.
 func (s *Services) private(vpcID string, public netip.Addr) (netip.Addr, bool) {
 	w := s.cfg.World()
 	if w == nil {
 		return netip.Addr{}, false
 	}
+	from := []string{vpcID}
+	for _, p := range w.Peerings {
+		if (p.Requester.VPC == vpcID || p.Accepter.VPC == vpcID) && p.State == cloud.PeeringActive && p.Other(vpcID).ResolveDNS {
+			from = append(from, p.Other(vpcID).VPC)
+		}
+	}
 	for _, n := range w.Interfaces {
-		if n.VPC != vpcID {
+		if !slices.Contains(from, n.VPC) {
 			continue
 		}
 		for _, a := range n.Addresses {

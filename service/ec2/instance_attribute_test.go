@@ -188,8 +188,8 @@ func TestChangeTypeKeepsBooks(t *testing.T) {
 func TestModifyInstanceMetadataOptions(t *testing.T) {
 	r := newGuestRig(t)
 	id := r.running(func(in *runIn) { in.TagSpecifications = tagSpec("instance", "a b", "x") })
-	out := must(r.ModifyInstanceMetadataOptions(r.ctx, &ec2.ModifyInstanceMetadataOptionsRequest{InstanceId: &id, HttpTokens: new("required"), HttpPutResponseHopLimit: new(int32(64))}))(t)
-	if o := out.InstanceMetadataOptions; *o.HttpTokens != "required" || *o.HttpPutResponseHopLimit != 64 || *o.HttpEndpoint != "enabled" || *o.State != "applied" {
+	out := must(r.ModifyInstanceMetadataOptions(r.ctx, &ec2.ModifyInstanceMetadataOptionsRequest{InstanceId: &id, HttpTokens: new("required"), HttpPutResponseHopLimit: new(int32(64)), HttpProtocolIpv6: new("enabled")}))(t)
+	if o := out.InstanceMetadataOptions; *o.HttpTokens != "required" || *o.HttpPutResponseHopLimit != 64 || *o.HttpEndpoint != "enabled" || *o.HttpProtocolIpv6 != "enabled" || *o.State != "applied" {
 		t.Errorf("got %+v", o)
 	}
 	if got := *r.describe(id).MetadataOptions.HttpTokens; got != "required" {
@@ -202,7 +202,7 @@ func TestModifyInstanceMetadataOptions(t *testing.T) {
 		{ec2.ModifyInstanceMetadataOptionsRequest{HttpEndpoint: new("off")}, "InvalidParameterValue"},
 		{ec2.ModifyInstanceMetadataOptionsRequest{HttpPutResponseHopLimit: new(int32(0))}, "InvalidParameterValue"},
 		{ec2.ModifyInstanceMetadataOptionsRequest{InstanceMetadataTags: new("enabled")}, "InvalidParameterValue"},
-		{ec2.ModifyInstanceMetadataOptionsRequest{HttpProtocolIpv6: new("enabled")}, "UnsupportedOperation"},
+		{ec2.ModifyInstanceMetadataOptionsRequest{HttpProtocolIpv6: new("on")}, "InvalidParameterValue"},
 	} {
 		c.in.InstanceId = &id
 		_, err := r.ModifyInstanceMetadataOptions(r.ctx, &c.in)

@@ -245,8 +245,12 @@ func showMonitoring(i cloud.Instance) *ec2.Monitoring {
 }
 
 func showMetadata(m cloud.MetadataOptions) *ec2.InstanceMetadataOptionsResponse {
+	ipv6 := "disabled"
+	if m.IPv6 {
+		ipv6 = "enabled"
+	}
 	return &ec2.InstanceMetadataOptionsResponse{
 		State: new("applied"), HttpTokens: &m.Tokens, HttpPutResponseHopLimit: new(int32(m.HopLimit)),
-		HttpEndpoint: &m.Endpoint, HttpProtocolIpv6: new("disabled"), InstanceMetadataTags: &m.Tags,
+		HttpEndpoint: &m.Endpoint, HttpProtocolIpv6: &ipv6, InstanceMetadataTags: &m.Tags,
 	}
 }

@@ -171,9 +171,9 @@ func changeMetadata(old cloud.MetadataOptions, in ec2.InstanceMetadataOptionsReq
 		*f.to = *f.given
 	}
 	switch v := val(in.HttpProtocolIpv6); v {
-	case "", "disabled":
-	case "enabled":
-		return m, unsupported("The metadata service has no IPv6 endpoint.")
+	case "":
+	case "enabled", "disabled":
+		m.IPv6 = v == "enabled"
 	default:
 		return m, invalid("HttpProtocolIpv6", v, "Valid values are: enabled, disabled.")
 	}

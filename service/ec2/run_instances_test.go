@@ -145,8 +145,8 @@ func TestRunInstancesRefuses(t *testing.T) {
 		}, "InvalidParameterValue", "Invalid value '65' for httpPutResponseHopLimit. The number must be from 1 to 64."},
 		{"tokens", func(in *runIn) { in.MetadataOptions = &ec2.InstanceMetadataOptionsRequest{HttpTokens: new("no")} }, "InvalidParameterValue", "Value (no) for parameter HttpTokens is invalid. Valid values are: optional, required."},
 		{"metadata over IPv6", func(in *runIn) {
-			in.MetadataOptions = &ec2.InstanceMetadataOptionsRequest{HttpProtocolIpv6: new("enabled")}
-		}, "UnsupportedOperation", "The metadata service has no IPv6 endpoint."},
+			in.MetadataOptions = &ec2.InstanceMetadataOptionsRequest{HttpProtocolIpv6: new("on")}
+		}, "InvalidParameterValue", "Value (on) for parameter HttpProtocolIpv6 is invalid. Valid values are: enabled, disabled."},
 		{"tag without a path", func(in *runIn) {
 			in.MetadataOptions = &ec2.InstanceMetadataOptionsRequest{InstanceMetadataTags: new("enabled")}
 			in.TagSpecifications = tagSpec("instance", "my tag", "x")

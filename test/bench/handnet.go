@@ -163,6 +163,7 @@ func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error {
 
 // ReportSnapshot does nothing.
 func (still) ReportSnapshot(context.Context, string, cloud.SnapshotSeen) error { return nil }
+func (still) ReportFlows(context.Context, cloud.FlowBatch) error               { return nil }
 
 // DiskKey opens none.
 func (still) DiskKey(string, []byte) (*seal.Key, error) { return nil, nil } //nolint:nilnil // there are none

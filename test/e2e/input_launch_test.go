@@ -67,7 +67,7 @@ func (f *furniture) badLaunches() []bad {
 		{"no address", f.launch(func(i in) { i.PrivateIpAddress = new("300.1.2.3") }), "InvalidParameterValue", "Invalid IPv4 address"},
 		{"IPv6 address", f.launch(func(i in) { i.PrivateIpAddress = new("2001:db8::1") }), "InvalidParameterValue", "Invalid IPv4 address"},
 		{"one address for two", f.launch(func(i in) { i.MaxCount, i.PrivateIpAddress = new(int32(2)), new("172.31.9.9") }), "InvalidParameterCombination", ""},
-		{"IPv6", f.launch(func(i in) { i.Ipv6AddressCount = one }), "UnsupportedOperation", "IPv6"},
+		{"IPv6", f.launch(func(i in) { i.Ipv6AddressCount = one }), "InvalidParameterValue", "no IPv6 CIDR block"},
 
 		{"interfaces and subnet", f.launch(func(i in) { i.SubnetId, i.NetworkInterfaces = &f.subnet, []nic{{DeviceIndex: zero}} }), "InvalidParameterCombination", "Network interfaces and an instance-level subnet ID may not be specified on the same request"},
 		{"interfaces and groups", f.launch(func(i in) { i.SecurityGroupIds, i.NetworkInterfaces = []string{f.group}, []nic{{DeviceIndex: zero}} }), "InvalidParameterCombination", "Network interfaces and an instance-level security groups may not be specified on the same request"},

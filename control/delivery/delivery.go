@@ -1,0 +1,53 @@
+// Package delivery writes into tenants' buckets what the cloud has for them, such as
+// logs.
+//
+// It guarantees that a bucket's default retention and notifications hold for what the
+// cloud writes as they do for what its owner writes.
+package delivery
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/object"
+)
+
+// Object is an object to write.
+type Object struct {
+	Bucket    cloud.Bucket
+	Key       string
+	Body      []byte
+	Type      string // of the content, such as "text/plain"
+	Principal string // who writes it, as notifications say
+}
+
+// Put writes the object; object.ErrNoBucket if its bucket is gone.
+func Put(ctx context.Context, objects *object.Store, o Object, now time.Time) error {
+	b := o.Bucket
+	in := object.PutInput{
+		Bucket: b.ID, Key: o.Key, Size: int64(len(o.Body)), Class: "STANDARD", Owner: b.Account,
+		Attributes: object.Attributes{System: map[string]string{"Content-Type": o.Type}},
+	}
+	if r := b.Retention; r != nil {
+		in.Retention = object.Retention{Mode: object.Governance, Until: r.Until(now)}
+		if r.Mode == "COMPLIANCE" {
+			in.Retention.Mode = object.Compliance
+		}
+	}
+	if len(b.Notifications) > 0 {
+		in.Notes = func(i object.Info) (list []object.Note) {
+			e := cloud.ObjectEvent{Event: "s3:ObjectCreated:Put", Time: i.Modified, Bucket: b.Name, Owner: b.Account, Key: i.Key, ETag: i.ETag, Size: &i.Size, Principal: o.Principal}
+			if i.Version != object.NullVersion {
+				e.Version = i.Version
+			}
+			for _, m := range b.Messages(e) {
+				list = append(list, object.Note(m))
+			}
+			return list
+		}
+	}
+	_, err := objects.Put(ctx, in, bytes.NewReader(o.Body))
+	return err
+}
