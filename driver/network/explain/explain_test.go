@@ -157,6 +157,9 @@ func TestExplain(t *testing.T) {
 		"metadata":                     {toAddr("eni-web", "169.254.169.254", 80), ""},
 		"metadata, other port":         {toAddr("eni-web", "169.254.169.254", 22), "service 169.254.169.254 "},
 		"resolver":                     {toAddr("eni-web", "10.1.0.2", 53), ""},
+		"resolver, nothing else out":   {toAddr("eni-bare", "10.1.0.2", 53), ""},
+		"another subnet's router":      {toAddr("eni-web", "10.1.2.1", 22), "service 10.1.2.1 "},
+		"nobody's link":                {toAddr("eni-web", "169.254.1.1", 80), "service 169.254.1.1 "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.q.Pools = []netip.Prefix{prefix("100.64.0.0/24")}

@@ -34,26 +34,49 @@ func publicOf(p *network.Port, private netip.Addr) (public netip.Addr) {
 	return public
 }
 
-// services are the ports at which the router of every VPC answers.
-var services = map[netip.Addr][]int{
-	network.Metadata: {80}, network.API: {80}, network.Metadata6: {80}, network.Resolver: {53}, network.Resolver6: {53},
+// served is what the router of every VPC answers to.
+type served struct{ protocol, port int }
+
+// services are the addresses at which it does.
+var services = map[netip.Addr][]served{
+	network.Metadata: {{tcp, 80}}, network.API: {{tcp, 80}}, network.Metadata6: {{tcp, 80}},
+	network.Resolver: {{udp, 53}, {tcp, 53}}, network.Resolver6: {{udp, 53}, {tcp, 53}},
 }
 
+// served returns what the router answers to at an address; ok if the address is its own.
+// Objects is not: only a route leads there.
+func (w *walk) served(v *network.VPC, a netip.Addr) (at []served, ok bool) {
+	at, ok = services[a]
+	for _, c := range v.CIDRs {
+		if c.Addr().Is4() && network.ResolverOf(c) == a {
+			at, ok = append(at, services[network.Resolver]...), true
+		}
+	}
+	for _, s := range v.Subnets {
+		if s.Router == a {
+			at, ok = append(at, served{udp, 67}), true
+		}
+	}
+	return at, ok
+}
+
+// links are the addresses of links, beyond which there is nothing but the router.
+var links = netip.MustParsePrefix("169.254.0.0/16")
+
 // service reports whether the packet is for the router itself, and what becomes of it.
+// Groups and network ACLs are not asked.
 func (w *walk) service(from place, p packet) bool {
-	ports, ok := services[p.destination]
-	if !ok && slices.ContainsFunc(from.vpc.CIDRs, func(c netip.Prefix) bool { return c.Addr().Is4() && network.ResolverOf(c) == p.destination }) {
-		ports, ok = []int{53}, true
-	}
-	if !ok && p.destination == from.subnet.Router {
-		ok = true
-	}
-	if !ok {
+	at, ok := w.served(from.vpc, p.destination)
+	switch {
+	case !ok && p.destination != network.Objects && links.Contains(p.destination):
+		w.stop("service", p.destination.String(), "is nobody's address")
+		return true
+	case !ok:
 		return false
 	}
 	echo := p.protocol == icmp || p.protocol == icmp6
-	if !echo && !slices.Contains(ports, p.to) {
-		w.stop("service", p.destination.String(), "does not answer at port %d", p.to)
+	if !echo && !slices.Contains(at, served{p.protocol, p.to}) {
+		w.stop("service", p.destination.String(), "does not answer at %s", portsText(p.protocol, p.to, p.to))
 		return true
 	}
 	w.answered = w.step(Step{Kind: "service", ID: p.destination.String(), Passes: true, Text: "is the VPC's router, which answers"})

@@ -26,7 +26,7 @@ func (w *walk) leave(from place, p packet) {
 		w.stop("port", from.port.ID, "sends from %s, which is not its address", p.source)
 		return
 	}
-	if w.groups(from, p, false) {
+	if !w.service(from, p) && w.groups(from, p, false) {
 		w.forward(from, p)
 	}
 }
@@ -34,9 +34,6 @@ func (w *walk) leave(from place, p packet) {
 // forward follows a packet that was let out of a port.
 func (w *walk) forward(from place, p packet) {
 	v := from.vpc
-	if w.service(from, p) {
-		return
-	}
 	for _, c := range v.CIDRs {
 		if c.Contains(p.destination) {
 			w.step(Step{Kind: "route", ID: from.subnet.Table, Rule: c.String(), Passes: true, Text: "leads within the VPC (local)"})
@@ -92,6 +89,10 @@ func (w *walk) begin(from place, r network.Route, p packet) {
 	case r.Via == network.ViaNAT:
 		w.nat(from, r, p)
 	default:
+		if p.protocol == udp || p.protocol == tcp && p.to != 80 && p.to != 443 {
+			w.stop("service", r.Target, "does not answer at %s", portsText(p.protocol, p.to, p.to))
+			return
+		}
 		w.answered = w.step(Step{Kind: "service", ID: r.Target, Passes: true, Text: "the cloud's own service answers"})
 	}
 }
