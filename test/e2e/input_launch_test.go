@@ -135,7 +135,6 @@ func (f *furniture) badDevices() []bad {
 		{"negative disk", devices(disk("/dev/sdb", size(-1))), "InvalidParameterValue", "too small"},
 		{"unknown volume type", devices(disk("/dev/sdb", types.EbsBlockDevice{VolumeSize: new(int32(1)), VolumeType: "gp9"})), "UnknownVolumeType", "gp9"},
 		{"unknown snapshot", devices(disk("/dev/sdb", types.EbsBlockDevice{SnapshotId: new("snap-0123456789abcdef0")})), "InvalidSnapshot.NotFound", "The snapshot 'snap-0123456789abcdef0' does not exist."},
-		{"encrypted disk", devices(disk("/dev/sdb", types.EbsBlockDevice{VolumeSize: new(int32(1)), Encrypted: new(true)})), "UnsupportedOperation", "Encrypted"},
 		{"nothing and something", devices(types.BlockDeviceMapping{DeviceName: new("/dev/sdb"), NoDevice: new(""), Ebs: &types.EbsBlockDevice{VolumeSize: new(int32(1))}}), "InvalidBlockDeviceMapping", "/dev/sdb"},
 		{"no root device", devices(types.BlockDeviceMapping{DeviceName: new("/dev/xvda"), NoDevice: new("")}), "InvalidBlockDeviceMapping", "/dev/xvda"},
 	}

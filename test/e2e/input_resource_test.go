@@ -78,7 +78,6 @@ func (f *furniture) badVolumes() []bad {
 		{"throughput of another type", volume(func(in *create) { in.VolumeType, in.Throughput = types.VolumeTypeGp2, new(int32(125)) }), "InvalidParameterCombination", "The parameter throughput is not supported for gp2 volumes."},
 		{"malformed snapshot", volume(func(in *create) { in.SnapshotId = new("snap") }), "InvalidParameterValue", "snapshotId"},
 		{"unknown snapshot", volume(func(in *create) { in.SnapshotId = new(nobody("snap")) }), "InvalidSnapshot.NotFound", "does not exist"},
-		{"encrypted", volume(func(in *create) { in.Encrypted = new(true) }), "UnsupportedOperation", "Encrypted"},
 		{"tags of another kind", volume(func(in *create) { in.TagSpecifications = []types.TagSpecification{tag("instance", "k", "v")} }), "InvalidParameterValue", "'instance'"},
 
 		{"attach what is attached", call(f.ec2.AttachVolume, &attach{VolumeId: &f.attached, InstanceId: &f.instance, Device: new("/dev/sdz")}), "VolumeInUse", f.attached + " is already attached to an instance"},
