@@ -118,7 +118,7 @@ func (l commandLine) pages(t *testing.T) {
 
 // unsupported calls what is not there, in the protocols that services speak.
 func (l commandLine) unsupported(t *testing.T) {
-	l.refused(t, "UnsupportedOperation", "ec2", "create-image", "--instance-id", "i-0123456789abcdef0", "--name", "x")
+	l.refused(t, "UnsupportedOperation", "ec2", "describe-hosts")
 	l.refused(t, "InvalidAction", "iam", "list-signing-certificates")
 	l.refused(t, "NotImplemented", "s3api", "list-bucket-inventory-configurations", "--bucket", "none")
 	l.refused(t, "UnknownOperationException", "kms", "list-keys")

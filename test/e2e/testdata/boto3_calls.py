@@ -322,7 +322,7 @@ class Unsupported(Calls):
     def test_every_protocol(self):
         query, rest_xml, other = ("InvalidAction",), ("NotImplemented",), ("UnknownOperationException",)
         for service, operation, parameters, codes in (
-            ("ec2", "create_image", dict(InstanceId="i-0123456789abcdef0", Name="x"), ("UnsupportedOperation",)),
+            ("ec2", "describe_hosts", dict(), ("UnsupportedOperation",)),
             ("ec2", "describe_transit_gateways", {}, ("UnsupportedOperation",)),
             ("iam", "list_signing_certificates", {}, query),
             ("iam", "upload_signing_certificate", dict(UserName="nobody", CertificateBody="none"), query),
