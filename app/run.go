@@ -190,7 +190,7 @@ func (r *running) wire() (err error) {
 		Reconcilers: []control.Reconciler{
 			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: r.db, Now: time.Now},
-			&volume.Reconciler{DB: r.db},
+			&volume.Reconciler{DB: r.db, Now: time.Now},
 			&snapshot.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},

@@ -7,6 +7,10 @@ type DHCPOptions struct {
 	Options []DHCPOption
 }
 
+// NoDHCPOptions is what VPC.DHCPOptions says of a VPC that has no option set: DHCP tells
+// its guests nothing of its own.
+const NoDHCPOptions = "default"
+
 // AmazonDNS among name servers stands for the VPC's own resolver.
 const AmazonDNS = "AmazonProvidedDNS"
 

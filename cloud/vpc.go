@@ -8,7 +8,7 @@ type VPC struct {
 	CIDRs                      []CIDRBlock // IPv4; the first is the primary one
 	CIDRs6                     []CIDRBlock `json:",omitempty"` // IPv6
 	Default                    bool        `json:",omitempty"`
-	DHCPOptions                string      // "dopt-…", or "default": none
+	DHCPOptions                string      // "dopt-…", or NoDHCPOptions
 	Tenancy                    string      // "default"
 	DNSSupport                 bool
 	DNSHostnames               bool

@@ -100,7 +100,7 @@ func TestNewAccountGetsItsNetwork(t *testing.T) {
 
 func TestVolumeDocumentOutlivesItsBytes(t *testing.T) {
 	db := open(t)
-	run(t, db, "a", &volume.Reconciler{DB: db})
+	run(t, db, "a", &volume.Reconciler{DB: db, Now: time.Now})
 	var volumes store.Table[cloud.Volume]
 	meta := cloud.Meta{ID: "vol-00000000000000001", Account: "100000000001"}
 	v := cloud.Volume{Meta: meta, Host: "h", Seen: cloud.VolumeSeen{Ready: true, Guest: "i-1"}, Attachment: &cloud.Attachment{Instance: "i-1", Detach: true}}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/control/internal/steps"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -61,17 +62,7 @@ func (*Reconciler) Key(c store.Change) string {
 // Reconcile makes the default network of an account that never had one, and stops
 // the guests of an account that may have none.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
-	if step := r.next(r.DB.View(), id); step == nil {
-		return 0, nil
-	}
-	return 0, r.DB.Update(ctx, func(tx *store.Tx) error {
-		for step := r.next(tx, id); step != nil; step = r.next(tx, id) {
-			if err := step(tx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return steps.Take(ctx, r.DB, func(view store.Reader) (func(*store.Tx) error, time.Duration) { return r.next(view, id), 0 })
 }
 
 // next returns what to do for the account, nil if there is nothing.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/control/internal/steps"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -46,22 +47,11 @@ func (*Reconciler) Key(c store.Change) string {
 
 // Reconcile takes the next step in the gateway's life, and says when to look again.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
-	if step, wait := r.next(r.DB.View(), id); step == nil {
-		return wait, nil
+	wait, err := steps.Take(ctx, r.DB, func(view store.Reader) (func(*store.Tx) error, time.Duration) { return r.next(view, id) })
+	if err != nil {
+		return 0, fmt.Errorf("NAT gateway %s: %w", id, err)
 	}
-	var wait time.Duration
-	err := r.DB.Update(ctx, func(tx *store.Tx) error {
-		for {
-			var step func(*store.Tx) error
-			if step, wait = r.next(tx, id); step == nil {
-				return nil
-			}
-			if err := step(tx); err != nil {
-				return fmt.Errorf("NAT gateway %s: %w", id, err)
-			}
-		}
-	})
-	return wait, err
+	return wait, nil
 }
 
 // next returns what to do for the gateway, or nil and when there will be something; 0

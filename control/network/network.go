@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/control/internal/steps"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -30,9 +31,6 @@ var (
 	options store.Table[cloud.DHCPOptions]
 )
 
-// noOptions stands for no option set.
-const noOptions = "default"
-
 // Name is "network".
 func (*Reconciler) Name() string { return "network" }
 
@@ -46,17 +44,7 @@ func (*Reconciler) Key(c store.Change) string {
 
 // Reconcile adds what the VPC lacks.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
-	if step := r.next(r.DB.View(), id); step == nil {
-		return 0, nil
-	}
-	return 0, r.DB.Update(ctx, func(tx *store.Tx) error {
-		for step := r.next(tx, id); step != nil; step = r.next(tx, id) {
-			if err := step(tx); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return steps.Take(ctx, r.DB, func(view store.Reader) (func(*store.Tx) error, time.Duration) { return r.next(view, id), 0 })
 }
 
 // next returns what the VPC lacks, nil if nothing.
@@ -65,7 +53,7 @@ func (r *Reconciler) next(view store.Reader, id string) func(*store.Tx) error {
 	if !ok {
 		return nil
 	}
-	if _, ok := options.Get(view, v.DHCPOptions); !ok && v.DHCPOptions != noOptions {
+	if _, ok := options.Get(view, v.DHCPOptions); !ok && v.DHCPOptions != cloud.NoDHCPOptions {
 		return func(tx *store.Tx) error { return r.addOptions(tx, v) }
 	}
 	all := slices.Collect(acls.Select(view, "vpc/"+id))

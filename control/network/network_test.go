@@ -81,7 +81,7 @@ func TestSecondNetworkHasTheSameOptions(t *testing.T) {
 func TestTenantsChoiceStays(t *testing.T) {
 	r := newReconciler(t)
 	n := r.old(t)
-	n.VPC.DHCPOptions = noOptions
+	n.VPC.DHCPOptions = cloud.NoDHCPOptions
 	mine := cloud.NetworkACL{Meta: cloud.Meta{ID: r.NewID("acl"), Account: account}, VPC: n.VPC.ID, Associations: []cloud.ACLAssociation{{ID: "aclassoc-1", Subnet: n.Subnets[0].ID}}}
 	err := r.DB.Update(t.Context(), func(tx *store.Tx) error {
 		return errors.Join(vpcs.Put(tx, n.VPC), acls.Create(tx, mine), acls.Create(tx, cloud.DefaultNetworkACL(cloud.Meta{ID: r.NewID("acl"), Account: account}, n.VPC)))
@@ -90,7 +90,7 @@ func TestTenantsChoiceStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.reconcile(t, n.VPC.ID)
-	if v, _ := vpcs.Get(r.DB.View(), n.VPC.ID); v.DHCPOptions != noOptions {
+	if v, _ := vpcs.Get(r.DB.View(), n.VPC.ID); v.DHCPOptions != cloud.NoDHCPOptions {
 		t.Errorf("the VPC has the options %s", v.DHCPOptions)
 	}
 	for a := range acls.Select(r.DB.View(), "vpc/"+n.VPC.ID) {

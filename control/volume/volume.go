@@ -18,7 +18,7 @@ import (
 // Reconciler is the volume reconciler.
 type Reconciler struct {
 	DB  *store.Store
-	Now func() time.Time // nil: time.Now
+	Now func() time.Time
 }
 
 var volumes store.Table[cloud.Volume]
@@ -50,7 +50,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, e
 		case ok && modified(v):
 			return volumes.Modify(tx, id, func(v *cloud.Volume) error {
 				m := *v.Modification
-				m.Ended = r.now().UTC()
+				m.Ended = r.Now().UTC()
 				v.Modification = &m
 				return nil
 			})
@@ -73,13 +73,6 @@ func detached(v cloud.Volume) bool {
 // modified reports whether a change that was under way holds on the host.
 func modified(v cloud.Volume) bool {
 	return v.Modification != nil && v.Modification.Ended.IsZero() && v.Seen.Ready && !v.Modified() && !v.Delete
-}
-
-func (r *Reconciler) now() time.Time {
-	if r.Now == nil {
-		return time.Now()
-	}
-	return r.Now()
 }
 
 func gone(v cloud.Volume) bool {

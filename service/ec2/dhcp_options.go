@@ -8,9 +8,6 @@ import (
 	"github.com/vauban-cloud/vauban/store"
 )
 
-// noOptions in place of an option set's ID means that DHCP tells guests nothing of its own.
-const noOptions = "default"
-
 // CreateDhcpOptions makes a set of DHCP options for VPCs.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateDhcpOptions.html
 func (s *Service) CreateDhcpOptions(ctx context.Context, in *ec2.CreateDhcpOptionsRequest) (*ec2.CreateDhcpOptionsResult, error) {
@@ -74,7 +71,7 @@ func (s *Service) DeleteDhcpOptions(ctx context.Context, in *ec2.DeleteDhcpOptio
 func (s *Service) AssociateDhcpOptions(ctx context.Context, in *ec2.AssociateDhcpOptionsRequest) (*ec2.AssociateDhcpOptionsOutput, error) {
 	a := s.asking(ctx)
 	about := []subject{aboutVPC.of(a, val(in.VpcId))}
-	if val(in.DhcpOptionsId) != noOptions {
+	if val(in.DhcpOptionsId) != cloud.NoDHCPOptions {
 		about = append(about, aboutOptions.of(a, val(in.DhcpOptionsId)))
 	}
 	caller, err := s.allow(ctx, "AssociateDhcpOptions", in.DryRun, about...)
@@ -88,7 +85,7 @@ func (s *Service) AssociateDhcpOptions(ctx context.Context, in *ec2.AssociateDhc
 		return nil, missing("vpcId")
 	}
 	err = s.DB.Update(ctx, func(tx *store.Tx) error {
-		if *in.DhcpOptionsId != noOptions {
+		if *in.DhcpOptionsId != cloud.NoDHCPOptions {
 			if _, err := get(tx, caller, optionsTable, "dopt", *in.DhcpOptionsId); err != nil {
 				return err
 			}

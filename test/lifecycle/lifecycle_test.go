@@ -117,7 +117,7 @@ func newWorld(t *rapid.T, file string) *world {
 		NewID:      func(prefix string) string { ids++; return fmt.Sprintf("%s-%017x", prefix, ids) },
 		PublicPool: netip.MustParsePrefix("100.64.0.0/28"), PageKey: []byte("key"), Limits: ec2.Limits{VCPUs: 24},
 	}
-	w.instances, w.volumes = &instance.Reconciler{DB: db, Now: now}, &volume.Reconciler{DB: db}
+	w.instances, w.volumes = &instance.Reconciler{DB: db, Now: now}, &volume.Reconciler{DB: db, Now: now}
 	w.ctx = cloud.WithCaller(context.Background(), cloud.Caller{Account: account, ARN: "arn:aws:iam::" + account + ":root", UserID: account})
 	n := cloud.DefaultNetwork(account, w.Place, w.NewID, w.now)
 	w.update(func(tx *store.Tx) error {

@@ -132,7 +132,7 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 			&instance.Reconciler{DB: c.cfg.DB, Now: time.Now},
 			&network.Reconciler{DB: c.cfg.DB, Place: cloud.DefaultPlace(), NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: c.cfg.DB, Now: time.Now},
-			&volume.Reconciler{DB: c.cfg.DB},
+			&volume.Reconciler{DB: c.cfg.DB, Now: time.Now},
 		},
 	})
 	work.Go(func() {
