@@ -158,22 +158,6 @@ func secretObject(n int) string {
 // secretName is how a tool is told to use its n-th secret.
 func secretName(n int) string { return "key" + strconv.Itoa(n) }
 
-// memory is a file that is nowhere on a disk.
-func memory(content []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("secret", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("make a file in memory: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "secret")
-	if _, err := f.Write(content); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	if err := f.Chmod(0o444); err != nil { // its reader is another user
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
 // virtualSize reads the size of a qcow2 file, which a guest may have written.
 func virtualSize(path string) (int64, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/driver/block"
 	"github.com/vauban-cloud/vauban/driver/internal/confine"
+	"github.com/vauban-cloud/vauban/driver/internal/memory"
 )
 
 // run is one run of qemu-img.
@@ -62,7 +63,7 @@ func (d *Driver) tool(ctx context.Context, r run) ([]byte, error) {
 		cmd.Stdout = &meter{report: r.progress}
 	}
 	for _, secret := range r.secrets {
-		f, err := memory(secret)
+		f, err := memory.File(secret)
 		if err != nil {
 			return nil, err
 		}

@@ -9,9 +9,8 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
+	"github.com/vauban-cloud/vauban/driver/internal/memory"
 )
 
 // secretFiles are files in memory with the secrets of all disks, in the order in which
@@ -19,19 +18,11 @@ import (
 func secretFiles(disks []hypervisor.Disk) (files []*os.File, err error) {
 	for _, disk := range disks {
 		for _, secret := range secretsOf(disk) {
-			fd, err := unix.MemfdCreate("secret", unix.MFD_CLOEXEC)
-			if err != nil {
-				return files, fmt.Errorf("make a file in memory: %w", err)
-			}
-			f := os.NewFile(uintptr(fd), "secret")
-			files = append(files, f)
-			// Its reader, who opens it anew, is another user.
-			if _, err = f.Write(secret); err == nil {
-				err = f.Chmod(0o444)
-			}
+			f, err := memory.File(secret)
 			if err != nil {
 				return files, err
 			}
+			files = append(files, f)
 		}
 	}
 	return files, nil
@@ -44,21 +35,15 @@ func secretObject(disk string, n int, secret []byte) arguments {
 
 // Switch implements hypervisor.Driver.
 func (d *Driver) Switch(ctx context.Context, id string, disks []hypervisor.Disk) error {
-	err := d.withProcess(ctx, id, func(p *process) error { return p.switchDisks(ctx, disks) })
+	p, release, err := d.turn(ctx, id)
+	if err == nil {
+		defer release()
+		err = p.switchDisks(ctx, disks)
+	}
 	if err != nil {
 		return fmt.Errorf("switch disks of %s: %w", id, err)
 	}
 	return nil
-}
-
-// withProcess runs fn with the process of a guest that has one, as the only call about it.
-func (d *Driver) withProcess(ctx context.Context, id string, fn func(*process) error) error {
-	p, release, err := d.turn(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer release()
-	return fn(p)
 }
 
 // node is a block node as the monitor tells of it.
@@ -165,18 +150,24 @@ func (d *Driver) Grow(ctx context.Context, id, disk string, bytes int64) error {
 	if bytes <= 0 || bytes%512 != 0 {
 		return fmt.Errorf("grow %s of %s: %d bytes are no size", disk, id, bytes)
 	}
-	err := d.withProcess(ctx, id, func(p *process) error {
-		nodes, err := p.nodes(ctx)
-		if err != nil {
-			return err
-		}
-		if nodes[disk].Name == "" {
-			return errors.New("it is not plugged in")
-		}
-		return p.do(ctx, "block_resize", arguments{"node-name": disk, "size": bytes}, nil)
-	})
+	p, release, err := d.turn(ctx, id)
+	if err == nil {
+		defer release()
+		err = p.grow(ctx, disk, bytes)
+	}
 	if err != nil {
 		return fmt.Errorf("grow %s of %s: %w", disk, id, err)
 	}
 	return nil
+}
+
+func (p *process) grow(ctx context.Context, disk string, bytes int64) error {
+	there, err := p.hasNode(ctx, disk)
+	if err == nil && !there {
+		err = errors.New("it is not plugged in")
+	}
+	if err != nil {
+		return err
+	}
+	return p.do(ctx, "block_resize", arguments{"node-name": disk, "size": bytes}, nil)
 }
