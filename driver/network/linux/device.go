@@ -298,3 +298,20 @@ func answerAtOnce(index int) error {
 	}
 	return nil
 }
+
+// paired reports whether both devices are there, and each is the other's far end.
+func paired(a, b *device) bool {
+	return a != nil && b != nil && a.ParentIndex == b.Index && b.ParentIndex == a.Index
+}
+
+// deleteHalf deletes what is left of a pair, from the calling thread's namespace; nil if
+// nothing is.
+func (d *device) deleteHalf() error {
+	if d == nil {
+		return nil
+	}
+	if err := netlink.LinkDel(&netlink.Device{LinkAttrs: d.LinkAttrs}); err != nil {
+		return fmt.Errorf("delete half a link: %w", err)
+	}
+	return nil
+}

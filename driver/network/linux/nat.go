@@ -207,13 +207,11 @@ func (n *nat) plug(name string, inner *device) error {
 	if err != nil {
 		return err
 	}
-	if inner != nil && outer != nil && inner.ParentIndex == outer.Index && outer.ParentIndex == inner.Index {
+	if paired(inner, outer) {
 		return nil
 	}
-	if outer != nil {
-		if err := netlink.LinkDel(&netlink.Device{LinkAttrs: outer.LinkAttrs}); err != nil {
-			return fmt.Errorf("delete half a link: %w", err)
-		}
+	if err := outer.deleteHalf(); err != nil {
+		return err
 	}
 	if inner != nil {
 		if err := n.space.Do(deleteDevices); err != nil {

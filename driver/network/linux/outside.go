@@ -156,18 +156,14 @@ func (d *Driver) link(name string, outer *device) error {
 	if err != nil {
 		return err
 	}
-	if inner != nil && outer != nil && inner.ParentIndex == outer.Index && outer.ParentIndex == inner.Index {
+	if paired(inner, outer) {
 		return nil
 	}
-	if inner != nil {
-		if err := netlink.LinkDel(&netlink.Device{LinkAttrs: inner.LinkAttrs}); err != nil {
-			return fmt.Errorf("delete half a link: %w", err)
-		}
+	if err := inner.deleteHalf(); err != nil {
+		return err
 	}
-	if outer != nil {
-		if err := d.host.space.Do(func() error { return netlink.LinkDel(&netlink.Device{LinkAttrs: outer.LinkAttrs}) }); err != nil {
-			return fmt.Errorf("delete half a link: %w", err)
-		}
+	if err := d.host.space.Do(outer.deleteHalf); err != nil {
+		return err
 	}
 	pair := &netlink.Veth{
 		LinkAttrs:        netlink.LinkAttrs{Name: linkDevice, MTU: network.MTU, HardwareAddr: linkVPCMAC, TxQLen: -1},

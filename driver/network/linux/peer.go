@@ -127,15 +127,12 @@ func (d *Driver) linkPeers(a, b *vpc, peerID string) (made bool, err error) {
 			return false, err
 		}
 	}
-	if ends[0] != nil && ends[1] != nil && ends[0].ParentIndex == ends[1].Index && ends[1].ParentIndex == ends[0].Index {
+	if paired(ends[0], ends[1]) {
 		return false, nil
 	}
 	for i, v := range []*vpc{a, b} {
-		if ends[i] == nil {
-			continue
-		}
-		if err := v.space.Do(func() error { return netlink.LinkDel(&netlink.Device{LinkAttrs: ends[i].LinkAttrs}) }); err != nil {
-			return false, fmt.Errorf("delete half a link: %w", err)
+		if err := v.space.Do(ends[i].deleteHalf); err != nil {
+			return false, err
 		}
 	}
 	pair := &netlink.Veth{
