@@ -105,11 +105,11 @@ func New(cfg Config) *Agent {
 		cfg.StartLimit = 2 * time.Minute
 	}
 	a := &Agent{cfg: cfg, poke: make(chan struct{}, 1), memory: map[string]*memory{}, plans: map[string]*network.VPC{}}
-	a.guests = reconcile.New(reconcile.Config{Name: "guest", Do: a.guest, Workers: 8, Log: cfg.Log})
-	a.disks = reconcile.New(reconcile.Config{Name: "disk", Do: a.disk, Workers: 8, Log: cfg.Log})
-	a.snapshots = reconcile.New(reconcile.Config{Name: "snapshot", Do: a.snapshot, Workers: 4, Log: cfg.Log})
-	a.cards = reconcile.New(reconcile.Config{Name: "card", Do: a.card, Workers: 8, Log: cfg.Log})
-	a.nets = reconcile.New(reconcile.Config{Name: "network", Do: a.net, Workers: 4, Log: cfg.Log})
+	a.guests = a.loop("guest", 8, a.guest)
+	a.disks = a.loop("disk", 8, a.disk)
+	a.snapshots = a.loop("snapshot", 4, a.snapshot)
+	a.cards = a.loop("card", 8, a.card)
+	a.nets = a.loop("network", 4, a.net)
 	return a
 }
 
@@ -159,6 +159,23 @@ func (a *Agent) again() {
 	case a.poke <- struct{}{}:
 	default:
 	}
+}
+
+// loop makes a loop whose steps go by the newest look at the host. There are none before
+// the first look, nor once the host is to be empty.
+func (a *Agent) loop(name string, workers int, step func(ctx context.Context, w *World, key string) (time.Duration, error)) *reconcile.Loop {
+	do := func(ctx context.Context, key string) (time.Duration, error) {
+		if !a.begin() {
+			return 0, nil
+		}
+		defer a.done()
+		w := a.world.Load()
+		if w == nil {
+			return 0, nil
+		}
+		return step(ctx, w, key)
+	}
+	return reconcile.New(reconcile.Config{Name: name, Do: do, Workers: workers, Log: a.cfg.Log})
 }
 
 // begin begins a look or a step; if it returns true, done ends it. It returns

@@ -63,15 +63,7 @@ func (w *World) cardStep(guest, card string) cardStep {
 }
 
 // card takes the next step for a card of a guest: the reconciler of the card loop.
-func (a *Agent) card(ctx context.Context, key string) (time.Duration, error) {
-	if !a.begin() {
-		return 0, nil
-	}
-	defer a.done()
-	w := a.world.Load()
-	if w == nil {
-		return 0, nil
-	}
+func (a *Agent) card(ctx context.Context, w *World, key string) (time.Duration, error) {
 	guest, card, _ := strings.Cut(key, "/")
 	switch w.cardStep(guest, card) {
 	case cardPlug:

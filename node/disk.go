@@ -57,16 +57,11 @@ func (w *World) running(instance string) bool {
 }
 
 // disk takes the next step for a volume: the reconciler of the disk loop.
-func (a *Agent) disk(ctx context.Context, id string) (time.Duration, error) {
-	if !a.begin() {
-		return 0, nil
-	}
-	defer a.done()
-	w := a.world.Load()
-	if w == nil || w.volumes[id] == nil {
-		return 0, nil
-	}
+func (a *Agent) disk(ctx context.Context, w *World, id string) (time.Duration, error) {
 	v := w.volumes[id]
+	if v == nil {
+		return 0, nil
+	}
 	step := w.diskStep(v)
 	if step == diskNothing {
 		return 0, nil

@@ -78,15 +78,7 @@ func (a *Agent) busy(w *World, id string) bool {
 // guest takes the next step for a guest: the reconciler of the guest loop. What
 // came of a step, another round sees; while there is but to wait for something,
 // another round would find the same, and lead here again at once.
-func (a *Agent) guest(ctx context.Context, id string) (time.Duration, error) {
-	if !a.begin() {
-		return 0, nil
-	}
-	defer a.done()
-	w := a.world.Load()
-	if w == nil {
-		return 0, nil
-	}
+func (a *Agent) guest(ctx context.Context, w *World, id string) (time.Duration, error) {
 	wait, err := a.guestStep(ctx, w, id)
 	if wait == 0 {
 		a.again()

@@ -32,15 +32,7 @@ func (a *Agent) queueNetworks(w *World) {
 }
 
 // net makes one VPC be as planned: the reconciler of the network loop.
-func (a *Agent) net(ctx context.Context, id string) (time.Duration, error) {
-	if !a.begin() {
-		return 0, nil
-	}
-	defer a.done()
-	w := a.world.Load()
-	if w == nil {
-		return 0, nil
-	}
+func (a *Agent) net(ctx context.Context, w *World, id string) (time.Duration, error) {
 	if w.vpcs[id] == nil {
 		return 0, a.removeNet(ctx, id)
 	}

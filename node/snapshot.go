@@ -43,13 +43,9 @@ func (w *World) pending(volume string) bool {
 }
 
 // snapshot takes the next step for a snapshot: the reconciler of the snapshot loop.
-func (a *Agent) snapshot(ctx context.Context, id string) (time.Duration, error) {
-	if !a.begin() {
-		return 0, nil
-	}
-	defer a.done()
-	w := a.world.Load()
-	if w == nil || w.snapshots[id] == nil || !w.busySnapshot(w.snapshots[id]) {
+func (a *Agent) snapshot(ctx context.Context, w *World, id string) (time.Duration, error) {
+	s := w.snapshots[id]
+	if s == nil || !w.busySnapshot(s) {
 		return 0, nil
 	}
 	keeper, ok := a.cfg.Blocks.(block.Snapshots)
@@ -57,7 +53,6 @@ func (a *Agent) snapshot(ctx context.Context, id string) (time.Duration, error) 
 		return 0, fmt.Errorf("take %s: the engine of volumes keeps no snapshots", id)
 	}
 	defer a.again()
-	s := w.snapshots[id]
 	switch {
 	case s.Delete:
 		return 0, a.deleteSnapshot(ctx, keeper, s)
