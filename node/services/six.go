@@ -76,12 +76,8 @@ func (s *Services) hear(ctx context.Context, id string, leases *dhcp6.Server) er
 
 // lease6 says what a port is told about its IPv6; false for ports that have none.
 func (s *Services) lease6(vpcID, port string) (dhcp6.Lease, bool) {
-	w := s.cfg.World()
-	if w == nil {
-		return dhcp6.Lease{}, false
-	}
-	n, v := w.Interface(port), w.VPC(vpcID)
-	if n == nil || v == nil || n.VPC != vpcID || len(n.Addresses6) == 0 {
+	w, n, v, ok := s.port(vpcID, port)
+	if !ok || len(n.Addresses6) == 0 {
 		return dhcp6.Lease{}, false
 	}
 	l := dhcp6.Lease{Addresses: n.Addresses6, Search: s.cfg.Place.PrivateDomain()}
@@ -89,39 +85,17 @@ func (s *Services) lease6(vpcID, port string) (dhcp6.Lease, bool) {
 	return l, true
 }
 
-// options6 tells what DHCPv6 knows of the VPC's option set, as options does.
+// options6 tells what DHCPv6 knows of the VPC's option set.
 func options6(l *dhcp6.Lease, set *cloud.DHCPOptions, v *cloud.VPC) {
-	if set == nil && v.DHCPOptions == "default" {
+	if set = optionSet(set, v); set == nil {
 		l.Search = ""
 		return
 	}
-	if set == nil {
-		set = &cloud.DHCPOptions{Options: []cloud.DHCPOption{{Name: "domain-name-servers", Values: []string{ownResolver}}}}
-	}
-	for _, server := range set.Values("domain-name-servers") {
-		switch {
-		case server != ownResolver:
-			l.DNS = append(l.DNS, sixes(server)...)
-		case v.DNSSupport:
-			l.DNS = append(l.DNS, network.Resolver6)
-		}
-	}
-	if domain := set.Values("domain-name"); len(domain) > 0 {
-		l.Search = domain[0]
-	}
-	l.NTP = sixes(set.Values("ntp-servers")...)
+	l.Search = domainOf(set, l.Search)
+	l.DNS = resolversOf(set, v, network.Resolver6, netip.Addr.Is6)
+	l.NTP = addresses(set.Values("ntp-servers"), netip.Addr.Is6)
 	if seconds := set.Values("ipv6-address-preferred-lease-time"); len(seconds) > 0 {
 		n, _ := strconv.ParseInt(seconds[0], 10, 32) // the service checked it
 		l.Preferred = time.Duration(n) * time.Second
 	}
-}
-
-// sixes are those of the addresses that are IPv6.
-func sixes(values ...string) (out []netip.Addr) {
-	for _, v := range values {
-		if a, err := netip.ParseAddr(v); err == nil && a.Is6() {
-			out = append(out, a)
-		}
-	}
-	return out
 }
