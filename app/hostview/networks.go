@@ -52,7 +52,10 @@ func addVPC(r store.Reader, d *plan.Documents, id string) {
 	if o, ok := dhcpOptions.Get(r, v.DHCPOptions); ok {
 		add(&d.DHCPOptions, o)
 	}
-	d.Subnets = slices.AppendSeq(d.Subnets, subnets.Select(r, label))
+	for s := range subnets.Select(r, label) {
+		d.Subnets = append(d.Subnets, s)
+		d.FlowLogs = slices.AppendSeq(d.FlowLogs, flowLogs.Select(r, "logs/"+s.ID))
+	}
 	d.Routes = slices.AppendSeq(d.Routes, routes.Select(r, label))
 	d.Gateways = slices.AppendSeq(d.Gateways, gateways.Select(r, label))
 	d.EgressGateways = slices.AppendSeq(d.EgressGateways, egressGateways.Select(r, label))
@@ -67,9 +70,6 @@ func addVPC(r store.Reader, d *plan.Documents, id string) {
 		add(&d.Peerings, p)
 	}
 	d.FlowLogs = slices.AppendSeq(d.FlowLogs, flowLogs.Select(r, "logs/"+id))
-	for s := range subnets.Select(r, label) {
-		d.FlowLogs = slices.AppendSeq(d.FlowLogs, flowLogs.Select(r, "logs/"+s.ID))
-	}
 }
 
 // addInterfaceLogs adds the flow logs of the interfaces that are there.

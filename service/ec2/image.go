@@ -40,7 +40,7 @@ func (s *Service) DescribeImages(ctx context.Context, in *ec2.DescribeImagesRequ
 		return nil, err
 	}
 	images = where(images, func(i cloud.Image) bool {
-		return ownedBy(i, caller, in.Owners) && executableBy(i, caller, in.ExecutableUsers) && keep(i)
+		return ownedBy(i.Account, caller, in.Owners) && executableBy(i, caller, in.ExecutableUsers) && keep(i)
 	})
 	found, next := cut(p, images, cloud.Image.Key)
 	return &ec2.DescribeImagesResult{
@@ -89,15 +89,15 @@ func visibleImage(r store.Reader, c cloud.Caller, id string) (cloud.Image, bool)
 
 // ownedBy applies the owners of a request: account IDs, "self", or the alias of
 // the operator. No owners mean all.
-func ownedBy(i cloud.Image, c cloud.Caller, owners []string) bool {
+func ownedBy(account string, c cloud.Caller, owners []string) bool {
 	return len(owners) == 0 || slices.ContainsFunc(owners, func(owner string) bool {
 		switch owner {
 		case "self":
-			return i.Account == c.Account
+			return account == c.Account
 		case operatorAlias, "amazon":
-			return i.Account == cloud.OperatorAccount
+			return account == cloud.OperatorAccount
 		default:
-			return i.Account == owner
+			return account == owner
 		}
 	})
 }

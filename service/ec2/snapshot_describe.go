@@ -21,7 +21,7 @@ func (s *Service) DescribeSnapshots(ctx context.Context, in *ec2.DescribeSnapsho
 		return nil, err
 	}
 	chosen := func(n cloud.Snapshot) bool {
-		return snapshotOwnedBy(n, caller, in.OwnerIds) && restorableBy(n, caller, in.RestorableByUserIds)
+		return ownedBy(n.Account, caller, in.OwnerIds) && restorableBy(n, caller, in.RestorableByUserIds)
 	}
 	all := func(r store.Reader) iter.Seq[cloud.Snapshot] { return where(visibleSnapshots(r, caller), chosen) }
 	found, next, err := listing[cloud.Snapshot]{
@@ -54,21 +54,6 @@ func snapshotTags(n cloud.Snapshot, c cloud.Caller) map[string]string {
 		return nil
 	}
 	return n.Tags
-}
-
-// snapshotOwnedBy applies the owners of a request: account IDs, "self", or "amazon",
-// the operator. No owners mean all.
-func snapshotOwnedBy(n cloud.Snapshot, c cloud.Caller, owners []string) bool {
-	return len(owners) == 0 || slices.ContainsFunc(owners, func(owner string) bool {
-		switch owner {
-		case "self":
-			return n.Account == c.Account
-		case operatorAlias, "amazon":
-			return n.Account == cloud.OperatorAccount
-		default:
-			return n.Account == owner
-		}
-	})
 }
 
 // restorableBy applies the users of a request: "all" are the public snapshots; "self"
