@@ -160,7 +160,8 @@ func (v *Verifier) checkTimeS3(c *Claim) error {
 		}}
 	case !c.Presigned && (early || c.Time.Before(now.Add(-maxPast))):
 		return &Failure{Reason: Expired, Detail: [][2]string{
-			{"RequestTime", c.Time.Format(timeFormat)}, {"ServerTime", now.UTC().Format(time.RFC3339)},
+			{"RequestTime", c.Time.Format(timeFormat)},
+			{"ServerTime", now.UTC().Format(time.RFC3339)},
 			{"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxPast.Milliseconds(), 10)},
 		}}
 	}
