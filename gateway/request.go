@@ -64,7 +64,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.page(w, r) {
 		return
 	}
-	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
+	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, r: r, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
 	q.source = r.RemoteAddr
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		q.source = host
@@ -392,6 +392,7 @@ func pathStyle(r *http.Request, bucket string) *http.Request {
 // answerWriter remembers what was answered.
 type answerWriter struct {
 	http.ResponseWriter
+	r       *http.Request
 	timeout time.Duration
 	status  int
 	begin   time.Time // of the answer
@@ -408,6 +409,9 @@ func (w *answerWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status, w.begin = status, time.Now()
 		w.moveDeadline()
+		if c, ok := w.r.Context().Value(connKey{}).(*conn); ok && holds(w.r, w.Header()) {
+			c.hold()
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
