@@ -110,7 +110,7 @@ func (q *request) serve() (err error) {
 		return err
 	}
 	if q.endpoint.objects() {
-		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+		q.w.Header()["X-Amz-Id-2"] = []string{base64.StdEncoding.EncodeToString([]byte(q.id))}
 	}
 	return wire.Encode(q.w, q.endpoint.api, q.protocol, q.op, out, q.id)
 }
@@ -343,7 +343,10 @@ func (q *request) readBody(src io.Reader, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, q.abandon(tooLong)
 	}
-	body := make([]byte, 0, max(512, size+1))
+	if size < 0 {
+		size = 511
+	}
+	body := make([]byte, 0, size+1)
 	for {
 		n, err := src.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -352,7 +355,9 @@ func (q *request) readBody(src io.Reader, limit int64) ([]byte, error) {
 		case int64(len(body)) > limit:
 			return nil, q.abandon(tooLong)
 		case err == io.EOF:
-			setReadDeadline(q.w, time.Time{})
+			if q.r.ContentLength != 0 {
+				setReadDeadline(q.w, time.Time{})
+			}
 			return body, nil
 		case errors.As(err, &failure):
 			return nil, err
