@@ -155,9 +155,9 @@ func (a *Agent) open(ctx context.Context, v *cloud.Volume, uid int) (hypervisor.
 		return hypervisor.Disk{}, fmt.Errorf("open %s: %w", v.ID, err)
 	}
 	top := layers[0]
-	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Format: top.Format, Secret: top.Secret, IOPS: v.IOPS, MiBps: v.Throughput}
+	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Export: top.Export, Format: top.Format, Secret: top.Secret, IOPS: v.IOPS, MiBps: v.Throughput}
 	for _, l := range layers[1:] {
-		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Format: l.Format, Secret: l.Secret})
+		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Export: l.Export, Format: l.Format, Secret: l.Secret})
 	}
 	return d, nil
 }
