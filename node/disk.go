@@ -196,6 +196,20 @@ func (a *Agent) takeBack(ctx context.Context, volumes []*cloud.Volume) error {
 	return nil
 }
 
+// takeBackAll takes back all volumes, once no guest has any.
+func (a *Agent) takeBackAll(ctx context.Context) error {
+	ids, err := a.cfg.Blocks.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", err)
+	}
+	for _, id := range ids {
+		if err := a.takeBack(ctx, []*cloud.Volume{{Meta: cloud.Meta{ID: id}}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // takeBackLoose takes back the volumes that no guest has: an agent that was
 // killed between ending a guest and taking back its disks left some.
 func (a *Agent) takeBackLoose(ctx context.Context, w *World) error {

@@ -104,7 +104,7 @@ func (c Config) Validate() error {
 // that run. ErrInUse of package local if another Driver has the folder.
 func New(ctx context.Context, cfg Config) (*Driver, error) {
 	d := &Driver{
-		cfg: cfg.complete(), closed: make(chan struct{}),
+		cfg: cfg.Complete(), closed: make(chan struct{}),
 		records: make(map[string]record), unsure: make(map[string]record), servers: make(map[string]*server),
 	}
 	if err := d.open(ctx); err != nil {
@@ -114,8 +114,8 @@ func New(ctx context.Context, cfg Config) (*Driver, error) {
 	return d, nil
 }
 
-// complete fills in the defaults.
-func (c Config) complete() Config {
+// Complete fills in the defaults.
+func (c Config) Complete() Config {
 	if c.Conf == "" {
 		c.Conf = "/etc/ceph/ceph.conf"
 	}
