@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,7 +87,8 @@ type bencher struct {
 	b    *testing.B
 	body []byte
 	key  func(n int) string
-	have int // keys that there are
+	have int    // keys that there are
+	url  string // of a server over the store, for fetch
 }
 
 func newBencher(b *testing.B, size int) *bencher {
@@ -108,6 +112,11 @@ func (s *bencher) prepare(name string) {
 		n = 20_000
 	case name[:3] == "del":
 		n = s.b.N
+	case name[:5] == "fetch":
+		n = 32
+		server := httptest.NewServer(http.HandlerFunc(s.serve))
+		s.b.Cleanup(server.Close)
+		s.url = server.URL
 	case len(s.body) > 4096:
 		n = 32
 	default:
@@ -151,6 +160,35 @@ func (s *bencher) get(n int) error {
 	defer r.Close()
 	_, err = r.WriteTo(io.Discard)
 	return err
+}
+
+// serve answers with an object, and nothing else of S3.
+func (s *bencher) serve(w http.ResponseWriter, q *http.Request) {
+	r, _, err := s.Get(q.Context(), object.GetInput{Bucket: "b", Key: q.URL.Path[1:]})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer r.Close()
+	w.Header().Set("Content-Length", strconv.FormatInt(r.Length, 10))
+	r.WriteTo(w) //nolint:errcheck // the client counts
+}
+
+// fetch is get with a socket on the way.
+func (s *bencher) fetch(n int) error {
+	q, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.url+"/"+s.key(n*7919%s.have), nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if got, err := io.Copy(io.Discard, answer.Body); err != nil || got != int64(len(s.body)) {
+		return fmt.Errorf("%d bytes came: %w", got, err)
+	}
+	return nil
 }
 
 func (s *bencher) head(n int) error {
@@ -230,6 +268,7 @@ func BenchmarkEncryption(b *testing.B) {
 		{"get/4KiB", 16, 4096, (*bencher).get},
 		{"put/1MiB", 8, 1 << 20, (*bencher).put},
 		{"get/1MiB", 8, 1 << 20, (*bencher).get},
+		{"fetch/1MiB", 8, 1 << 20, (*bencher).fetch},
 	} {
 		b.Run(m.name, func(b *testing.B) {
 			sealed, plain := newBencher(b, m.size), newBencher(b, m.size)
