@@ -20,6 +20,7 @@ import (
 //	e queue number                  a note that a change has left
 //	l queue                         how many notes the queue holds (added to)
 //	h time bucket                   a sample of what the bucket held
+//	i                               the identity of the store
 //	y                               numbers below this one may have been given out
 //
 // Numbers are 8 bytes, big-endian. Buckets are led by their length. Keys end with
@@ -39,6 +40,7 @@ const (
 	tableNote     = 'e'
 	tableQueue    = 'l'
 	tableSample   = 'h'
+	tableIdentity = 'i'
 	tableSequence = 'y'
 )
 

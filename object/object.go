@@ -68,6 +68,9 @@ type Backend interface {
 	Remove(kind blob.Kind, unit uint64) error
 }
 
+// blobsDir is where bytes are in the folder, if no other Backend has them.
+const blobsDir = "blobs"
+
 // Config says what a Store is made of. Dir and Keys must be given.
 type Config struct {
 	Dir  string
@@ -119,7 +122,7 @@ func (c *Config) fill() error {
 		}
 	}
 	if c.Backend == nil {
-		on := blob.Config{Dir: c.FS.PathJoin(c.Dir, "blobs"), FS: c.FS, SegmentSize: c.SegmentSize}
+		on := blob.Config{Dir: c.FS.PathJoin(c.Dir, blobsDir), FS: c.FS, SegmentSize: c.SegmentSize}
 		c.Backend = func(number func() uint64) (Backend, error) {
 			on.Number = number
 			return blob.Open(on)
@@ -179,6 +182,9 @@ func Open(c Config) (*Store, error) {
 }
 
 func (s *Store) open() error {
+	if err := s.identify(); err != nil {
+		return err
+	}
 	if err := s.numbers.open(s); err != nil {
 		return err
 	}
@@ -200,9 +206,6 @@ func (s *Store) Close() error {
 	var err error
 	if c, ok := s.bytes.(io.Closer); ok {
 		err = c.Close()
-	}
-	if s.ready() != nil {
-		return err // the index is of no use, and might not let go
 	}
 	return errors.Join(err, s.db.Close())
 }

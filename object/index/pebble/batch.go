@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -9,12 +10,13 @@ import (
 )
 
 type batch struct {
+	engine  *Engine
 	changes *pebble.Batch
 	err     error // the first; told by Commit
 }
 
 // Batch returns an empty batch.
-func (e *Engine) Batch() index.Batch { return &batch{changes: e.db.NewBatch()} }
+func (e *Engine) Batch() index.Batch { return &batch{engine: e, changes: e.db.NewBatch()} }
 
 func (b *batch) note(err error) {
 	if b.err == nil {
@@ -37,6 +39,9 @@ func (b *batch) Commit(durable bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("%w: %v", index.ErrFailed, p)
+		}
+		if errors.Is(err, index.ErrFailed) {
+			b.engine.failed.Store(true)
 		}
 	}()
 	how := pebble.NoSync

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -29,15 +30,17 @@ type Config struct {
 // Engine is an index in Pebble.
 type Engine struct {
 	reader
-	db *pebble.DB
+	db     *pebble.DB
+	failed *atomic.Bool
 }
 
 // Open opens the index in a folder.
 func Open(c Config) (*Engine, error) {
+	failed := new(atomic.Bool)
 	cache := pebble.NewCache(c.Cache)
 	defer cache.Unref()
 	o := &pebble.Options{
-		FS: c.FS, Cache: cache, Merger: &adder, Logger: logger{c},
+		FS: c.FS, Cache: cache, Merger: &adder, Logger: logger{c, failed},
 		FormatMajorVersion: pebble.FormatNewest,
 		MemTableSize:       8 << 20, MemTableStopWritesThreshold: 4,
 		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
@@ -50,7 +53,7 @@ func Open(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the object index in %s: %w", c.Dir, err)
 	}
-	return &Engine{reader{db}, db}, nil
+	return &Engine{reader{db}, db, failed}, nil
 }
 
 // Snapshot costs little, but keeps the database from forgetting what it shows.
@@ -59,8 +62,14 @@ func (e *Engine) Snapshot() (index.Snapshot, error) {
 	return snapshot{reader{s}, s}, nil
 }
 
-// Close closes the database. After a failure it might wait for ever.
-func (e *Engine) Close() error { return e.db.Close() }
+// Close closes the database. One that has failed is of no use, and might not let go: it is
+// left to the end of the process.
+func (e *Engine) Close() error {
+	if e.failed.Load() {
+		return nil
+	}
+	return e.db.Close()
+}
 
 type snapshot struct {
 	reader
@@ -87,7 +96,10 @@ func (r reader) Walk(from, to []byte) (index.Iterator, error) {
 
 // logger tells the operator what goes wrong. A fatal error is one of a write to the
 // log of the database.
-type logger struct{ Config }
+type logger struct {
+	Config
+	failed *atomic.Bool
+}
 
 func (logger) Infof(string, ...any) {}
 
@@ -97,6 +109,7 @@ func (l logger) Errorf(format string, args ...any) {
 
 func (l logger) Fatalf(format string, args ...any) {
 	err := fmt.Errorf(format, args...)
+	l.failed.Store(true)
 	l.Failed(err)
 	panic(err) // Commit recovers; what no Commit called stops the process
 }
