@@ -40,14 +40,17 @@ func inPostgres(c *object.Config, dsn string) {
 }
 
 // TestOnPostgres runs the tests of this package again, over an index in PostgreSQL, in a
-// process of their own; but for those that crash the disk of a Pebble index, or have none.
+// process of their own; but for those of what is in no index, or in Pebble's alone.
 func TestOnPostgres(t *testing.T) {
 	if database != nil {
 		t.Skip("this is it")
 	}
-	const but = "^Test(Crashes|FailingIndex|Lanes|Grace|Record|Tickets)$"
-	run := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^Test", "-test.skip", but, "-rapid.checks", "10")
-	run.Env = append(os.Environ(), indexIn+"=postgres")
+	but, checks, crashes := "FailingIndex|Lanes|Grace|Record|Tickets", "100", "400"
+	if os.Getenv("VAUBAN_SLOW") == "" {
+		but, checks, crashes = but+"|FailingBytes|Rot|LostFiles|FullDisk|KeysOfEveryByte", "5", "6"
+	}
+	run := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^Test", "-test.skip", "^Test("+but+")$", "-rapid.checks", checks)
+	run.Env = append(os.Environ(), indexIn+"=postgres", "VAUBAN_CRASHES="+crashes)
 	if out, err := run.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
