@@ -10,6 +10,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -354,7 +355,7 @@ func (a *Agent) Drain(ctx context.Context, grace time.Duration, progress func(ru
 		guests = slices.DeleteFunc(guests, func(g hypervisor.Guest) bool { return g.State == hypervisor.Absent })
 		progress(len(guests))
 		if len(guests) == 0 {
-			return a.drainNetworks(ctx)
+			return errors.Join(a.takeBackAll(ctx), a.drainNetworks(ctx))
 		}
 		var stop errgroup.Group
 		stop.SetLimit(16)

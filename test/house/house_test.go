@@ -51,6 +51,7 @@ var mayNotImport = map[string]map[string]string{
 	"node": {
 		"driver/hypervisor/qemu": "the agent knows drivers by their interface",
 		"driver/network/linux":   "the agent knows drivers by their interface",
+		"driver/block/rbd":       "the agent knows drivers by their interface",
 		"driver/block/local":     "the agent knows drivers by their interface",
 	},
 	"service": {"gateway/sigv4": "services never see signatures"},
