@@ -98,6 +98,9 @@ func (q *request) context() context.Context { return cloud.WithCaller(q.r.Contex
 // both ways that AWS has.
 func (g *Gateway) site(host string) (bucket string, ok bool) {
 	sub := g.subdomain(host)
+	if sub == "" {
+		return "", false
+	}
 	for _, suffix := range []string{".s3-website", ".s3-website." + g.cfg.Region, ".s3-website-" + g.cfg.Region} {
 		if bucket, ok := strings.CutSuffix(sub, suffix); ok && bucket != "" {
 			return bucket, true
