@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,8 @@ type call struct {
 	input    []byte
 	files    []*os.File // that it inherits, from firstFile on
 	secrets  [][]byte   // that it inherits behind those
-	output   *os.File   // for what it writes; nil: to be returned
+	output   io.Writer  // for what it writes; nil: to be returned
+	limits   []string   // beside those of all
 	patience time.Duration
 }
 
@@ -95,7 +97,7 @@ func (d *Driver) run(ctx context.Context, c call) ([]byte, error) {
 	if c.output != nil {
 		cmd.Stdout = c.output
 	}
-	if err = confine.Run(cmd, confine.User{UID: d.cfg.UID, Network: true}); err == nil {
+	if err = confine.Run(cmd, confine.User{UID: d.cfg.UID, Network: true, Limits: c.limits}); err == nil {
 		return out.kept, nil
 	}
 	failure := &toolError{command: c.name + " " + c.args[0], err: err, says: strings.TrimSpace(string(says.kept))}
@@ -106,10 +108,22 @@ func (d *Driver) run(ctx context.Context, c call) ([]byte, error) {
 		failure.err = fmt.Errorf("not done in %v: is the cluster well?", c.patience)
 	case out.over:
 		failure.err = errTooMuch
+	case tooLarge(err):
+		failure.err = block.ErrNoSpace
 	default:
 		failure.err = named(err, failure.says)
 	}
 	return nil, failure
+}
+
+// tooLarge reports whether a tool was ended for a file larger than it may write.
+func tooLarge(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGXFSZ
 }
 
 // number is how Ceph's tools tell the kernel's name of an error: "... (2) No such file or directory".
