@@ -311,8 +311,9 @@ func (a *Agent) report(ctx context.Context, w *World) error {
 			g.Go(func() error { return a.cfg.View.ReportInstance(ctx, id, seen) })
 		}
 	}
+	now := a.cfg.Now()
 	for id, v := range w.volumes {
-		if seen := w.seenVolume(v); seen != v.Seen {
+		if seen := w.seenVolume(v, now); seen != v.Seen {
 			g.Go(func() error { return a.cfg.View.ReportVolume(ctx, id, seen) })
 		}
 	}

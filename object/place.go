@@ -34,7 +34,11 @@ func (s *Store) begin(b Bucket, key string) (*change, error) {
 func (c *change) set(row, value []byte)   { c.note(c.batch.Set(row, value, nil)) }
 func (c *change) delete(row []byte)       { c.note(c.batch.Delete(row, nil)) }
 func (c *change) merge(row, value []byte) { c.note(c.batch.Merge(row, value, nil)) }
-func (c *change) note(err error)          { c.errs = append(c.errs, err) }
+func (c *change) note(err error) {
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+}
 
 // commit makes the change durable.
 func (c *change) commit() error {
@@ -199,7 +203,7 @@ func (s *Store) current(bucket, key string) (*record, error) {
 	lock := s.key(bucket, key)
 	lock.RLock()
 	defer lock.RUnlock()
-	return s.record(keyRow(tableCurrent, bucket, key), key)
+	return s.read(lock, bucket, key)
 }
 
 // find returns a version, nil if there is none: the current one for "". The caller
