@@ -62,6 +62,7 @@ type SnapshotSeen struct {
 	Cut      time.Time `json:",omitzero"`  // the instant that it shows: from then on the volume goes on apart
 	Ready    bool      `json:",omitempty"` // its bytes are kept
 	Gone     bool      `json:",omitempty"` // its bytes exist no more
+	Flat     bool      `json:",omitempty"` // they lie so that volumes of it are fast
 	Bytes    int64     `json:",omitempty"` // that it keeps on the disk, shared ones included
 	Progress int       `json:",omitempty"` // percent
 	Error    string    `json:",omitempty"` // why it could not be taken: a code, a colon, words
