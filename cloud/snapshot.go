@@ -94,6 +94,7 @@ type SnapshotSeen struct {
 	Begun    bool      `json:",omitempty"` // it can be filled
 	Ready    bool      `json:",omitempty"` // its bytes are kept
 	Gone     bool      `json:",omitempty"` // its bytes exist no more
+	Flat     bool      `json:",omitempty"` // they lie so that volumes of it are fast
 	Bytes    int64     `json:",omitempty"` // that it keeps on the disk, shared ones included
 	Progress int       `json:",omitempty"` // percent
 	Error    string    `json:",omitempty"` // why it could not be taken: a code, a colon, words
