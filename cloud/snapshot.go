@@ -18,6 +18,7 @@ type Snapshot struct {
 	Meta               // ID is "snap-…"
 	Volume      string `json:",omitempty"` // that it was taken of; empty: imported, or put block by block
 	From        string `json:",omitempty"` // the snapshot that it is a copy of
+	Import      string `json:",omitempty"` // the import that it was made by
 	SizeGiB     int    // of the volume
 	Description string `json:",omitempty"`
 	Host        string // that keeps it
