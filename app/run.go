@@ -20,6 +20,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/clienttoken"
 	"github.com/vauban-cloud/vauban/control/flowlog"
+	"github.com/vauban-cloud/vauban/control/image"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/lifecycle"
 	"github.com/vauban-cloud/vauban/control/nat"
@@ -192,6 +193,7 @@ func (r *running) wire() (err error) {
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db, Now: time.Now},
 			&snapshot.Reconciler{DB: r.db},
+			&image.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},
 			&networkinterface.Reconciler{DB: r.db},

@@ -25,6 +25,13 @@ type Snapshot struct {
 	// Group is shared by snapshots that were taken of several volumes of one instance at
 	// the same instant (CreateSnapshots, CreateImage); empty: alone.
 	Group string `json:",omitempty"`
+	Image string `json:",omitempty"` // that it was taken or copied for
+	// Kernel is the image beside whose bytes the kernel lies that its volume's guest was
+	// booted with; empty if that booted by itself.
+	Kernel string `json:",omitempty"`
+	// Reboot is the reboot of the instance in the midst of which it is to be taken, when the
+	// guest has shut down: see Instance.Reboots. 0: at once.
+	Reboot int `json:",omitempty"`
 
 	Encrypted bool   `json:",omitempty"`
 	Sealed    []byte `json:",omitempty"` // the data key, sealed for the ID; without it the bytes cannot be read
@@ -76,8 +83,8 @@ func (s Snapshot) State() SnapshotState {
 // Table is "snapshot".
 func (Snapshot) Table() string { return "snapshot" }
 
-// Labels finds the snapshots of an account, a host, a volume and a group, the public ones,
-// and those shared with an account.
+// Labels finds the snapshots of an account, a host, a volume, a group and an image, the
+// public ones, and those shared with an account.
 func (s Snapshot) Labels() []string {
 	l := []string{AccountLabel(s.Account)}
 	if s.Host != "" {
@@ -88,6 +95,9 @@ func (s Snapshot) Labels() []string {
 	}
 	if s.Group != "" {
 		l = append(l, "group/"+s.Group)
+	}
+	if s.Image != "" {
+		l = append(l, "image/"+s.Image)
 	}
 	if s.Public {
 		l = append(l, "public")

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 )
 
 // ErrNoGuest says that the host knows no guest of that ID, or that it has no
@@ -122,8 +123,17 @@ type Disk struct {
 	Format string  // "qcow2" or "raw"
 	Secret []byte  `json:"-"` // LUKS passphrase of an encrypted qcow2; never kept on a disk
 	Below  []Layer // what the file does not hold, the nearest first
-	IOPS   int     // limit, 0 for none
-	MiBps  int     // limit, 0 for none
+	Limits
+}
+
+// Limits are how fast a disk may be, 0 for as fast as it can. Above the sustained
+// rates there is a credit: of Burst at the burst rate, from the start on; it comes back at
+// the sustained rate.
+type Limits struct {
+	IOPS, MiBps           int // sustained, a second
+	BurstIOPS, BurstMiBps int // 0 for none
+	Burst                 time.Duration
+	IOSize                int // bytes; a larger operation counts as several
 }
 
 // Layer is a file that a disk's own stands on. It is only read.

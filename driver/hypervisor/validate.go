@@ -5,6 +5,7 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"time"
 )
 
 // name is the form of every ID here: outside names (folders, devices, control
@@ -64,8 +65,10 @@ func (d Disk) Validate() error {
 		return fmt.Errorf("disk %s: format %q is not qcow2 or raw", d.ID, d.Format)
 	case d.Secret != nil && d.Format != "qcow2":
 		return fmt.Errorf("disk %s: format %q is never encrypted", d.ID, d.Format)
-	case d.IOPS < 0 || d.MiBps < 0:
+	case d.IOPS < 0 || d.MiBps < 0 || d.IOSize < 0:
 		return fmt.Errorf("disk %s: negative limit", d.ID)
+	case !bursts(d.IOPS, d.BurstIOPS, d.Burst) || !bursts(d.MiBps, d.BurstMiBps, d.Burst):
+		return fmt.Errorf("disk %s: burst that is not above a limit, for seconds", d.ID)
 	}
 	for _, l := range d.Below {
 		if err := (Disk{ID: d.ID, Path: l.Path, Format: l.Format, Secret: l.Secret}).Validate(); err != nil {
@@ -73,6 +76,11 @@ func (d Disk) Validate() error {
 		}
 	}
 	return nil
+}
+
+// bursts reports whether there can be a burst above a limit.
+func bursts(limit, burst int, d time.Duration) bool {
+	return burst == 0 || limit > 0 && burst > limit && d >= time.Second
 }
 
 // Validate returns why no driver can plug the card in, or nil.

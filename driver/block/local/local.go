@@ -20,6 +20,7 @@
 //	volumes/<id>/keys.json             sealed secrets of the encrypted ones of these
 //	volumes/<id>/cut-<snapshot>        the layer that the snapshot is to end with
 //	snapshots/<id>/                    layers and keys as above, none of which changes
+//	filling/<id>/                      the same, of one that is being filled block by block
 //	images/<id>/private/disk.qcow2     the image
 //	images/<id>/{kernel,initrd}        if it has them
 //	images/<id>/meta.json              block.Meta
@@ -104,7 +105,7 @@ func (d *Driver) open() error {
 	if _, err := exec.LookPath("qemu-img"); err != nil {
 		return fmt.Errorf("%w (Debian package qemu-utils)", err)
 	}
-	for _, dir := range []string{d.cfg.Dir, d.path("volumes"), d.path("images"), d.path("snapshots"), d.path("work")} {
+	for _, dir := range []string{d.cfg.Dir, d.path("volumes"), d.path("images"), d.path("snapshots"), d.path("filling"), d.path("work")} {
 		// Guests pass through these, and see nothing in them, whatever the umask is.
 		if err := errors.Join(os.MkdirAll(dir, 0o711), os.Chmod(dir, 0o711)); err != nil { //nolint:gosec // as said
 			return err

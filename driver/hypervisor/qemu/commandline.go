@@ -10,6 +10,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 )
@@ -183,8 +184,24 @@ func limitObject(disk hypervisor.Disk) arguments {
 	return arguments{"qom-type": "throttle-group", "id": disk.ID, "limits": limits(disk)}
 }
 
+// limits are the disk's, each of them told, so that none of earlier ones stays.
 func limits(disk hypervisor.Disk) arguments {
-	return arguments{"iops-total": disk.IOPS, "bps-total": int64(disk.MiBps) << 20}
+	l := arguments{
+		"iops-total": disk.IOPS, "iops-total-max": disk.BurstIOPS, "iops-total-max-length": 1,
+		"bps-total": int64(disk.MiBps) << 20, "bps-total-max": int64(disk.BurstMiBps) << 20, "bps-total-max-length": 1,
+		"iops-size": 0,
+	}
+	seconds := int64(disk.Burst / time.Second)
+	if disk.BurstIOPS > 0 {
+		l["iops-total-max-length"] = seconds
+	}
+	if disk.BurstMiBps > 0 {
+		l["bps-total-max-length"] = seconds
+	}
+	if disk.IOPS > 0 {
+		l["iops-size"] = disk.IOSize
+	}
+	return l
 }
 
 func text(a arguments) string {
