@@ -83,8 +83,8 @@ func (s Snapshot) State() SnapshotState {
 // Table is "snapshot".
 func (Snapshot) Table() string { return "snapshot" }
 
-// Labels finds the snapshots of an account, a host, a volume, a group and an image, the
-// public ones, and those shared with an account.
+// Labels finds the snapshots of an account, a host, a volume, a group, an image and an
+// import, the public ones, and those shared with an account.
 func (s Snapshot) Labels() []string {
 	l := []string{AccountLabel(s.Account)}
 	if s.Host != "" {
@@ -98,6 +98,9 @@ func (s Snapshot) Labels() []string {
 	}
 	if s.Image != "" {
 		l = append(l, "image/"+s.Image)
+	}
+	if s.Import != "" {
+		l = append(l, "import/"+s.Import)
 	}
 	if s.Public {
 		l = append(l, "public")
