@@ -25,7 +25,7 @@ func (s *Service) ImportImage(ctx context.Context, in *ec2.ImportImageRequest) (
 	encrypted := val(in.Encrypted) || a.encrypts()
 	like := cloud.Snapshot{Meta: cloud.Meta{Account: a.c.Account}, Encrypted: encrypted}
 	caller, err := s.allow(ctx, "ImportImage", in.DryRun,
-		aboutImage.made(a, cloud.Image{Meta: cloud.Meta{Account: a.c.Account}}, nil),
+		aboutImage.made(a, cloud.Image{Meta: cloud.Meta{Account: a.c.Account}}, nil).with(facts{"Owner": a.c.Account}),
 		aboutImportImage.made(a, cloud.ImportTask{}, requestTags(in.TagSpecifications, "import-image-task")), aboutSnapshot.made(a, like, nil))
 	if err := cmp.Or(err, checkImport(in), checkDiskKey(val(in.KmsKeyId), val(in.Encrypted)), checkSnapshotDescription(in.Description)); err != nil {
 		return nil, err
