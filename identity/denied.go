@@ -50,6 +50,9 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 // keys of the request. (IAM, which asks on behalf of another, says it of the role.)
 func asker(r policy.Request) string {
 	if to := r.Keys["iam:PassedToService"]; r.Action == "iam:PassRole" && len(to) == 1 {
+		if to[0] == VMIE { // which EC2's operations ask for
+			return "ec2"
+		}
 		service, _, _ := strings.Cut(to[0], ".")
 		return service
 	}
