@@ -128,8 +128,8 @@ func (s *Service) snapshot(tx *store.Tx, v cloud.Volume, group, description stri
 	return made, snapshotTable.Create(tx, made)
 }
 
-// DeleteSnapshot gives up a snapshot; its host then removes the bytes. What was made
-// of it stays.
+// DeleteSnapshot gives up a snapshot; its host then removes the bytes, unless the recycle bin
+// is to keep it. What was made of it stays.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSnapshot.html
 func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequest) (*ec2.DeleteSnapshotOutput, error) {
 	caller, err := s.allow(ctx, "DeleteSnapshot", in.DryRun, aboutSnapshot.of(s.asking(ctx), val(in.SnapshotId)))
@@ -146,11 +146,24 @@ func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequ
 				return cloud.Errorf("InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", n.ID, i.ID)
 			}
 		}
-		n.Delete = true
-		return snapshotTable.Put(tx, n)
+		return s.giveUp(tx, n)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &ec2.DeleteSnapshotOutput{}, nil
+}
+
+// giveUp has a snapshot removed, or kept in the recycle bin, unless it is locked.
+func (s *Service) giveUp(tx *store.Tx, n cloud.Snapshot) error {
+	now := s.Now().UTC()
+	if n.Lock.Holds(now) {
+		return cloud.Errorf("SnapshotLocked", "The snapshot %s is locked, and cannot be deleted", n.ID)
+	}
+	if d := recycled(tx, n.Account, recycledSnapshots, n.Tags); d > 0 && n.State() == cloud.SnapshotCompleted {
+		n.Binned, n.Expires = now, now.Add(d)
+	} else {
+		n.Delete = true
+	}
+	return snapshotTable.Put(tx, n)
 }
