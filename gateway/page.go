@@ -7,8 +7,8 @@ import (
 )
 
 // page answers what is not a request to a service: the health check of load
-// balancers, and the curious who open the endpoint in a browser. It reports
-// whether it did.
+// balancers, and the curious who open the endpoint in a browser, which says what it
+// accepts, as SDKs do not. It reports whether it did.
 func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Authorization") != "" {
 		return false
@@ -22,7 +22,7 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	case r.URL.Path == "/healthz" && r.URL.RawQuery == "":
 		text = "ok\n"
-	case r.URL.Path == "/" && r.URL.RawQuery == "" && service == nil:
+	case r.URL.Path == "/" && r.URL.RawQuery == "" && service == nil && r.Header.Get("Accept") != "":
 		text = g.greeting(r)
 	default:
 		return false

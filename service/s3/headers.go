@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
@@ -122,16 +123,23 @@ func (h *headers) refuse() error {
 		return cloud.Errorf("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
 	case h.class != nil && *h.class != standard:
 		return cloud.Errorf("InvalidStorageClass", "The storage class you specified is not valid: use %s.", standard)
-	case h.kms != nil || val(h.sse) == "aws:kms" || val(h.sse) == "aws:kms:dsse":
+	case (h.sse != nil || h.kms != nil) && h.customer.algorithm != nil:
+		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
+	case h.kms != nil && !byKMS(h.sse):
+		return invalid("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+	case byKMS(h.sse):
 		return notImplemented("encryption with KMS; use AES256.")
 	case h.sse != nil && *h.sse != "AES256":
 		return invalid("The encryption method specified is not supported: use AES256.")
-	case h.sse != nil && h.customer.algorithm != nil:
-		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
 	case h.eventHold != nil || h.eventHoldDays != nil || h.eventHoldYears != nil:
 		return notImplemented("event holds; use retention or a legal hold.")
 	}
 	return nil
+}
+
+// byKMS reports whether a method of encryption is with keys of KMS.
+func byKMS(method *string) bool {
+	return val(method) == api.ServerSideEncryptionAwsKms || val(method) == api.ServerSideEncryptionAwsKmsDsse
 }
 
 // redirects reports whether a text says where a website may lead to.

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"net/http"
 	"unicode/utf8"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
@@ -132,11 +133,19 @@ func size(body stream) (int64, error) {
 	}
 	switch n := body.Length(); {
 	case n < 0:
-		return 0, failure(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+		return 0, unknownLength()
 	case n > maxPut:
 		return 0, failure(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size of %d bytes: use an upload in parts.", int64(maxPut))
 	default:
 		return n, nil
+	}
+}
+
+// unknownLength is the error for a body in chunks that do not say how long it is.
+func unknownLength() error {
+	return &cloud.Error{
+		Code: "NotImplemented", Message: "A header you provided implies functionality that is not implemented", Status: http.StatusNotImplemented,
+		Detail: [][2]string{{"Header", "Transfer-Encoding"}},
 	}
 }
 

@@ -38,8 +38,11 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 	f := &found{b: b, partial: q.byteRange != nil && get.Range != nil || q.part != nil}
 	f.info, f.first, f.length, err = look(get)
 	k := keys{}.set("s3:VersionId", q.version).existingTags(f.info.Tags)
-	if err := s.allowSeen(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, k, f.info.Attributes); err != nil {
-		return nil, err
+	if denied := s.allowSeen(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, k, f.info.Attributes); denied != nil {
+		if errors.Is(err, object.ErrNoKey) && s.mayList(ctx, b, q.owner, *q.key) {
+			return nil, noKey() // as a list would tell
+		}
+		return nil, denied
 	}
 	if err != nil && f.info.ETag == "" {
 		return nil, s.absent(ctx, b, *q.key, q.version, f.info, err)

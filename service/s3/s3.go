@@ -147,10 +147,15 @@ func outruled(caller cloud.Caller, action string, b cloud.Bucket, block cloud.Pu
 // noKey is the error for a key that is not there: only who may list the bucket
 // learns that it is not.
 func (s *Service) noKey(ctx context.Context, b cloud.Bucket, key string) error {
-	if s.allowIn(ctx, "ListBucket", b, nil, "", keys{"s3:prefix": {key}}) != nil {
+	if !s.mayList(ctx, b, nil, key) {
 		return denied()
 	}
 	return noKey()
+}
+
+// mayList reports whether the caller may list a key of a bucket.
+func (s *Service) mayList(ctx context.Context, b cloud.Bucket, owner *string, key string) bool {
+	return s.allowIn(ctx, "ListBucket", b, owner, "", keys{"s3:prefix": {key}}) == nil
 }
 
 // arn is the name of a bucket, or of an object as BUCKET/KEY.
