@@ -73,7 +73,11 @@ func (s *Service) allowWrite(ctx context.Context, bucket, owner, key *string, h 
 		return b, err
 	}
 	for _, action := range h.alsoNeeds() {
-		if err := s.allowIn(ctx, action, b, owner, *key, k); err != nil {
+		allow := s.allowIn
+		if action == "PutObjectAcl" {
+			allow = s.allowOwn // the list of a new object is its writer's to make
+		}
+		if err := allow(ctx, action, b, owner, *key, k); err != nil {
 			return b, err
 		}
 	}

@@ -89,13 +89,28 @@ func (s *Service) allowIn(ctx context.Context, action string, b cloud.Bucket, ow
 // allowSeen is allowIn for an object whose attributes were seen, with its access
 // control list. Who did not sign learns of no policy.
 func (s *Service) allowSeen(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys, a object.Attributes) error {
+	return s.ask(ctx, action, b, owner, k, s.resource(cloud.CallerFrom(ctx), action, b, key, a))
+}
+
+// allowOwn is allowIn for what is the caller's own in a bucket, whoever owns that: the
+// bucket's policy can only deny it.
+func (s *Service) allowOwn(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys) error {
+	caller := cloud.CallerFrom(ctx)
+	r := s.resource(caller, action, b, key, object.Attributes{})
+	if caller.Account != "" {
+		r.Owner = caller.Account
+		r.Policy.DenyOnly = r.Policy.Document != "" && r.Owner != b.Account
+	}
+	return s.ask(ctx, action, b, owner, k, r)
+}
+
+// ask has the policies decide, if the bucket's owner is the expected one.
+func (s *Service) ask(ctx context.Context, action string, b cloud.Bucket, owner *string, k keys, r policy.Resource) error {
 	caller := cloud.CallerFrom(ctx)
 	if owner != nil && *owner != b.Account {
 		return denied()
 	}
-	err := s.Authz.Authorize(ctx, policy.Request{
-		Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{s.resource(caller, action, b, key, a)},
-	})
+	err := s.Authz.Authorize(ctx, policy.Request{Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{r}})
 	if refused, ok := errors.AsType[*cloud.Error](err); ok && caller.Account == "" && refused.Status == http.StatusForbidden {
 		return denied()
 	}
