@@ -211,6 +211,18 @@ func TestMissing(t *testing.T) {
 	want(t, "a get in no bucket", second(r.GetObject(r.bob, &api.GetObjectRequest{Bucket: none, Key: none})), "NoSuchBucket")
 }
 
+// Nothing is in an archive, so nothing is restored.
+func TestRestore(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	r.put("box", "k")
+	restore := func(key string) error {
+		return second(r.RestoreObject(r.ctx, &api.RestoreObjectRequest{Bucket: new("box"), Key: &key, RestoreRequest: &api.RestoreRequest{Days: new(int32(1))}}))
+	}
+	want(t, "what is not archived", restore("k"), "InvalidObjectState")
+	want(t, "what is not there", restore("none"), "NoSuchKey")
+}
+
 // TestExistingTags lets read by the tags that an object carries.
 func TestExistingTags(t *testing.T) {
 	r := newRig(t)
