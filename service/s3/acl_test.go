@@ -225,8 +225,11 @@ func TestGuestsOfABucket(t *testing.T) {
 	want(t, "abort one's own", abort(r.bob, bobs), "")
 	want(t, "abort it again", abort(r.bob, bobs), "AccessDenied")
 	want(t, "a key that is not there", r.readBy(t.Context(), one, "none"), "NoSuchKey")
+	want(t, "nobody puts for everybody", r.offer(t.Context(), one, "open", new("public-read")), "")
+	want(t, "everybody reads it", r.readBy(r.bob, one, "open"), "")
 	must(r.PutBucketAcl(r.ctx, &api.PutBucketAclRequest{Bucket: one, ACL: new("private")}))(t)
 	want(t, "where nobody may list", r.readBy(t.Context(), one, "none"), "AccessDenied")
+	want(t, "where nobody may write", r.offer(t.Context(), one, "open", new("public-read")), "AccessDenied")
 }
 
 func TestObjectACL(t *testing.T) {

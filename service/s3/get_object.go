@@ -65,7 +65,7 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info), StorageClass: shownClass(f.info.Class),
 	}
 	out.ChecksumType = show(out, f.sum, f.info.Parts)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
@@ -92,7 +92,7 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info), StorageClass: shownClass(f.info.Class),
 	}
 	out.ChecksumType = show(out, f.sum, f.info.Parts)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()

@@ -26,8 +26,20 @@ const (
 // defaultType is what an object is whose writer did not say.
 const defaultType = "binary/octet-stream"
 
-// standard is the only storage class.
-const standard = "STANDARD"
+// The storage classes: all objects are kept alike, so of the others only that one can be
+// had which promises no more, and asks for nothing in return.
+const (
+	standard = api.StorageClassSTANDARD
+	reduced  = api.StorageClassREDUCEDREDUNDANCY
+)
+
+// shownClass is how answers tell a storage class, which is not for the usual one.
+func shownClass(class string) *string {
+	if class == standard {
+		return nil
+	}
+	return opt(class)
+}
 
 // maxMetadata is how many bytes the names and values of the caller's metadata may have.
 const maxMetadata = 2 << 10
@@ -121,7 +133,7 @@ func (h *headers) refuse() error {
 	switch {
 	case h.redirect != nil && !redirects(*h.redirect):
 		return cloud.Errorf("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
-	case h.class != nil && *h.class != standard:
+	case h.class != nil && *h.class != standard && *h.class != reduced:
 		return cloud.Errorf("InvalidStorageClass", "The storage class you specified is not valid: use %s.", standard)
 	case (h.sse != nil || h.kms != nil) && h.customer.algorithm != nil:
 		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")

@@ -151,6 +151,33 @@ func TestCustomerKeys(t *testing.T) {
 	}
 }
 
+// A caller's key must not be read on its way.
+func TestCustomerKeysStayPrivate(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	key := bytes.Repeat([]byte{1}, 32)
+	sum := md5.Sum(key)
+	for name, c := range map[string]struct {
+		ip, vpc string
+		secure  bool
+		code    string
+	}{
+		"TLS":              {"192.0.2.1", "", true, ""},
+		"this machine":     {"127.0.0.1", "", false, ""},
+		"this machine, v6": {"::1", "", false, ""},
+		"another machine":  {"192.0.2.1", "", false, "InvalidRequest"},
+		"a guest":          {"127.0.0.1", "vpc-1", false, "InvalidRequest"},
+		"nowhere":          {"", "", false, "InvalidRequest"},
+	} {
+		caller := cloud.CallerFrom(r.ctx)
+		caller.SourceIP, caller.VPC, caller.Secure = c.ip, c.vpc, c.secure
+		want(t, name, second(r.PutObject(cloud.WithCaller(t.Context(), caller), &api.PutObjectRequest{
+			Bucket: new("box"), Key: new("k"), Body: strings.NewReader("x"), SSECustomerAlgorithm: new("AES256"),
+			SSECustomerKey: new(base64.StdEncoding.EncodeToString(key)), SSECustomerKeyMD5: new(base64.StdEncoding.EncodeToString(sum[:])),
+		})), c.code)
+	}
+}
+
 // TestTogether lets many write one key only if there is none: one does.
 func TestTogether(t *testing.T) {
 	r := newRig(t)

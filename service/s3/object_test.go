@@ -211,6 +211,24 @@ func TestMissing(t *testing.T) {
 	want(t, "a get in no bucket", second(r.GetObject(r.bob, &api.GetObjectRequest{Bucket: none, Key: none})), "NoSuchBucket")
 }
 
+// Reduced redundancy is told as it was asked for, and a copy has the usual class again.
+func TestStorageClass(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	box := new("box")
+	must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: box, Key: new("k"), Body: strings.NewReader("x"), StorageClass: new("REDUCED_REDUNDANCY")}))(t)
+	must(r.CopyObject(r.ctx, &api.CopyObjectRequest{Bucket: box, Key: new("copy"), CopySource: new("box/k")}))(t)
+	for key, class := range map[string]string{"k": "REDUCED_REDUNDANCY", "copy": ""} {
+		if got := must(r.HeadObject(r.ctx, &api.HeadObjectRequest{Bucket: box, Key: &key}))(t); val(got.StorageClass) != class {
+			t.Errorf("%s is %q", key, val(got.StorageClass))
+		}
+	}
+	list := must(r.ListObjectsV2(r.ctx, &api.ListObjectsV2Request{Bucket: box}))(t)
+	if a, b := *list.Contents[0].StorageClass, *list.Contents[1].StorageClass; a != "STANDARD" || b != "REDUCED_REDUNDANCY" {
+		t.Errorf("the list tells %s and %s", a, b)
+	}
+}
+
 // Nothing is in an archive, so nothing is restored.
 func TestRestore(t *testing.T) {
 	r := newRig(t)

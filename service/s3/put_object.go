@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"unicode/utf8"
@@ -86,7 +87,7 @@ func (s *Service) allowWrite(ctx context.Context, bucket, owner, key *string, h 
 
 // newPut is what to put, but for the body.
 func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *headers) (object.PutInput, error) {
-	put := object.PutInput{Bucket: b.ID, Key: key, Class: standard}
+	put := object.PutInput{Bucket: b.ID, Key: key, Class: cmp.Or(val(h.class), standard)}
 	if err := checkKey(key); err != nil {
 		return put, err
 	}

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"time"
 
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 	"github.com/vauban-cloud/vauban/policy"
@@ -93,13 +94,18 @@ func (s *Service) allowSeen(ctx context.Context, action string, b cloud.Bucket, 
 }
 
 // allowOwn is allowIn for what is the caller's own in a bucket, whoever owns that: the
-// bucket's policy can only deny it.
+// bucket's policy can only deny it. Who did not sign has what the bucket's list lets
+// them write.
 func (s *Service) allowOwn(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys) error {
-	caller := cloud.CallerFrom(ctx)
+	caller, block := cloud.CallerFrom(ctx), s.block(b)
 	r := s.resource(caller, action, b, key, object.Attributes{})
-	if caller.Account != "" {
+	switch {
+	case caller.Account != "":
 		r.Owner = caller.Account
 		r.Policy.DenyOnly = r.Policy.Document != "" && r.Owner != b.Account
+	case !enforced(b) && !restricted(caller, b, block):
+		write := map[string][]string{api.PermissionWRITE: {"s3:" + action}, api.PermissionFULLCONTROL: {"s3:" + action}}
+		r.ACL = attachedACL(caller, "ACL of bucket "+b.Name, bucketACL(b), write, block.IgnoreACLs)
 	}
 	return s.ask(ctx, action, b, owner, k, r)
 }
