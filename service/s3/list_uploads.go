@@ -83,10 +83,16 @@ func (s *Service) ListParts(ctx context.Context, in *api.ListPartsRequest) (*api
 		show(&shown, p.Checksum, 0)
 		out.Parts = append(out.Parts, shown)
 	}
-	if more {
-		out.NextPartNumberMarker = new(itoa(parts[len(parts)-1].Number))
-	}
+	out.NextPartNumberMarker = new(lastNumber(parts))
 	return out, nil
+}
+
+// lastNumber is that of the last part of a list, behind which the next one begins.
+func lastNumber(parts []object.Part) string {
+	if len(parts) == 0 {
+		return "0"
+	}
+	return itoa(parts[len(parts)-1].Number)
 }
 
 // partPage is behind which part to begin, and how many to list.
