@@ -113,6 +113,7 @@ func (c Config) guestsDir() string    { return filepath.Join(c.Data, "guests") }
 func (c Config) idPath() string       { return filepath.Join(c.Data, "cloud-id") }
 func (c Config) blocksDir() string    { return filepath.Join(c.Data, "disks") }
 func (c Config) objectsDir() string   { return filepath.Join(c.Data, "objects") }
+func (c Config) deadDir() string      { return filepath.Join(c.Data, "undelivered") }
 
 // rootKeyPath is where the root key is kept.
 func (c Config) rootKeyPath() string {

@@ -20,6 +20,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/clienttoken"
 	"github.com/vauban-cloud/vauban/control/flowlog"
+	"github.com/vauban-cloud/vauban/control/image"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/lifecycle"
 	"github.com/vauban-cloud/vauban/control/nat"
@@ -35,6 +36,7 @@ import (
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
 	"github.com/vauban-cloud/vauban/object"
+	ebsservice "github.com/vauban-cloud/vauban/service/ebs"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
@@ -191,7 +193,8 @@ func (r *running) wire() (err error) {
 			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db, Now: time.Now},
-			&snapshot.Reconciler{DB: r.db},
+			&snapshot.Reconciler{DB: r.db, Now: time.Now},
+			&image.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},
 			&networkinterface.Reconciler{DB: r.db},
@@ -223,6 +226,9 @@ func (r *running) apis() apis {
 		objects: &s3service.Service{
 			DB: r.db, Objects: r.objects, Keys: r.bucketKeys, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey,
 			Destinations: r.tending.courier, LifecycleDay: r.cfg.LifecycleDay,
+		},
+		blocks: &ebsservice.Service{
+			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID, Blocks: r.agent, DiskKeys: r.judge.Keys.Disks, Key: r.settings.PageKey,
 		},
 	}
 }

@@ -126,7 +126,7 @@ func (v Volume) AttachmentState(running bool) string {
 // Table is "volume".
 func (Volume) Table() string { return "volume" }
 
-// Labels finds the volumes of an account, a host and an instance.
+// Labels finds the volumes of an account, a host, an instance and an image.
 func (v Volume) Labels() []string {
 	l := []string{AccountLabel(v.Account)}
 	if v.Host != "" {
@@ -134,6 +134,9 @@ func (v Volume) Labels() []string {
 	}
 	if v.Attachment != nil {
 		l = append(l, "instance/"+v.Attachment.Instance)
+	}
+	if v.Image != "" {
+		l = append(l, "image/"+v.Image)
 	}
 	return l
 }

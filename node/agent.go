@@ -175,8 +175,15 @@ func (a *Agent) loop(name string, workers int, step func(ctx context.Context, w 
 		}
 		return step(ctx, w, key)
 	}
-	return reconcile.New(reconcile.Config{Name: name, Do: do, Workers: workers, Log: a.cfg.Log})
+	cfg := reconcile.Config{Name: name, Do: do, Workers: workers, Log: a.cfg.Log}
+	if name == "snapshot" {
+		cfg.Timeout = bytesPatience
+	}
+	return reconcile.New(cfg)
 }
+
+// bytesPatience is for steps that read or write all bytes of a disk.
+const bytesPatience = 2 * time.Hour
 
 // begin begins a look or a step; if it returns true, done ends it. It returns
 // false when the host is to be empty.

@@ -16,16 +16,29 @@ import (
 func (w *World) busySnapshot(s *cloud.Snapshot) bool {
 	switch {
 	case s.Delete:
-		return !s.Seen.Gone && !w.startsVolumes(s.ID)
+		return !s.Seen.Gone && !w.startsVolumes(s.ID) && !w.fills(s.ID)
 	case s.Seen.Ready, s.Seen.Error != "":
 		return false
 	case s.From != "":
 		return true
 	case s.Volume != "":
 		v := w.volumes[s.Volume]
-		return v == nil || v.Seen.Ready
+		return v == nil || v.Seen.Ready && !slices.ContainsFunc(w.takenWith(s), w.awaitsReboot)
+	case s.Fill != nil:
+		return busyFilling(s)
 	}
 	return false // it is filled otherwise
+}
+
+// awaitsReboot reports whether a snapshot is to be taken in the midst of a reboot that the
+// guest has still to come to. A guest that ends otherwise has shut down as well.
+func (w *World) awaitsReboot(s *cloud.Snapshot) bool {
+	v := w.volumes[s.Volume]
+	if s.Reboot == 0 || v == nil || v.Attachment == nil {
+		return false
+	}
+	i := w.instances[v.Attachment.Instance]
+	return i != nil && w.guests[i.ID].State != hypervisor.Absent && i.Seen.Reboots < s.Reboot
 }
 
 // startsVolumes reports whether volumes are about to be made from the snapshot.
@@ -58,6 +71,8 @@ func (a *Agent) snapshot(ctx context.Context, w *World, id string) (time.Duratio
 		return 0, a.deleteSnapshot(ctx, keeper, s)
 	case s.From != "":
 		return 0, a.copySnapshot(ctx, w, keeper, s)
+	case s.Fill != nil:
+		return 0, a.fill(ctx, w, keeper, s)
 	default:
 		return 0, a.takeSnapshots(ctx, w, keeper, w.takenWith(s))
 	}
@@ -120,6 +135,31 @@ func (w *World) takenWith(s *cloud.Snapshot) []*cloud.Snapshot {
 		}
 	}
 	return all
+}
+
+// takeAtReboot takes the snapshots that waited for the guest to have shut down.
+func (a *Agent) takeAtReboot(ctx context.Context, w *World, i *cloud.Instance) error {
+	keeper, ok := a.cfg.Blocks.(block.Snapshots)
+	if !ok {
+		return nil
+	}
+	taken := map[string]bool{}
+	for _, v := range w.disksOf[i.ID] {
+		for k := range w.Snapshots {
+			s := &w.Snapshots[k]
+			if taken[s.ID] || s.Volume != v.ID || s.Delete || s.Seen.Ready || s.Seen.Error != "" || !w.awaitsReboot(s) {
+				continue
+			}
+			all := w.takenWith(s)
+			if err := a.takeSnapshots(ctx, w, keeper, all); err != nil {
+				return err
+			}
+			for _, s := range all {
+				taken[s.ID] = true
+			}
+		}
+	}
+	return nil
 }
 
 // takeSnapshots takes snapshots of volumes at one instant.

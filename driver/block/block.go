@@ -86,7 +86,7 @@ type Images interface {
 	DeleteImage(ctx context.Context, id string) error
 }
 
-// Source is an image to store. Disk is a path to a qcow2, raw or VMDK file.
+// Source is an image to store. Disk is a path to a qcow2, raw, VMDK, VHD or VHDX file.
 type Source struct {
 	Disk           string
 	Format         string // empty to detect

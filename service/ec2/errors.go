@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -184,4 +185,10 @@ func missing(parameter string) error {
 // sentence that names the remedy.
 func invalid(parameter, value, why string) error {
 	return cloud.Errorf("InvalidParameterValue", "Value (%s) for parameter %s is invalid. %s", value, parameter, why)
+}
+
+// isRefusal reports whether an error is one that callers are told of.
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[*cloud.Error](err)
+	return ok
 }

@@ -46,7 +46,7 @@ var keysOf = map[string]string{
 
 // unmade are the keys that a resource has not before it is made.
 var unmade = map[string]string{
-	"instance": "InstanceID", "volume": "VolumeID", "snapshot": "SnapshotID SnapshotTime aws:ResourceAccount", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
+	"instance": "InstanceID", "volume": "VolumeID", "snapshot": "SnapshotID SnapshotTime aws:ResourceAccount", "image": "ImageID aws:ResourceAccount", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
 	"elastic-ip": "AllocationId PublicIpAddress", "security-group": "SecurityGroupID Vpc",
 	"vpc": "VpcID", "subnet": "SubnetID", "route-table": "RouteTableID", "internet-gateway": "InternetGatewayID", "dhcp-options": "DhcpOptionsID",
 	"network-acl": "NetworkAclID", "prefix-list": "PrefixListID", "vpc-peering-connection": "VpcPeeringConnectionID",
@@ -92,7 +92,7 @@ func kindsAsked(q policy.Request) string {
 type authRig struct {
 	*rig
 	*recorder
-	instance, volume, loose, snapshot, address, mapped, nic, group, rule, key string
+	instance, volume, loose, snapshot, image, address, mapped, nic, group, rule, key string
 
 	net1    net1
 	filters filterFurniture
@@ -108,6 +108,7 @@ func newAuthRig(t *testing.T) *authRig {
 	a.loose = *must(a.CreateVolume(a.ctx, &ec2.CreateVolumeRequest{AvailabilityZone: &zone, Size: new(int32(1)), VolumeType: new("gp3")}))(t).VolumeId
 	a.seeVolume(a.loose, cloud.VolumeSeen{Ready: true})
 	a.snapshot = a.takeSnapshot(a.loose)
+	a.image = a.registerImage(a.snapshot)
 	a.address = *must(a.AllocateAddress(a.ctx, &ec2.AllocateAddressRequest{}))(t).AllocationId
 	a.mapped = *must(a.AllocateAddress(a.ctx, &ec2.AllocateAddressRequest{}))(t).AllocationId
 	a.nic = a.addInterface("", port{addresses: []netip.Addr{{}, {}}}).ID
@@ -332,6 +333,7 @@ func calls() map[string]call {
 	}
 	maps.Copy(all, networkCalls())
 	maps.Copy(all, diskCalls())
+	maps.Copy(all, imageCalls())
 	return all
 }
 

@@ -279,7 +279,7 @@ func (d *Driver) copySnapshot(ctx context.Context, from, to string, fromKey, toK
 func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
 	err := d.remove(ctx, "snapshot", id)
 	if err == nil && block.ValidName(id) {
-		err = d.unmark(id)
+		err = errors.Join(d.discard(d.path("filling", id)), d.unmark(id))
 	}
 	if err != nil {
 		return fmt.Errorf("delete snapshot %s: %w", id, err)
