@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,10 +65,11 @@ func TestSnapshotsOfADatabase(t *testing.T) {
 		last = acknowledged.Load()
 		snapshot := l.snapshot(volume)
 		restored := l.volume(&ec2.CreateVolumeInput{SnapshotId: &snapshot})
-		dev := l.attach(restored, "/dev/sdg")
-		got := l.guest.SSH("sudo -n mount -t ext4 /dev/" + dev + " /tmp/restored && sudo -n /tmp/ledger check /tmp/restored/db && sudo -n umount /tmp/restored")
-		if n, err := strconv.ParseInt(got, 10, 64); err != nil || n < last {
-			t.Errorf("round %d: the restored database has %q transactions, %d were acknowledged before", round, got, last)
+		l.must(l.client.AttachVolume(t.Context(), &ec2.AttachVolumeInput{VolumeId: &restored, InstanceId: &l.guest.ID, Device: new("/dev/sdg")}))
+		got, err := l.guest.TrySSH(restore(restored))
+		got = strings.TrimSpace(got)
+		if n, bad := strconv.ParseInt(got, 10, 64); err != nil || bad != nil || n < last {
+			t.Errorf("round %d: the restored database has %q transactions, %d were acknowledged before: %v", round, got, last, err)
 		}
 		t.Logf("round %d: %s transactions, %d acknowledged before the snapshot", round, got, last)
 		l.detach(restored)
@@ -77,4 +79,11 @@ func TestSnapshotsOfADatabase(t *testing.T) {
 	cancel()
 	<-ended
 	_ = wait() // it was interrupted
+}
+
+// restore is what a guest does to check the database of a volume that it is about to see.
+func restore(volume string) string {
+	find := "grep -l " + strings.ReplaceAll(volume, "-", "") + " /sys/block/*/serial | cut -d/ -f4"
+	return "until dev=$(" + find + ") && [ -n \"$dev\" ]; do sleep 0.1; done; sudo -n mount -t ext4 /dev/$dev /tmp/restored && " +
+		"sudo -n /tmp/ledger check /tmp/restored/db && sudo -n umount /tmp/restored"
 }
