@@ -164,9 +164,9 @@ func (a *Agent) open(ctx context.Context, v *cloud.Volume, uid int) (hypervisor.
 		return hypervisor.Disk{}, fmt.Errorf("open %s: %w", v.ID, err)
 	}
 	top := layers[0]
-	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Format: top.Format, Secret: top.Secret, Limits: limits(v)}
+	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Export: top.Export, Format: top.Format, Secret: top.Secret, Limits: limits(v)}
 	for _, l := range layers[1:] {
-		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Format: l.Format, Secret: l.Secret})
+		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Export: l.Export, Format: l.Format, Secret: l.Secret})
 	}
 	return d, nil
 }
@@ -232,6 +232,20 @@ func (a *Agent) takeBack(ctx context.Context, volumes []*cloud.Volume) error {
 	for _, v := range volumes {
 		if _, err := a.cfg.Blocks.Open(ctx, v.ID, 0, nil); err != nil && !errors.Is(err, block.ErrNoVolume) {
 			return fmt.Errorf("take back %s: %w", v.ID, err)
+		}
+	}
+	return nil
+}
+
+// takeBackAll takes back all volumes, once no guest has any.
+func (a *Agent) takeBackAll(ctx context.Context) error {
+	ids, err := a.cfg.Blocks.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", err)
+	}
+	for _, id := range ids {
+		if err := a.takeBack(ctx, []*cloud.Volume{{Meta: cloud.Meta{ID: id}}}); err != nil {
+			return err
 		}
 	}
 	return nil

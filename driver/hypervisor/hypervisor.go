@@ -30,8 +30,8 @@ type Driver interface {
 	Power(ctx context.Context, id string, action Action) error
 	Plugger
 	// Switch makes a running guest go on in new layers of disks that are plugged in, all
-	// at one instant: Path is the new layer's, Below begins with the one that it wrote to
-	// until then, and no longer writes to when Switch returns. Disks that write to Path
+	// at one instant: the disk's own is the new one, Below begins with the one that it wrote to
+	// until then, and no longer writes to when Switch returns. Disks that write to their own
 	// already are left alone.
 	Switch(ctx context.Context, id string, disks []Disk) error
 	// Grow tells a running guest that a disk has become larger; nil if it was told.
@@ -121,10 +121,11 @@ type Spec struct {
 	Cgroup    string // name of its control group below the driver's; empty for the ID
 }
 
-// Disk is a file to plug in.
+// Disk is a file to plug in, or what a server exports as one.
 type Disk struct {
-	ID     string // volume ID; the guest sees it, without its dash, as the serial number
-	Path   string
+	ID     string  // volume ID; the guest sees it, without its dash, as the serial number
+	Path   string  // of the file, or of the server's Unix socket
+	Export string  // by which the NBD server knows it; empty for a file
 	Format string  // "qcow2" or "raw"
 	Secret []byte  `json:"-"` // LUKS passphrase of an encrypted qcow2; never kept on a disk
 	Below  []Layer // what the file does not hold, the nearest first
@@ -141,9 +142,10 @@ type Limits struct {
 	IOSize                int // bytes; a larger operation counts as several
 }
 
-// Layer is a file that a disk's own stands on. It is only read.
+// Layer is what a disk's own file stands on. It is only read.
 type Layer struct {
 	Path   string
+	Export string
 	Format string
 	Secret []byte `json:"-"`
 }
