@@ -21,7 +21,7 @@ type ImportRequest struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	Disk        string `json:"disk"`
-	Format      string `json:"format,omitempty"` // "qcow2", "raw" or "vmdk"; empty to detect
+	Format      string `json:"format,omitempty"` // "qcow2", "raw", "vmdk", "vhd" or "vhdx"; empty to detect
 	Kernel      string `json:"kernel,omitempty"`
 	Initrd      string `json:"initrd,omitempty"`
 	KernelArgs  string `json:"kernel_args,omitempty"`

@@ -68,7 +68,9 @@ type VolumeSeen struct {
 	Ready bool   `json:",omitempty"` // its bytes exist
 	Gone  bool   `json:",omitempty"` // its bytes exist no more
 	Guest string `json:",omitempty"` // the instance that it is plugged into
-	// SizeGiB, IOPS and Throughput are those that hold on the host, for the guest too; 0: as made.
+	// Type, SizeGiB, IOPS and Throughput are those that hold on the host, for the guest too;
+	// "" and 0: as made.
+	Type       string `json:",omitempty"`
 	SizeGiB    int    `json:",omitempty"`
 	IOPS       int    `json:",omitempty"`
 	Throughput int    `json:",omitempty"`
@@ -95,7 +97,8 @@ func (v Volume) State() VolumeState {
 // before it was reported are as they were made.
 func (v Volume) Modified() bool {
 	s := v.Seen
-	return v.Modification != nil && v.Modification.Ended.IsZero() && (s.SizeGiB != v.SizeGiB || s.IOPS != v.IOPS || s.Throughput != v.Throughput)
+	return v.Modification != nil && v.Modification.Ended.IsZero() &&
+		(s.Type != v.Type || s.SizeGiB != v.SizeGiB || s.IOPS != v.IOPS || s.Throughput != v.Throughput)
 }
 
 // AttachmentState is "attaching", "attached", "detaching" or "detached".

@@ -10,6 +10,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -176,8 +177,15 @@ func (a *Agent) loop(name string, workers int, step func(ctx context.Context, w 
 		}
 		return step(ctx, w, key)
 	}
-	return reconcile.New(reconcile.Config{Name: name, Do: do, Workers: workers, Log: a.cfg.Log})
+	cfg := reconcile.Config{Name: name, Do: do, Workers: workers, Log: a.cfg.Log}
+	if name == "snapshot" {
+		cfg.Timeout = bytesPatience
+	}
+	return reconcile.New(cfg)
 }
+
+// bytesPatience is for steps that read or write all bytes of a disk.
+const bytesPatience = 2 * time.Hour
 
 // begin begins a look or a step; if it returns true, done ends it. It returns
 // false when the host is to be empty.
@@ -351,7 +359,7 @@ func (a *Agent) Drain(ctx context.Context, grace time.Duration, progress func(ru
 		guests = slices.DeleteFunc(guests, func(g hypervisor.Guest) bool { return g.State == hypervisor.Absent })
 		progress(len(guests))
 		if len(guests) == 0 {
-			return a.drainNetworks(ctx)
+			return errors.Join(a.takeBackAll(ctx), a.drainNetworks(ctx))
 		}
 		var stop errgroup.Group
 		stop.SetLimit(16)

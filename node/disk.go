@@ -113,7 +113,7 @@ func (a *Agent) createDisk(ctx context.Context, w *World, v *cloud.Volume) error
 	case err != nil:
 		return fmt.Errorf("create %s: %w", v.ID, err)
 	default:
-		s.Ready, s.SizeGiB, s.IOPS, s.Throughput = true, v.SizeGiB, v.IOPS, v.Throughput
+		s.Ready, s.Type, s.SizeGiB, s.IOPS, s.Throughput = true, v.Type, v.SizeGiB, v.IOPS, v.Throughput
 	}
 	return a.cfg.View.ReportVolume(ctx, v.ID, s)
 }
@@ -140,7 +140,7 @@ func (a *Agent) modify(ctx context.Context, w *World, v *cloud.Volume) error {
 		return fmt.Errorf("modify %s: %w", v.ID, err)
 	}
 	s := v.Seen
-	s.SizeGiB, s.IOPS, s.Throughput = v.SizeGiB, v.IOPS, v.Throughput
+	s.Type, s.SizeGiB, s.IOPS, s.Throughput = v.Type, v.SizeGiB, v.IOPS, v.Throughput
 	return a.cfg.View.ReportVolume(ctx, v.ID, s)
 }
 
@@ -155,11 +155,21 @@ func (a *Agent) open(ctx context.Context, v *cloud.Volume, uid int) (hypervisor.
 		return hypervisor.Disk{}, fmt.Errorf("open %s: %w", v.ID, err)
 	}
 	top := layers[0]
-	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Format: top.Format, Secret: top.Secret, IOPS: v.IOPS, MiBps: v.Throughput}
+	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Export: top.Export, Format: top.Format, Secret: top.Secret, Limits: limits(v)}
 	for _, l := range layers[1:] {
-		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Format: l.Format, Secret: l.Secret})
+		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Export: l.Export, Format: l.Format, Secret: l.Secret})
 	}
 	return d, nil
+}
+
+// limits are the volume's, as the hypervisor takes them.
+func limits(v *cloud.Volume) hypervisor.Limits {
+	l := v.Limits()
+	out := hypervisor.Limits{IOPS: l.IOPS, MiBps: l.MiBps, BurstIOPS: l.BurstIOPS, BurstMiBps: l.BurstMiBps, IOSize: l.IOSizeKiB << 10}
+	if burst := max(l.BurstIOPS, l.BurstMiBps); burst > 0 {
+		out.Burst = time.Duration(l.Credit/burst) * time.Second
+	}
+	return out
 }
 
 func (a *Agent) plug(ctx context.Context, w *World, v *cloud.Volume) error {
@@ -191,6 +201,20 @@ func (a *Agent) takeBack(ctx context.Context, volumes []*cloud.Volume) error {
 	for _, v := range volumes {
 		if _, err := a.cfg.Blocks.Open(ctx, v.ID, 0, nil); err != nil && !errors.Is(err, block.ErrNoVolume) {
 			return fmt.Errorf("take back %s: %w", v.ID, err)
+		}
+	}
+	return nil
+}
+
+// takeBackAll takes back all volumes, once no guest has any.
+func (a *Agent) takeBackAll(ctx context.Context) error {
+	ids, err := a.cfg.Blocks.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", err)
+	}
+	for _, id := range ids {
+		if err := a.takeBack(ctx, []*cloud.Volume{{Meta: cloud.Meta{ID: id}}}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -16,7 +16,7 @@ import (
 func (w *World) busySnapshot(s *cloud.Snapshot) bool {
 	switch {
 	case s.Delete:
-		return !s.Seen.Gone && !w.startsVolumes(s.ID)
+		return !s.Seen.Gone && !w.startsVolumes(s.ID) && !w.fills(s.ID)
 	case s.Seen.Ready, s.Seen.Error != "":
 		return false
 	case s.From != "":
@@ -24,6 +24,8 @@ func (w *World) busySnapshot(s *cloud.Snapshot) bool {
 	case s.Volume != "":
 		v := w.volumes[s.Volume]
 		return v == nil || v.Seen.Ready && !slices.ContainsFunc(w.takenWith(s), w.awaitsReboot)
+	case s.Fill != nil:
+		return busyFilling(s)
 	}
 	return false // it is filled otherwise
 }
@@ -69,6 +71,8 @@ func (a *Agent) snapshot(ctx context.Context, w *World, id string) (time.Duratio
 		return 0, a.deleteSnapshot(ctx, keeper, s)
 	case s.From != "":
 		return 0, a.copySnapshot(ctx, w, keeper, s)
+	case s.Fill != nil:
+		return 0, a.fill(ctx, w, keeper, s)
 	default:
 		return 0, a.takeSnapshots(ctx, w, keeper, w.takenWith(s))
 	}

@@ -38,7 +38,7 @@ func (m *Sample) encode() []byte {
 	e := encoder{recordFormat}
 	e.text(m.Name)
 	e.text(m.Owner)
-	for _, n := range append(m.Usage.counters(), m.Reads, m.Writes, m.In, m.Out) {
+	for _, n := range append(m.counters(), m.Reads, m.Writes, m.In, m.Out) {
 		e.int(n)
 	}
 	return e

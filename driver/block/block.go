@@ -1,5 +1,5 @@
 // Package block is the narrow interface to the engine that keeps volumes, snapshots
-// and images. Drivers: local (files) and fake; both pass blocktest.
+// and images. Drivers: local (files), rbd (a Ceph pool) and fake; all pass blocktest.
 package block
 
 import (
@@ -74,9 +74,11 @@ type Flattener interface {
 	Flatten(ctx context.Context, snapshot string, key *seal.Key) (bytes int64, err error)
 }
 
-// Layer is a file of a volume. What one does not hold, the next does.
+// Layer is a file of a volume, or what a server exports as one. What one does not hold, the
+// next does.
 type Layer struct {
-	Path   string
+	Path   string // of the file, or of the server's Unix socket
+	Export string // by which the NBD server knows it; empty for a file
 	Format string // "qcow2" or "raw"
 	Secret []byte // LUKS passphrase of an encrypted one; nil if it is not
 }
@@ -95,7 +97,7 @@ type Images interface {
 	DeleteImage(ctx context.Context, id string) error
 }
 
-// Source is an image to store. Disk is a path to a qcow2, raw or VMDK file.
+// Source is an image to store. Disk is a path to a qcow2, raw, VMDK, VHD or VHDX file.
 type Source struct {
 	Disk           string
 	Format         string // empty to detect

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 )
 
 // ErrNoGuest says that the host knows no guest of that ID, or that it has no
@@ -29,8 +30,8 @@ type Driver interface {
 	Power(ctx context.Context, id string, action Action) error
 	Plugger
 	// Switch makes a running guest go on in new layers of disks that are plugged in, all
-	// at one instant: Path is the new layer's, Below begins with the one that it wrote to
-	// until then, and no longer writes to when Switch returns. Disks that write to Path
+	// at one instant: the disk's own is the new one, Below begins with the one that it wrote to
+	// until then, and no longer writes to when Switch returns. Disks that write to their own
 	// already are left alone.
 	Switch(ctx context.Context, id string, disks []Disk) error
 	// Grow tells a running guest that a disk has become larger; nil if it was told.
@@ -115,20 +116,31 @@ type Spec struct {
 	Cgroup    string // name of its control group below the driver's; empty for the ID
 }
 
-// Disk is a file to plug in.
+// Disk is a file to plug in, or what a server exports as one.
 type Disk struct {
-	ID     string // volume ID; the guest sees it, without its dash, as the serial number
-	Path   string
+	ID     string  // volume ID; the guest sees it, without its dash, as the serial number
+	Path   string  // of the file, or of the server's Unix socket
+	Export string  // by which the NBD server knows it; empty for a file
 	Format string  // "qcow2" or "raw"
 	Secret []byte  `json:"-"` // LUKS passphrase of an encrypted qcow2; never kept on a disk
 	Below  []Layer // what the file does not hold, the nearest first
-	IOPS   int     // limit, 0 for none
-	MiBps  int     // limit, 0 for none
+	Limits
 }
 
-// Layer is a file that a disk's own stands on. It is only read.
+// Limits are how fast a disk may be, 0 for as fast as it can. Above the sustained
+// rates there is a credit: of Burst at the burst rate, from the start on; it comes back at
+// the sustained rate.
+type Limits struct {
+	IOPS, MiBps           int // sustained, a second
+	BurstIOPS, BurstMiBps int // 0 for none
+	Burst                 time.Duration
+	IOSize                int // bytes; a larger operation counts as several
+}
+
+// Layer is what a disk's own file stands on. It is only read.
 type Layer struct {
 	Path   string
+	Export string
 	Format string
 	Secret []byte `json:"-"`
 }

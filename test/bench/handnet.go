@@ -131,12 +131,14 @@ func (h *handNetwork) view(p port) still {
 			Want:     cloud.PowerStopped, Starts: 1, Host: handHost,
 		}},
 		Here: []string{n.VPC.ID},
-		Documents: plan.Documents{Interfaces: []cloud.NetworkInterface{{
-			Meta: meta(p.id), VPC: n.VPC.ID, Subnet: subnet.ID, Zone: subnet.Zone, MAC: p.mac, Groups: []string{n.Group.ID}, SourceDestCheck: true,
-			Addresses:  []cloud.PrivateAddress{{Private: p.address, Public: &cloud.PublicAddress{Address: h.public}}},
-			Attachment: &cloud.InterfaceAttachment{ID: cloud.NewID("eni-attach"), Instance: p.instance, Attached: now},
-		}}, VPCs: []cloud.VPC{n.VPC}, Subnets: n.Subnets, Routes: []cloud.RouteTable{n.Routes},
-			Gateways: []cloud.InternetGateway{n.Gateway}, Groups: []cloud.SecurityGroup{n.Group}},
+		Documents: plan.Documents{
+			Interfaces: []cloud.NetworkInterface{{
+				Meta: meta(p.id), VPC: n.VPC.ID, Subnet: subnet.ID, Zone: subnet.Zone, MAC: p.mac, Groups: []string{n.Group.ID}, SourceDestCheck: true,
+				Addresses:  []cloud.PrivateAddress{{Private: p.address, Public: &cloud.PublicAddress{Address: h.public}}},
+				Attachment: &cloud.InterfaceAttachment{ID: cloud.NewID("eni-attach"), Instance: p.instance, Attached: now},
+			}}, VPCs: []cloud.VPC{n.VPC}, Subnets: n.Subnets, Routes: []cloud.RouteTable{n.Routes},
+			Gateways: []cloud.InternetGateway{n.Gateway}, Groups: []cloud.SecurityGroup{n.Group},
+		},
 		Keys: map[string]cloud.KeyPair{account + "/bench": {Meta: meta(cloud.NewID("key")), Name: "bench", Type: "ed25519", PublicKey: publicKey}},
 	}
 }

@@ -252,8 +252,10 @@ func (c *Cloud) destroy() {
 // Leftovers lists the processes, namespaces, links, routes and nftables tables
 // that carry the cloud's mark.
 func (c *Cloud) Leftovers() (left []string) {
-	for _, p := range c.Processes("qemu-system-x86_64") {
-		left = append(left, fmt.Sprintf("process %d", p))
+	for _, program := range []string{"qemu-system-x86_64", "qemu-storage-daemon"} {
+		for _, p := range c.Processes(program) {
+			left = append(left, fmt.Sprintf("process %d, a %s", p, program))
+		}
 	}
 	for _, q := range [][]string{
 		{"ip", "-o", "netns", "list"}, {"ip", "-o", "link"}, {"ip", "-4", "route", "show", "root", c.Pool.String()}, {"nft", "list", "tables"},
@@ -286,7 +288,8 @@ func (c *Cloud) ID() string {
 	return strings.TrimSpace(string(b))
 }
 
-// Processes returns the processes of that program that use the cloud's folder.
+// Processes returns the processes of that program whose arguments or environment name the
+// cloud's folder.
 func (c *Cloud) Processes(program string) (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -302,7 +305,11 @@ func (c *Cloud) Processes(program string) (pids []int) {
 			continue // it ended meanwhile
 		}
 		name, args, _ := bytes.Cut(b, []byte{0})
-		if filepath.Base(string(name)) == program && bytes.Contains(args, []byte(c.Data+"/")) {
+		if filepath.Base(string(name)) != program {
+			continue
+		}
+		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		if err == nil && bytes.Contains(append(args, env...), []byte(c.Data+"/")) {
 			pids = append(pids, pid)
 		}
 	}

@@ -56,6 +56,7 @@ func (d *Driver) Cut(ctx context.Context, volume, snapshot string, _ *seal.Key) 
 		}
 		if _, kept := d.snapshots[snapshot]; !kept {
 			d.cuts[volume+"/"+snapshot] = v.Bytes
+			d.share(volume, volume+"/"+snapshot)
 		}
 		return nil
 	})
@@ -71,7 +72,9 @@ func (d *Driver) Keep(ctx context.Context, volume, snapshot string, _, _ *seal.K
 		if bytes, cut = d.cuts[volume+"/"+snapshot]; !cut {
 			return errors.New("it was not cut")
 		}
+		d.share(volume+"/"+snapshot, snapshot)
 		delete(d.cuts, volume+"/"+snapshot)
+		delete(d.holds, volume+"/"+snapshot)
 		d.snapshots[snapshot] = bytes
 		return nil
 	})
@@ -89,6 +92,7 @@ func (d *Driver) CopySnapshot(ctx context.Context, from, to string, _, _ *seal.K
 			return fmt.Errorf("%s: %w", from, block.ErrNoSnapshot)
 		}
 		d.snapshots[to] = bytes
+		d.share(from, to)
 		return nil
 	})
 	return bytes, err
@@ -98,6 +102,9 @@ func (d *Driver) CopySnapshot(ctx context.Context, from, to string, _, _ *seal.K
 func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
 	return d.do(ctx, "deletesnapshot", id, func() error {
 		delete(d.snapshots, id)
+		delete(d.holds, id)
+		delete(d.filled, id)
+		delete(d.fillings, id)
 		return nil
 	})
 }

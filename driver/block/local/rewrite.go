@@ -59,8 +59,7 @@ func (d *Driver) rewrite(ctx context.Context, w workplace, b beginning, secret [
 // open describes a chain to a tool, with the secrets that it takes.
 func open(w workplace, b beginning) (node string, r run, err error) {
 	var below any
-	for i := len(b.names) - 1; i >= 0; i-- {
-		name := b.names[i]
+	for _, name := range slices.Backward(b.names) {
 		layer := map[string]any{"driver": "qcow2", "backing": below, "file": map[string]any{"driver": "file", "filename": w.tool(name)}}
 		if secret := b.secrets[name]; secret != nil {
 			n := len(r.secrets)

@@ -275,7 +275,11 @@ func (d *Driver) copySnapshot(ctx context.Context, from, to string, fromKey, toK
 
 // DeleteSnapshot implements block.Snapshots.
 func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
-	if err := d.remove(ctx, "snapshot", id); err != nil {
+	err := d.remove(ctx, "snapshot", id)
+	if err == nil && block.ValidName(id) {
+		err = d.discard(d.path("filling", id))
+	}
+	if err != nil {
 		return fmt.Errorf("delete snapshot %s: %w", id, err)
 	}
 	return nil

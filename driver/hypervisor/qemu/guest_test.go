@@ -202,14 +202,20 @@ func confined(t *testing.T, cfg qemu.Config, spec hypervisor.Spec, pid int, stat
 func wantLimits(t *testing.T, d *qemu.Driver, id string, disk hypervisor.Disk) {
 	t.Helper()
 	var got struct {
-		IOPS  int   `json:"iops-total"`
-		Bytes int64 `json:"bps-total"`
+		IOPS       int   `json:"iops-total"`
+		BurstIOPS  int   `json:"iops-total-max"`
+		IOPSLength int64 `json:"iops-total-max-length"`
+		Bytes      int64 `json:"bps-total"`
+		BurstBytes int64 `json:"bps-total-max"`
+		Size       int   `json:"iops-size"`
 	}
 	if err := d.Do(t.Context(), id, "qom-get", map[string]any{"path": "/objects/" + disk.ID, "property": "limits"}, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.IOPS != disk.IOPS || got.Bytes != int64(disk.MiBps)<<20 {
-		t.Errorf("limits %+v, want those of %+v", got, disk)
+	l := disk.Limits
+	if got.IOPS != l.IOPS || got.BurstIOPS != l.BurstIOPS || got.Bytes != int64(l.MiBps)<<20 || got.BurstBytes != int64(l.BurstMiBps)<<20 ||
+		got.Size != l.IOSize || got.IOPSLength != max(1, int64(l.Burst/time.Second)) {
+		t.Errorf("limits %+v, want those of %+v", got, l)
 	}
 	var nodes []struct {
 		Name  string `json:"node-name"`

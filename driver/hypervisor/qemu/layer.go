@@ -83,10 +83,10 @@ func (p *process) switchDisks(ctx context.Context, disks []hypervisor.Disk) erro
 		switch top := topOf(nodes, disk.ID); {
 		case nodes[disk.ID].Name == "":
 			return fmt.Errorf("disk %s is not plugged in", disk.ID)
-		case top == disk.Path:
+		case top == place(disk.Path, disk.Export):
 			continue
-		case top != disk.Below[0].Path:
-			return fmt.Errorf("disk %s writes to %q, not to %s", disk.ID, top, disk.Below[0].Path)
+		case top != place(disk.Below[0].Path, disk.Below[0].Export):
+			return fmt.Errorf("disk %s writes to %q, not to %s", disk.ID, top, place(disk.Below[0].Path, disk.Below[0].Export))
 		}
 		if err := p.addOverlay(ctx, nodes, disk, n); err != nil {
 			return err
@@ -122,7 +122,7 @@ func (p *process) addOverlay(ctx context.Context, nodes map[string]node, disk hy
 			return err
 		}
 	}
-	overlay := layerNode(disk.ID, n, hypervisor.Layer{Path: disk.Path, Format: disk.Format, Secret: disk.Secret})
+	overlay := layerNode(disk.ID, n, hypervisor.Layer{Path: disk.Path, Export: disk.Export, Format: disk.Format, Secret: disk.Secret})
 	overlay["backing"], overlay["discard"] = nil, "unmap"
 	return p.do(ctx, "blockdev-add", overlay, nil)
 }
