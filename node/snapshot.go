@@ -19,7 +19,7 @@ func (w *World) busySnapshot(s *cloud.Snapshot) bool {
 		return !s.Seen.Gone && !w.startsVolumes(s.ID) && !w.fills(s.ID)
 	case s.Seen.Ready, s.Seen.Error != "":
 		return false
-	case s.From != "":
+	case s.From != "", s.Import != "":
 		return true
 	case s.Volume != "":
 		v := w.volumes[s.Volume]
@@ -73,6 +73,8 @@ func (a *Agent) snapshot(ctx context.Context, w *World, id string) (time.Duratio
 		return 0, a.copySnapshot(ctx, w, keeper, s)
 	case s.Fill != nil:
 		return 0, a.fill(ctx, w, keeper, s)
+	case s.Import != "":
+		return 0, a.adoptSnapshot(ctx, s)
 	default:
 		return 0, a.takeSnapshots(ctx, w, keeper, w.takenWith(s))
 	}
