@@ -36,7 +36,11 @@ func (r *running) adminHandler() http.Handler {
 	command := func(name string, h handler) {
 		mux.HandleFunc("POST "+pathOf(name), func(w http.ResponseWriter, req *http.Request) { _ = h(w, req) })
 	}
-	command("image list", answers(r, "image list", nothing, r.listImages))
+	command("image list", answers(r, "image list", ImageFilter.args, r.listImages))
+	command("image describe", answers(r, "image describe", ImageName.args, r.describeImage))
+	command("image public", answers(r, "image public", ImageName.args, r.publicImage))
+	command("image private", answers(r, "image private", ImageName.args, r.privateImage))
+	command("image retire", answers(r, "image retire", ImageName.args, r.retireImage))
 	command("image import", streams(r, "image import", ImportRequest.args, r.importImage))
 	command("first-guest", answers(r, "first-guest", nothing, r.firstGuest))
 

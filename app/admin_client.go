@@ -89,8 +89,18 @@ func (a *Admin) Status(ctx context.Context) (Status, error) {
 }
 
 // Images lists the catalogue.
-func (a *Admin) Images(ctx context.Context) ([]ImageInfo, error) {
-	return command[[]ImageInfo](ctx, a, "image list", none{})
+func (a *Admin) Images(ctx context.Context, f ImageFilter) ([]ImageInfo, error) {
+	return command[[]ImageInfo](ctx, a, "image list", f)
+}
+
+// Image does one thing with an image of the catalogue: "public", "private" or "retire".
+func (a *Admin) Image(ctx context.Context, verb, image string) (ImageInfo, error) {
+	return command[ImageInfo](ctx, a, "image "+verb, ImageName{image})
+}
+
+// DescribeImage tells all of an image of the catalogue.
+func (a *Admin) DescribeImage(ctx context.Context, image string) (ImageDetails, error) {
+	return command[ImageDetails](ctx, a, "image describe", ImageName{image})
 }
 
 // Import takes an image into the catalogue.

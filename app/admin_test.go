@@ -211,7 +211,7 @@ func TestEveryCommandAsksForAToken(t *testing.T) {
 	r := newRig(t)
 	r.serve()
 	for _, name := range []string{
-		"image list", "image import", "first-guest", "operator add", "operator list", "operator remove", "account create", "account list",
+		"image list", "image import", "image describe", "image public", "image private", "image retire", "first-guest", "operator add", "operator list", "operator remove", "account create", "account list",
 		"account show", "account suspend", "account activate", "account close", "account root-key", "log", "why", "down",
 	} {
 		before := len(r.recorded())

@@ -38,6 +38,7 @@ type ImageInfo struct {
 	ID          string    `json:"id"`
 	Name        string    `json:"name"`
 	Description string    `json:"description,omitempty"`
+	State       string    `json:"state"` // "public", "private", "retired" or "pending"
 	SizeGiB     int       `json:"size_gib"`
 	User        string    `json:"user,omitempty"`
 	SHA256      string    `json:"sha256"`
@@ -45,10 +46,10 @@ type ImageInfo struct {
 }
 
 // listImages returns the operator's catalogue.
-func (r *running) listImages(context.Context, struct{}) ([]ImageInfo, error) {
+func (r *running) listImages(_ context.Context, f ImageFilter) ([]ImageInfo, error) {
 	out := []ImageInfo{}
 	for i := range images.Select(r.db.View(), cloud.AccountLabel(cloud.OperatorAccount)) {
-		if i.Available() {
+		if f.All || i.Available() {
 			out = append(out, imageInfo(i))
 		}
 	}
@@ -57,7 +58,7 @@ func (r *running) listImages(context.Context, struct{}) ([]ImageInfo, error) {
 }
 
 func imageInfo(i cloud.Image) ImageInfo {
-	return ImageInfo{ID: i.ID, Name: i.Name, Description: i.Description, SizeGiB: i.SizeGiB, User: i.User, SHA256: i.SHA256, Created: i.Created}
+	return ImageInfo{ID: i.ID, Name: i.Name, Description: i.Description, State: stateOf(i), SizeGiB: i.SizeGiB, User: i.User, SHA256: i.SHA256, Created: i.Created}
 }
 
 // findImage returns the operator's image of that name.
@@ -144,12 +145,13 @@ func (r *running) retire(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
-	return r.sweepImages(ctx)
+	return r.sweepImages(ctx, false)
 }
 
-// sweepImages removes what interrupted imports left, and the withdrawn images
-// that nothing stands on: no instance, volume, snapshot or image of a tenant.
-func (r *running) sweepImages(ctx context.Context) error {
+// sweepImages removes the withdrawn images that nothing stands on: no instance, volume,
+// snapshot or image of a tenant. While no import can be under way it removes what
+// interrupted ones left, too.
+func (r *running) sweepImages(ctx context.Context, idle bool) error {
 	v := r.db.View()
 	used := map[string]bool{}
 	for i := range instances.All(v) {
@@ -165,7 +167,7 @@ func (r *running) sweepImages(ctx context.Context) error {
 		used[i.Kernel] = true
 	}
 	for i := range images.Select(v, cloud.AccountLabel(cloud.OperatorAccount)) {
-		if i.Pending || i.Retired && !used[i.ID] {
+		if i.Pending && idle || i.Retired && !used[i.ID] {
 			if err := r.dropImage(ctx, i.ID); err != nil {
 				return err
 			}

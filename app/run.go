@@ -128,7 +128,7 @@ func (r *running) open(ctx context.Context) (err error) {
 		r.engines, err = r.cfg.openEngines(ctx, r.settings, r.log)
 	}
 	if err == nil {
-		err = r.sweepImages(ctx)
+		err = r.sweepImages(ctx, true)
 	}
 	if err != nil {
 		r.close()

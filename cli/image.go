@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,9 +19,31 @@ import (
 func (e *env) imageCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "image",
-		Short: "Build, import and list the images that every tenant may use",
+		Short: "The catalogue: images that every tenant may launch",
+		Long: `The catalogue: images that every tenant may launch.
+
+Images come into it from a recipe (build) or a file (import). Tenants find them by
+"aws ec2 describe-images --owners vauban", launch them, and make images of their own of
+what they launched; those are the tenants', and none of the catalogue's.
+
+A new version of an image takes the place of the old one: build --force, or import
+--replace. What was launched from the old one goes on, and its bytes stay for as long as
+anything stands on them. An image that is to be found no more is made private, which can
+be undone, or retired, which cannot.
+
+IMAGE is an image's name or ID. Every command is recorded: vauban admin log.`,
+		Example: `  vauban image build vauban-tiny debian-12
+  vauban image import mine ./disk.qcow2 --user debian
+  vauban image describe mine
+  vauban image private mine`,
 	}
-	c.AddCommand(e.imageBuild(), e.imageImport(), e.imageList())
+	c.AddCommand(e.imageBuild(), e.imageImport(), e.imageList(), e.imageDescribe(),
+		e.imageChange("public", "Let every tenant find and launch an image", `Let every tenant find and launch an image that was made private.`),
+		e.imageChange("private", "Keep an image from tenants, until it is made public again", `Keep an image from tenants, who find and launch it no more, until it is made public again.
+Instances and images that were made of it go on.`),
+		e.imageChange("retire", "Withdraw an image for good", `Withdraw an image for good: it is found and launched no more, and there is no way back.
+Instances and images that were made of it go on; its bytes are removed when nothing
+stands on them any more.`))
 	return c
 }
 
@@ -59,7 +83,7 @@ func (e *env) buildImage(ctx context.Context, name string, force bool) error {
 	if err != nil {
 		return err
 	}
-	have, err := admin.Images(ctx)
+	have, err := admin.Images(ctx, app.ImageFilter{})
 	if err != nil {
 		return err
 	}
@@ -88,8 +112,9 @@ func (e *env) buildImage(ctx context.Context, name string, force bool) error {
 func (e *env) imageImport() *cobra.Command {
 	var in app.ImportRequest
 	c := &cobra.Command{
-		Use:   "import NAME FILE",
-		Short: "Check a disk image (qcow2, raw, VMDK, VHD or VHDX), and publish it",
+		Use:     "import NAME FILE",
+		Aliases: []string{"publish"},
+		Short:   "Check a disk image (qcow2, raw, VMDK, VHD or VHDX), and publish it",
 		Long: `Check a disk image (qcow2, raw, VMDK, VHD or VHDX), and publish it to every tenant.
 
 The image must boot by itself with a BIOS and virtio disks, unless --kernel and
@@ -137,16 +162,17 @@ an absurd size are refused.`,
 
 func (e *env) imageList() *cobra.Command {
 	var asJSON bool
+	var f app.ImageFilter
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List the published images",
+		Short: "List the images of the catalogue",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			admin, err := e.admin()
 			if err != nil {
 				return err
 			}
-			list, err := admin.Images(c.Context())
+			list, err := admin.Images(c.Context(), f)
 			if err != nil {
 				return err
 			}
@@ -154,13 +180,70 @@ func (e *env) imageList() *cobra.Command {
 				return json.NewEncoder(e.out).Encode(list)
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "ID\tNAME\tGiB\tUSER\tDESCRIPTION")
+			fmt.Fprintln(w, "ID\tNAME\tSTATE\tGiB\tUSER\tDESCRIPTION")
 			for _, i := range list {
-				fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", i.ID, i.Name, i.SizeGiB, i.User, i.Description)
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\n", i.ID, i.Name, i.State, i.SizeGiB, i.User, i.Description)
+			}
+			return w.Flush()
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().BoolVar(&f.All, "all", false, "retired images, which something still stands on, and unfinished ones, too")
+	return c
+}
+
+func (e *env) imageDescribe() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "describe IMAGE",
+		Short: "Show an image, and how much stands on it",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			admin, err := e.admin()
+			if err != nil {
+				return err
+			}
+			i, err := admin.DescribeImage(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(e.out).Encode(i)
+			}
+			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+			for _, line := range [][2]string{
+				{"ID", i.ID}, {"Name", i.Name}, {"Description", i.Description}, {"State", i.State}, {"Created", i.Created.Format(time.RFC3339)},
+				{"Size", fmt.Sprintf("%d GiB", i.SizeGiB)}, {"SHA-256", i.SHA256}, {"Root device", i.RootDevice}, {"Signs in as", i.User},
+				{"Boots with", strings.TrimSpace(i.Boot + " " + i.KernelArgs)},
+				{"On it stand", fmt.Sprintf("%d instances, %d volumes, %d images of tenants", i.Instances, i.Volumes, i.Images)},
+			} {
+				fmt.Fprintf(w, "%s\t%s\n", line[0], line[1])
 			}
 			return w.Flush()
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
+}
+
+// imageChange is a command that does one thing with an image.
+func (e *env) imageChange(verb, short, long string) *cobra.Command {
+	return &cobra.Command{
+		Use:     verb + " IMAGE",
+		Short:   short,
+		Long:    long,
+		Example: "  vauban image " + verb + " debian-12",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			admin, err := e.admin()
+			if err != nil {
+				return err
+			}
+			i, err := admin.Image(c.Context(), verb, args[0])
+			if err == nil {
+				e.step("image %s (%s) is %s", i.Name, i.ID, i.State)
+			}
+			return err
+		},
+	}
 }

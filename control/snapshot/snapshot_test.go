@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/store"
@@ -11,6 +12,8 @@ import (
 )
 
 const id = "snap-00000000000000001"
+
+var now = time.Unix(1_700_000_000, 0).UTC()
 
 func newReconciler(t *testing.T, s *cloud.Snapshot) *Reconciler {
 	t.Helper()
@@ -20,7 +23,7 @@ func newReconciler(t *testing.T, s *cloud.Snapshot) *Reconciler {
 	}
 	t.Cleanup(func() { db.Close() })
 	if s == nil {
-		return &Reconciler{DB: db}
+		return &Reconciler{DB: db, Now: func() time.Time { return now }}
 	}
 	err = db.Update(t.Context(), func(tx *store.Tx) error {
 		if err := snapshots.Put(tx, *s); err != nil {
@@ -31,7 +34,7 @@ func newReconciler(t *testing.T, s *cloud.Snapshot) *Reconciler {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &Reconciler{DB: db}
+	return &Reconciler{DB: db, Now: func() time.Time { return now }}
 }
 
 // A snapshot's document goes when it is to be deleted and its bytes are gone, and with it
@@ -101,5 +104,26 @@ func TestKey(t *testing.T) {
 	}
 	if got := r.Key(store.Change{Table: "volume", Key: id}); got != "" {
 		t.Errorf("a volume is a snapshot: %q", got)
+	}
+}
+
+// The recycle bin keeps a snapshot until its time is over, to the second.
+func TestBinned(t *testing.T) {
+	r := newReconciler(t, &cloud.Snapshot{Meta: cloud.Meta{ID: id}, Host: "a", Binned: now, Expires: now.Add(time.Hour), Seen: cloud.SnapshotSeen{Ready: true}})
+	clock := now
+	r.Now = func() time.Time { return clock }
+	if wait, err := r.Reconcile(t.Context(), id); err != nil || wait != time.Hour {
+		t.Errorf("it waits %v, %v", wait, err)
+	}
+	clock = now.Add(time.Hour - time.Second)
+	if wait, err := r.Reconcile(t.Context(), id); err != nil || wait != time.Second {
+		t.Errorf("it waits %v, %v", wait, err)
+	}
+	clock = now.Add(time.Hour)
+	if _, err := r.Reconcile(t.Context(), id); err != nil {
+		t.Error(err)
+	}
+	if s, _ := snapshots.Get(r.DB.View(), id); !s.Delete {
+		t.Errorf("its time is over, and it is %+v", s)
 	}
 }

@@ -53,6 +53,7 @@ func measures() []measure {
 	return []measure{
 		{name: "launch", needs: guests, take: launchToSSH},
 		{name: "running", needs: guests, take: pendingToRunning},
+		{name: "chain", needs: guests, take: launchFromChain},
 		{name: "api", needs: nil, take: runInstances},
 		{name: "sustained", needs: nil, take: sustainedLaunches},
 		{name: "describe", needs: nil, take: describeInstances},

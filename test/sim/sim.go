@@ -16,9 +16,11 @@ import (
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/control"
 	"github.com/vauban-cloud/vauban/control/account"
+	"github.com/vauban-cloud/vauban/control/image"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/nat"
 	"github.com/vauban-cloud/vauban/control/network"
+	"github.com/vauban-cloud/vauban/control/snapshot"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/block"
 	blockfake "github.com/vauban-cloud/vauban/driver/block/fake"
@@ -133,6 +135,8 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 			&network.Reconciler{DB: c.cfg.DB, Place: cloud.DefaultPlace(), NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: c.cfg.DB, Now: time.Now},
 			&volume.Reconciler{DB: c.cfg.DB, Now: time.Now},
+			&snapshot.Reconciler{DB: c.cfg.DB, Now: time.Now},
+			&image.Reconciler{DB: c.cfg.DB},
 		},
 	})
 	work.Go(func() {

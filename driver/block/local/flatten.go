@@ -21,13 +21,13 @@ const mostLayers = 16
 
 // Flatten implements block.Flattener.
 func (d *Driver) Flatten(ctx context.Context, snapshot string, key *seal.Key) (int64, error) {
-	if err := d.flatten(ctx, snapshot, key); err != nil {
+	if err := d.makeWhole(ctx, snapshot, key); err != nil {
 		return 0, fmt.Errorf("flatten snapshot %s: %w", snapshot, noSpace(err))
 	}
 	return weigh(d.path("snapshots", snapshot))
 }
 
-func (d *Driver) flatten(ctx context.Context, snapshot string, key *seal.Key) error {
+func (d *Driver) makeWhole(ctx context.Context, snapshot string, key *seal.Key) error {
 	home := d.path("snapshots", snapshot)
 	if there, err := exists(home); err != nil {
 		return err
