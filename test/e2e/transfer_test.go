@@ -37,6 +37,13 @@ func bootable(c *e2e.Cloud) string {
 	return filepath.Join(e2e.Cache(), "images", "vauban-tiny-bios", "disk.qcow2")
 }
 
+// addMover makes the role that disks are moved in, with a statement of its policy.
+func addMover(c *e2e.Cloud, statement string) {
+	c.AWS("iam", "create-role", "--role-name", "vmimport", "--assume-role-policy-document", `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"Service":"vmie.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:Externalid":"vmimport"}}}]}`)
+	c.AWS("iam", "put-role-policy", "--role-name", "vmimport", "--policy-name", "disks", "--policy-document", `{"Version":"2012-10-17","Statement":[`+statement+`]}`)
+}
+
 // unused checks that hosts have put everything away, and no file of a disk is left that
 // nobody knows.
 func unused(t *testing.T, c *e2e.Cloud) {
@@ -66,6 +73,7 @@ func TestTransfers(t *testing.T) {
 	t.Parallel()
 	c := e2e.Start(t)
 	disk, dir := bootable(c), t.TempDir()
+	addMover(c, `{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::disks/*"}`)
 	raw, vmdk, vhd := filepath.Join(dir, "disk.raw"), filepath.Join(dir, "disk.vmdk"), filepath.Join(dir, "disk.vhd")
 	qemuImg(t, "convert", "-O", "raw", disk, raw)
 	qemuImg(t, "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", disk, vmdk)
@@ -107,6 +115,11 @@ func TestTransfersAreRefused(t *testing.T) {
 		if strings.Contains(why, c.Data) {
 			t.Errorf("the reason tells where disks are kept: %q", why)
 		}
+	}
+	addMover(c, `{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`)
+	_, err := c.TryAWS("ec2", "import-snapshot", "--disk-container", "Url=s3://disks/disks/flat.vmdk")
+	if err == nil || !strings.Contains(err.Error(), "assumed-role/vmimport/import-snap-") {
+		t.Errorf("a role that may not read the object: %v", err)
 	}
 	if got := c.Query("Snapshots[].SnapshotId", "ec2", "describe-snapshots", "--owner-ids", "self"); got != "" {
 		t.Errorf("there are snapshots: %s", got)
