@@ -37,6 +37,7 @@ import (
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
 	"github.com/vauban-cloud/vauban/object"
+	ebsservice "github.com/vauban-cloud/vauban/service/ebs"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
@@ -123,7 +124,7 @@ func (r *running) open(ctx context.Context) (err error) {
 		err = writeFile(r.cfg.idPath(), []byte(r.settings.ID+"\n"))
 	}
 	if err == nil {
-		r.engines, err = r.cfg.openEngines(r.settings, r.log)
+		r.engines, err = r.cfg.openEngines(ctx, r.settings, r.log)
 	}
 	if err == nil {
 		err = r.sweepImages(ctx)
@@ -193,7 +194,7 @@ func (r *running) wire() (err error) {
 			&account.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db, Now: time.Now},
-			&snapshot.Reconciler{DB: r.db},
+			&snapshot.Reconciler{DB: r.db, Now: time.Now},
 			&transfer.Reconciler{DB: r.db, Place: r.cfg.Place, Now: time.Now},
 			&image.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
@@ -229,6 +230,9 @@ func (r *running) apis() apis {
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
 		objects:  objects,
+		blocks: &ebsservice.Service{
+			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID, Blocks: r.agent, DiskKeys: r.judge.Keys.Disks, Key: r.settings.PageKey,
+		},
 	}
 }
 
@@ -287,7 +291,7 @@ func Drain(ctx context.Context, cfg Config, token string, log *slog.Logger, tell
 	}
 	defer r.close()
 	a := node.New(node.Config{
-		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
+		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Network: r.network,
 		Services: r.newServices(nil), Log: log, Now: time.Now,
 	})
 	return r.record(ctx, token, os.Getuid(), "down", map[string]string{"process": "gone"}, func(ctx context.Context) error {
@@ -308,11 +312,15 @@ func (r *running) newServices(api services.API) *services.Services {
 	})
 }
 
-// uidBase is the first of the 4096 users that the guests of a cloud run as, so
-// that the guests of two clouds on one machine never share one.
+// usersPerCloud is how many users a cloud has on a machine. The last is the servers' of
+// volumes in a pool, the others are guests'.
+const usersPerCloud = 1 << 12
+
+// uidBase is the first of a cloud's users, so that the guests of two clouds on one machine never
+// share one.
 func uidBase(cloudID string) int {
 	n, _ := strconv.ParseUint(cloudID, 16, 16) // made by bootstrap
-	return 1<<28 + int(n)<<12
+	return 1<<28 + int(n)*usersPerCloud
 }
 
 // probeStore writes to the store.

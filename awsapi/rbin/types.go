@@ -7,25 +7,27 @@ import (
 )
 
 type CreateRuleRequest struct {
-	Description       *string
-	LockConfiguration *LockConfiguration
-	ResourceTags      []ResourceTag
-	ResourceType      *string          `wire:",req"`
-	RetentionPeriod   *RetentionPeriod `wire:",req"`
-	Tags              []Tag
+	Description         *string
+	ExcludeResourceTags []ResourceTag
+	LockConfiguration   *LockConfiguration
+	ResourceTags        []ResourceTag
+	ResourceType        *string          `wire:",req"`
+	RetentionPeriod     *RetentionPeriod `wire:",req"`
+	Tags                []Tag
 }
 
 type CreateRuleResponse struct {
-	Description       *string
-	Identifier        *string
-	LockConfiguration *LockConfiguration
-	LockState         *string
-	ResourceTags      []ResourceTag
-	ResourceType      *string
-	RetentionPeriod   *RetentionPeriod
-	RuleArn           *string
-	Status            *string
-	Tags              []Tag
+	Description         *string
+	ExcludeResourceTags []ResourceTag
+	Identifier          *string
+	LockConfiguration   *LockConfiguration
+	LockState           *string
+	ResourceTags        []ResourceTag
+	ResourceType        *string
+	RetentionPeriod     *RetentionPeriod
+	RuleArn             *string
+	Status              *string
+	Tags                []Tag
 }
 
 type DeleteRuleRequest struct {
@@ -40,24 +42,26 @@ type GetRuleRequest struct {
 }
 
 type GetRuleResponse struct {
-	Description       *string
-	Identifier        *string
-	LockConfiguration *LockConfiguration
-	LockEndTime       *time.Time
-	LockState         *string
-	ResourceTags      []ResourceTag
-	ResourceType      *string
-	RetentionPeriod   *RetentionPeriod
-	RuleArn           *string
-	Status            *string
+	Description         *string
+	ExcludeResourceTags []ResourceTag
+	Identifier          *string
+	LockConfiguration   *LockConfiguration
+	LockEndTime         *time.Time
+	LockState           *string
+	ResourceTags        []ResourceTag
+	ResourceType        *string
+	RetentionPeriod     *RetentionPeriod
+	RuleArn             *string
+	Status              *string
 }
 
 type ListRulesRequest struct {
-	LockState    *string
-	MaxResults   *int32
-	NextToken    *string
-	ResourceTags []ResourceTag
-	ResourceType *string `wire:",req"`
+	ExcludeResourceTags []ResourceTag
+	LockState           *string
+	MaxResults          *int32
+	NextToken           *string
+	ResourceTags        []ResourceTag
+	ResourceType        *string `wire:",req"`
 }
 
 type ListRulesResponse struct {
@@ -83,15 +87,16 @@ type LockRuleRequest struct {
 }
 
 type LockRuleResponse struct {
-	Description       *string
-	Identifier        *string
-	LockConfiguration *LockConfiguration
-	LockState         *string
-	ResourceTags      []ResourceTag
-	ResourceType      *string
-	RetentionPeriod   *RetentionPeriod
-	RuleArn           *string
-	Status            *string
+	Description         *string
+	ExcludeResourceTags []ResourceTag
+	Identifier          *string
+	LockConfiguration   *LockConfiguration
+	LockState           *string
+	ResourceTags        []ResourceTag
+	ResourceType        *string
+	RetentionPeriod     *RetentionPeriod
+	RuleArn             *string
+	Status              *string
 }
 
 type ResourceTag struct {
@@ -135,16 +140,17 @@ type UnlockRuleRequest struct {
 }
 
 type UnlockRuleResponse struct {
-	Description       *string
-	Identifier        *string
-	LockConfiguration *LockConfiguration
-	LockEndTime       *time.Time
-	LockState         *string
-	ResourceTags      []ResourceTag
-	ResourceType      *string
-	RetentionPeriod   *RetentionPeriod
-	RuleArn           *string
-	Status            *string
+	Description         *string
+	ExcludeResourceTags []ResourceTag
+	Identifier          *string
+	LockConfiguration   *LockConfiguration
+	LockEndTime         *time.Time
+	LockState           *string
+	ResourceTags        []ResourceTag
+	ResourceType        *string
+	RetentionPeriod     *RetentionPeriod
+	RuleArn             *string
+	Status              *string
 }
 
 type UntagResourceRequest struct {
@@ -156,21 +162,23 @@ type UntagResourceResponse struct {
 }
 
 type UpdateRuleRequest struct {
-	Description     *string
-	Identifier      *string `wire:",req,at=uri"`
-	ResourceTags    []ResourceTag
-	ResourceType    *string
-	RetentionPeriod *RetentionPeriod
+	Description         *string
+	ExcludeResourceTags []ResourceTag
+	Identifier          *string `wire:",req,at=uri"`
+	ResourceTags        []ResourceTag
+	ResourceType        *string
+	RetentionPeriod     *RetentionPeriod
 }
 
 type UpdateRuleResponse struct {
-	Description     *string
-	Identifier      *string
-	LockEndTime     *time.Time
-	LockState       *string
-	ResourceTags    []ResourceTag
-	ResourceType    *string
-	RetentionPeriod *RetentionPeriod
-	RuleArn         *string
-	Status          *string
+	Description         *string
+	ExcludeResourceTags []ResourceTag
+	Identifier          *string
+	LockEndTime         *time.Time
+	LockState           *string
+	ResourceTags        []ResourceTag
+	ResourceType        *string
+	RetentionPeriod     *RetentionPeriod
+	RuleArn             *string
+	Status              *string
 }

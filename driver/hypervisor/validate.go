@@ -12,6 +12,9 @@ import (
 // groups) are made of them, and QEMU takes 31 characters at most.
 var name = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
+// export is the form of names of exports: QEMU makes addresses of them.
+var export = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+
 // ValidName reports whether id can name a guest, disk or card: a small letter,
 // then small letters, digits and dashes, 31 characters at most.
 func ValidName(id string) bool { return name.MatchString(id) }
@@ -61,6 +64,8 @@ func (d Disk) Validate() error {
 		return fmt.Errorf("disk ID %q is not a name", d.ID)
 	case !filepath.IsAbs(d.Path):
 		return fmt.Errorf("disk %s: path %q is not absolute", d.ID, d.Path)
+	case d.Export != "" && !export.MatchString(d.Export):
+		return fmt.Errorf("disk %s: %q is no name of an export", d.ID, d.Export)
 	case d.Format != "qcow2" && d.Format != "raw":
 		return fmt.Errorf("disk %s: format %q is not qcow2 or raw", d.ID, d.Format)
 	case d.Secret != nil && d.Format != "qcow2":
@@ -71,7 +76,7 @@ func (d Disk) Validate() error {
 		return fmt.Errorf("disk %s: burst that is not above a limit, for seconds", d.ID)
 	}
 	for _, l := range d.Below {
-		if err := (Disk{ID: d.ID, Path: l.Path, Format: l.Format, Secret: l.Secret}).Validate(); err != nil {
+		if err := (Disk{ID: d.ID, Path: l.Path, Export: l.Export, Format: l.Format, Secret: l.Secret}).Validate(); err != nil {
 			return err
 		}
 	}

@@ -53,7 +53,6 @@ type Consoles interface {
 // The tables that the operations work on.
 var (
 	accountTable   store.Table[cloud.Account]
-	tokenTable     store.Table[cloud.ClientToken]
 	hostTable      store.Table[cloud.Host]
 	instanceTable  store.Table[cloud.Instance]
 	volumeTable    store.Table[cloud.Volume]

@@ -17,6 +17,7 @@ import (
 	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/identity/identitytest"
 	"github.com/vauban-cloud/vauban/identity/oidc"
+	"github.com/vauban-cloud/vauban/service/ebs"
 	"github.com/vauban-cloud/vauban/service/ec2"
 	"github.com/vauban-cloud/vauban/service/iam"
 	"github.com/vauban-cloud/vauban/service/organizations"
@@ -50,6 +51,7 @@ func newWorld(t testing.TB) *world {
 		},
 		"sts":           &sts.Service{Judge: c.Judge, Authz: c.Judge, Web: oidc.NewVerifier(nil, c.Now)},
 		"iam":           &iam.Service{Judge: c.Judge, Authz: c.Judge, PageKey: key},
+		"ebs":           &ebs.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID, Blocks: zeroes{}, Key: key},
 		"organizations": &organizations.Service{Directory: c.Directory, Authz: c.Judge, PageKey: key},
 	}}
 	w.furnish()

@@ -97,6 +97,16 @@ func load(name string) (*model, error) {
 	return m, json.Unmarshal(out, m)
 }
 
+// newer are the members that shapes got after the first SDK ended, with their shapes.
+var newer = map[string]map[string]map[string]string{
+	"rbin/2021-06-15": {
+		"CreateRuleRequest": exclusions, "CreateRuleResponse": exclusions, "GetRuleResponse": exclusions, "ListRulesRequest": exclusions,
+		"LockRuleResponse": exclusions, "UnlockRuleResponse": exclusions, "UpdateRuleRequest": exclusions, "UpdateRuleResponse": exclusions,
+	},
+}
+
+var exclusions = map[string]string{"ExcludeResourceTags": "ResourceTags"}
+
 func loadPublished(folder string) (*model, error) {
 	dir, err := moduleDir(firstSDK)
 	if err != nil {
@@ -109,6 +119,11 @@ func loadPublished(folder string) (*model, error) {
 	m := new(model)
 	if err := json.Unmarshal(text, m); err != nil {
 		return nil, err
+	}
+	for name, members := range newer[folder] {
+		for member, of := range members {
+			m.Shapes[name].Members[member] = &ref{Shape: of}
+		}
 	}
 	// The parts of a path have the names of the members here, as in the packages.
 	for _, o := range m.Operations {

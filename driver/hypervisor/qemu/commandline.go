@@ -18,6 +18,10 @@ import (
 // reserve is how many slots are left for disks and cards to be plugged in later.
 const reserve = 12
 
+// serverPatience is how long a guest's reads and writes wait for an export's server to come
+// back before they fail.
+const serverPatience = 10 * time.Minute
+
 // translationMiB bounds the memory of QEMU's translator, where it has no other bound.
 const translationMiB = 32
 
@@ -148,12 +152,30 @@ func layerNodes(disk hypervisor.Disk) arguments {
 
 // layerNode is the node of a disk's n-th file, counted from the bottom.
 func layerNode(disk string, n int, l hypervisor.Layer) arguments {
-	file := arguments{"driver": "file", "node-name": fileName(disk, n), "filename": l.Path, "discard": "unmap"}
-	node := arguments{"driver": l.Format, "node-name": nodeName(disk, n), "file": file}
+	node := arguments{"driver": l.Format, "node-name": nodeName(disk, n), "file": fileNode(fileName(disk, n), l)}
 	if l.Secret != nil {
 		node["encrypt"] = arguments{"format": "luks", "key-secret": secretName(disk, n)}
 	}
 	return node
+}
+
+// fileNode is the node of a file, or of an export.
+func fileNode(name string, l hypervisor.Layer) arguments {
+	if l.Export == "" {
+		return arguments{"driver": "file", "node-name": name, "filename": l.Path, "discard": "unmap"}
+	}
+	return arguments{
+		"driver": "nbd", "node-name": name, "server": arguments{"type": "unix", "path": l.Path}, "export": l.Export,
+		"reconnect-delay": int(serverPatience.Seconds()), "discard": "unmap",
+	}
+}
+
+// place is how QEMU calls where a layer is.
+func place(path, export string) string {
+	if export == "" {
+		return path
+	}
+	return "nbd+unix:///" + export + "?socket=" + path
 }
 
 func nodeName(disk string, n int) string { return fmt.Sprintf("%s.%d", disk, n) }
@@ -164,7 +186,7 @@ func secretName(disk string, n int) string { return fmt.Sprintf("%s.key%d", disk
 
 // layersOf are the files of a disk, from the bottom.
 func layersOf(disk hypervisor.Disk) []hypervisor.Layer {
-	all := append([]hypervisor.Layer{{Path: disk.Path, Format: disk.Format, Secret: disk.Secret}}, disk.Below...)
+	all := append([]hypervisor.Layer{{Path: disk.Path, Export: disk.Export, Format: disk.Format, Secret: disk.Secret}}, disk.Below...)
 	slices.Reverse(all)
 	return all
 }
