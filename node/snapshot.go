@@ -71,10 +71,10 @@ func (a *Agent) snapshot(ctx context.Context, w *World, id string) (time.Duratio
 		return 0, a.deleteSnapshot(ctx, keeper, s)
 	case s.From != "":
 		return 0, a.copySnapshot(ctx, w, keeper, s)
-	case s.Import != "":
-		return 0, a.adoptSnapshot(ctx, s)
 	case s.Fill != nil:
 		return 0, a.fill(ctx, w, keeper, s)
+	case s.Import != "":
+		return 0, a.adoptSnapshot(ctx, s)
 	default:
 		return 0, a.takeSnapshots(ctx, w, keeper, w.takenWith(s))
 	}
