@@ -37,6 +37,13 @@ func bootable(c *e2e.Cloud) string {
 	return filepath.Join(e2e.Cache(), "images", "vauban-tiny-bios", "disk.qcow2")
 }
 
+// addMover makes the role that disks are moved in, with a statement of its policy.
+func addMover(c *e2e.Cloud, statement string) {
+	c.AWS("iam", "create-role", "--role-name", "vmimport", "--assume-role-policy-document", `{"Version":"2012-10-17","Statement":[
+		{"Effect":"Allow","Principal":{"Service":"vmie.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:Externalid":"vmimport"}}}]}`)
+	c.AWS("iam", "put-role-policy", "--role-name", "vmimport", "--policy-name", "disks", "--policy-document", `{"Version":"2012-10-17","Statement":[`+statement+`]}`)
+}
+
 // unused checks that hosts have put everything away, and no file of a disk is left that
 // nobody knows.
 func unused(t *testing.T, c *e2e.Cloud) {
@@ -66,23 +73,24 @@ func TestTransfers(t *testing.T) {
 	t.Parallel()
 	c := e2e.Start(t)
 	disk, dir := bootable(c), t.TempDir()
+	addMover(c, `{"Effect":"Allow","Action":["s3:GetObject","s3:PutObject"],"Resource":"arn:aws:s3:::disks/*"}`)
 	raw, vmdk, vhd := filepath.Join(dir, "disk.raw"), filepath.Join(dir, "disk.vmdk"), filepath.Join(dir, "disk.vhd")
 	qemuImg(t, "convert", "-O", "raw", disk, raw)
 	qemuImg(t, "convert", "-O", "vmdk", "-o", "subformat=streamOptimized", disk, vmdk)
 	qemuImg(t, "convert", "-O", "vpc", "-o", "force_size=on", disk, vhd)
 
-	images := mover(t, c, "import", "image", vmdk, vhd, disk)
+	image := mover(t, c, "import", "image", vmdk)[0]
 	out := t.TempDir()
-	mover(t, c, "export", images[0], out)
+	mover(t, c, "export", image, out)
 	for format, form := range map[string]string{"raw": "raw", "vmdk": "vmdk", "vhd": "vpc"} {
 		qemuImg(t, "compare", "-f", "raw", "-F", form, raw, filepath.Join(out, format))
 	}
-	snapshots := mover(t, c, "import", "snapshot", filepath.Join(out, "vhd"), raw)
+	snapshots := mover(t, c, "import", "snapshot", filepath.Join(out, "vmdk"), vhd)
 	if got := c.Query("Snapshots[].State", "ec2", "describe-snapshots", "--snapshot-ids", snapshots[0], snapshots[1]); got != "completed\tcompleted" {
 		t.Errorf("the snapshots are %q", got)
 	}
 	key, group := c.Key("moved"), c.OpenGroup("ssh")
-	g := c.Launch(images[1], key, "--security-group-ids", group)
+	g := c.Launch(image, key, "--security-group-ids", group)
 	if got := g.SSH("head -c 1 /dev/zero | wc -c; ls /boot"); !strings.Contains(got, "vmlinuz") {
 		t.Errorf("a guest of an imported image has %q in /boot", got)
 	}
@@ -108,6 +116,11 @@ func TestTransfersAreRefused(t *testing.T) {
 			t.Errorf("the reason tells where disks are kept: %q", why)
 		}
 	}
+	addMover(c, `{"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::others/*"}`)
+	_, err := c.TryAWS("ec2", "import-snapshot", "--disk-container", "Url=s3://disks/disks/flat.vmdk")
+	if err == nil || !strings.Contains(err.Error(), "assumed-role/vmimport/import-snap-") {
+		t.Errorf("a role that may not read the object: %v", err)
+	}
 	if got := c.Query("Snapshots[].SnapshotId", "ec2", "describe-snapshots", "--owner-ids", "self"); got != "" {
 		t.Errorf("there are snapshots: %s", got)
 	}
@@ -120,7 +133,7 @@ func cancelledImport(t *testing.T, client *ec2.Client) string {
 	t.Helper()
 	var refused error
 	for range 5 {
-		for range 3 {
+		for range 2 {
 			from := &types.SnapshotDiskContainer{UserBucket: &types.UserBucket{S3Bucket: new("disks"), S3Key: new("disks/disk.qcow2")}}
 			if _, err := client.ImportSnapshot(t.Context(), &ec2.ImportSnapshotInput{DiskContainer: from}); err != nil {
 				t.Fatal(err)
@@ -147,7 +160,7 @@ func TestTransfersAcrossCrashes(t *testing.T) {
 	disk := bootable(c)
 	image := mover(t, c, "import", "image", disk)[0]
 	var imports []string
-	for range 3 {
+	for range 2 {
 		imports = append(imports, c.Query("ImportTaskId", "ec2", "import-snapshot", "--disk-container", "UserBucket={S3Bucket=disks,S3Key=disks/disk.qcow2}"))
 		c.Kill()
 		c.Up()
