@@ -27,6 +27,9 @@ type Snapshot struct {
 	// Group is shared by snapshots that were taken of several volumes of one instance at
 	// the same instant (CreateSnapshots, CreateImage); empty: alone.
 	Group string `json:",omitempty"`
+	// Policy and Schedule are of the lifecycle policy that took it; empty: none did.
+	Policy   string `json:",omitempty"`
+	Schedule string `json:",omitempty"`
 
 	Encrypted bool   `json:",omitempty"`
 	Sealed    []byte `json:",omitempty"` // the data key, sealed for the ID; without it the bytes cannot be read
@@ -124,7 +127,7 @@ func (s Snapshot) State() SnapshotState {
 // Table is "snapshot".
 func (Snapshot) Table() string { return "snapshot" }
 
-// Labels finds the snapshots of an account, a host, a volume and a group, the public ones,
+// Labels finds the snapshots of an account, a host, a volume, a group and a lifecycle policy, the public ones,
 // and those shared with an account.
 func (s Snapshot) Labels() []string {
 	l := []string{AccountLabel(s.Account)}
@@ -136,6 +139,9 @@ func (s Snapshot) Labels() []string {
 	}
 	if s.Group != "" {
 		l = append(l, "group/"+s.Group)
+	}
+	if s.Policy != "" {
+		l = append(l, "policy/"+s.Policy)
 	}
 	if s.Public {
 		l = append(l, "public")
