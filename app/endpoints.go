@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/vauban-cloud/vauban/awsapi/cloudtrail"
 	"github.com/vauban-cloud/vauban/awsapi/cloudwatch"
+	"github.com/vauban-cloud/vauban/awsapi/dlm"
 	"github.com/vauban-cloud/vauban/awsapi/ebs"
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/awsapi/elbv2"
@@ -15,6 +16,7 @@ import (
 	"github.com/vauban-cloud/vauban/awsapi/s3control"
 	"github.com/vauban-cloud/vauban/awsapi/sts"
 	"github.com/vauban-cloud/vauban/gateway"
+	dlmservice "github.com/vauban-cloud/vauban/service/dlm"
 	ebsservice "github.com/vauban-cloud/vauban/service/ebs"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
@@ -33,12 +35,16 @@ type apis struct {
 	objects  *s3service.Service
 	blocks   *ebsservice.Service
 	bin      *rbinservice.Service
+	plans    *dlmservice.Service
 }
 
 // Endpoints returns every API that the gateway knows, with services that have
 // no store: good for asking which operations they support.
 func Endpoints() []gateway.Endpoint {
-	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}, &s3service.Service{}, &ebsservice.Service{}, &rbinservice.Service{}}.endpoints()
+	return apis{
+		&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}, &s3service.Service{},
+		&ebsservice.Service{}, &rbinservice.Service{}, &dlmservice.Service{},
+	}.endpoints()
 }
 
 // endpoints ties each API to the service that implements it. An API without
@@ -54,6 +60,7 @@ func (a apis) endpoints() []gateway.Endpoint {
 		{API: s3control.API(), Impl: s3service.NewControl(a.objects)},
 		{API: ebs.API(), Impl: a.blocks},
 		{API: rbin.API(), Impl: a.bin},
+		{API: dlm.API(), Impl: a.plans},
 		{API: kms.API()},
 		{API: elbv2.API()},
 		{API: cloudwatch.API()},

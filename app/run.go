@@ -29,6 +29,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/peering"
 	"github.com/vauban-cloud/vauban/control/snapshot"
 	"github.com/vauban-cloud/vauban/control/transfer"
+	"github.com/vauban-cloud/vauban/control/snapshotpolicy"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -37,6 +38,8 @@ import (
 	"github.com/vauban-cloud/vauban/node"
 	"github.com/vauban-cloud/vauban/node/services"
 	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/seal"
+	dlmservice "github.com/vauban-cloud/vauban/service/dlm"
 	ebsservice "github.com/vauban-cloud/vauban/service/ebs"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
@@ -198,6 +201,7 @@ func (r *running) wire() (err error) {
 			&snapshot.Reconciler{DB: r.db, Now: time.Now},
 			&transfer.Reconciler{DB: r.db, Place: r.cfg.Place, Now: time.Now},
 			&image.Reconciler{DB: r.db},
+			&snapshotpolicy.Reconciler{DB: r.db, NewID: cloud.NewID, Now: time.Now, Seal: func(id string) []byte { return r.judge.Keys.Disks.Seal(id, seal.NewKey()) }},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},
 			&networkinterface.Reconciler{DB: r.db},
@@ -234,7 +238,8 @@ func (r *running) apis() apis {
 		blocks: &ebsservice.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID, Blocks: r.agent, DiskKeys: r.judge.Keys.Disks, Key: r.settings.PageKey,
 		},
-		bin: &rbinservice.Service{DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey},
+		plans: &dlmservice.Service{DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID},
+		bin:   &rbinservice.Service{DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey},
 	}
 }
 

@@ -40,6 +40,7 @@ func Documents() []Document {
 		Volume{},
 		Snapshot{},
 		RecycleRule{},
+		LifecyclePolicy{},
 		Image{},
 		ImportTask{},
 		ExportTask{},

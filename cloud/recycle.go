@@ -1,6 +1,9 @@
 package cloud
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 // RecycleRule says what the recycle bin keeps of an account, and how long:
 // https://docs.aws.amazon.com/ebs/latest/userguide/recycle-bin.html
@@ -41,6 +44,23 @@ func (r RecycleRule) Keeps(resource string, tags map[string]string) bool {
 		}
 	}
 	return r.Resource == resource && len(r.Match) == 0
+}
+
+// GiveUp is a snapshot that is to go, at once or, as long as the rule says that keeps it
+// longest, by way of the recycle bin. rules are those of its account.
+func (s Snapshot) GiveUp(now time.Time, rules iter.Seq[RecycleRule]) Snapshot {
+	days := 0
+	for r := range rules {
+		if r.Keeps("EBS_SNAPSHOT", s.Tags) {
+			days = max(days, r.Days)
+		}
+	}
+	if days == 0 || s.State() != SnapshotCompleted {
+		s.Delete = true
+		return s
+	}
+	s.Binned, s.Expires = now.UTC(), now.UTC().AddDate(0, 0, days)
+	return s
 }
 
 // Changeable reports whether it may be changed or deleted.

@@ -35,6 +35,9 @@ type Snapshot struct {
 	// Reboot is the reboot of the instance in the midst of which it is to be taken, when the
 	// guest has shut down: see Instance.Reboots. 0: at once.
 	Reboot int `json:",omitempty"`
+	// Policy and Schedule are of the lifecycle policy that took it; empty: none did.
+	Policy   string `json:",omitempty"`
+	Schedule string `json:",omitempty"`
 
 	Encrypted bool   `json:",omitempty"`
 	Sealed    []byte `json:",omitempty"` // the data key, sealed for the ID; without it the bytes cannot be read
@@ -133,8 +136,8 @@ func (s Snapshot) State() SnapshotState {
 // Table is "snapshot".
 func (Snapshot) Table() string { return "snapshot" }
 
-// Labels finds the snapshots of an account, a host, a volume, a group, an image and an
-// import, the public ones, and those shared with an account.
+// Labels finds the snapshots of an account, a host, a volume, a group, an image, an import
+// and a lifecycle policy, the public ones, and those shared with an account.
 func (s Snapshot) Labels() []string {
 	l := []string{AccountLabel(s.Account)}
 	if s.Host != "" {
@@ -151,6 +154,9 @@ func (s Snapshot) Labels() []string {
 	}
 	if s.Import != "" {
 		l = append(l, "import/"+s.Import)
+	}
+	if s.Policy != "" {
+		l = append(l, "policy/"+s.Policy)
 	}
 	if s.Public {
 		l = append(l, "public")

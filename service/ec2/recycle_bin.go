@@ -10,21 +10,6 @@ import (
 	"github.com/vauban-cloud/vauban/store"
 )
 
-// What rules of the recycle bin are for.
-const recycledSnapshots = "EBS_SNAPSHOT"
-
-// recycled is how long the recycle bin is to keep a resource of an account: as long as the
-// rule that keeps it longest says; 0: there is none for it.
-func recycled(tx *store.Tx, account, resource string, tags map[string]string) time.Duration {
-	days := 0
-	for r := range recycleTable.Select(tx, cloud.AccountLabel(account)) {
-		if r.Keeps(resource, tags) {
-			days = max(days, r.Days)
-		}
-	}
-	return time.Duration(days) * 24 * time.Hour
-}
-
 // binned returns the caller's snapshot of that ID that is in the recycle bin.
 func binned(r store.Reader, c cloud.Caller, id string) (cloud.Snapshot, bool) {
 	n, ok := snapshotTable.Get(r, id)

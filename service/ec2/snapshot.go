@@ -170,12 +170,7 @@ func (s *Service) deleteSnapshot(tx *store.Tx, n cloud.Snapshot) error {
 	if n.Lock.Holds(now) {
 		return cloud.Errorf("SnapshotLocked", "The snapshot %s is locked, and cannot be deleted", n.ID)
 	}
-	if d := recycled(tx, n.Account, recycledSnapshots, n.Tags); d > 0 && n.State() == cloud.SnapshotCompleted {
-		n.Binned, n.Expires = now, now.Add(d)
-	} else {
-		n.Delete = true
-	}
-	return snapshotTable.Put(tx, n)
+	return snapshotTable.Put(tx, n.GiveUp(now, recycleTable.Select(tx, cloud.AccountLabel(n.Account))))
 }
 
 // imageOf is an image that stands on the snapshot, "" if there is none.

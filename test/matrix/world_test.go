@@ -17,6 +17,7 @@ import (
 	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/identity/identitytest"
 	"github.com/vauban-cloud/vauban/identity/oidc"
+	"github.com/vauban-cloud/vauban/service/dlm"
 	"github.com/vauban-cloud/vauban/service/ebs"
 	"github.com/vauban-cloud/vauban/service/ec2"
 	"github.com/vauban-cloud/vauban/service/iam"
@@ -54,6 +55,7 @@ func newWorld(t testing.TB) *world {
 		"iam":           &iam.Service{Judge: c.Judge, Authz: c.Judge, PageKey: key},
 		"ebs":           &ebs.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID, Blocks: zeroes{}, Key: key},
 		"rbin":          &rbin.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, PageKey: key},
+		"dlm":           &dlm.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID},
 		"organizations": &organizations.Service{Directory: c.Directory, Authz: c.Judge, PageKey: key},
 	}}
 	w.furnish()
