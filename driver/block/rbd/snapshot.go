@@ -196,7 +196,11 @@ func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
 	if !block.ValidName(id) {
 		return nil // there is none of such a name
 	}
-	if err := d.remove(ctx, "snapshot/"+id); err != nil {
+	err := d.remove(ctx, "filling/"+id)
+	if err == nil {
+		err = d.remove(ctx, "snapshot/"+id)
+	}
+	if err != nil {
 		return fmt.Errorf("delete snapshot %s: %w", id, err)
 	}
 	return nil
