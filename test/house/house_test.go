@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"policy":        {"cloud"},
 	"seal":          {},
 	"object":        {"seal", "object"},
+	"object/index":  {"object/index", "store/postgres/session"},
 	"bucket":        {"cloud", "object"},
 	"identity":      {"cloud", "policy", "seal", "store", "identity"},
 	"gateway":       {"gateway/wire", "gateway/sigv4", "cloud", "policy"},

@@ -15,7 +15,10 @@ import (
 	"github.com/vauban-cloud/vauban/seal"
 )
 
-var _ block.Snapshots = (*Driver)(nil)
+var (
+	_ block.Snapshots = (*Driver)(nil)
+	_ block.Flattener = (*Driver)(nil)
+)
 
 // cutFile, with a snapshot's ID behind it, has the name of the layer that was the top of
 // the volume at its Cut.
@@ -264,7 +267,7 @@ func (d *Driver) copySnapshot(ctx context.Context, from, to string, fromKey, toK
 		return err
 	}
 	if toKey != nil && len(b.secrets) < len(b.names) {
-		if b, err = d.rewrite(ctx, w, b); err != nil {
+		if b, err = d.rewrite(ctx, w, b, newSecret()); err != nil {
 			return err
 		}
 	}
