@@ -41,6 +41,7 @@ import (
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
+	rbinservice "github.com/vauban-cloud/vauban/service/rbin"
 	s3service "github.com/vauban-cloud/vauban/service/s3"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
 	"github.com/vauban-cloud/vauban/store"
@@ -233,6 +234,7 @@ func (r *running) apis() apis {
 		blocks: &ebsservice.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID, Blocks: r.agent, DiskKeys: r.judge.Keys.Disks, Key: r.settings.PageKey,
 		},
+		bin: &rbinservice.Service{DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey},
 	}
 }
 

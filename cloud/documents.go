@@ -39,6 +39,7 @@ func Documents() []Document {
 		Instance{},
 		Volume{},
 		Snapshot{},
+		RecycleRule{},
 		Image{},
 		ImportTask{},
 		ExportTask{},

@@ -56,10 +56,27 @@ type Snapshot struct {
 type SnapshotLock struct {
 	Mode    string    // "governance" or "compliance"
 	Created time.Time // when the lock was made
-	Began   time.Time // start of the duration
-	Until   time.Time // end of it
+	Days    int       // how long it lasts
+	// Began is the start of the duration: Created or, of a snapshot that was pending then,
+	// when it was completed, which control/snapshot writes, with Until.
+	Began   time.Time `json:",omitzero"`
+	Until   time.Time `json:",omitzero"` // end of it
 	CoolOff time.Time `json:",omitzero"` // until then a compliance lock can still be changed
 }
+
+// State is "governance", "compliance-cooloff", "compliance" or "expired".
+func (l SnapshotLock) State(now time.Time) string {
+	switch {
+	case !l.Until.IsZero() && !now.Before(l.Until):
+		return "expired"
+	case l.Mode == "compliance" && now.Before(l.CoolOff):
+		return "compliance-cooloff"
+	}
+	return l.Mode
+}
+
+// Holds reports whether it keeps its snapshot from deletion.
+func (l *SnapshotLock) Holds(now time.Time) bool { return l != nil && l.State(now) != "expired" }
 
 // SnapshotFill is a snapshot that its owner makes block by block:
 // https://docs.aws.amazon.com/ebs/latest/userguide/ebs-accessing-snapshot.html

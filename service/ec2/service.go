@@ -57,6 +57,7 @@ var (
 	instanceTable  store.Table[cloud.Instance]
 	volumeTable    store.Table[cloud.Volume]
 	snapshotTable  store.Table[cloud.Snapshot]
+	recycleTable   store.Table[cloud.RecycleRule]
 	imageTable     store.Table[cloud.Image]
 	keyPairTable   store.Table[cloud.KeyPair]
 	vpcTable       store.Table[cloud.VPC]

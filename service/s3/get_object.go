@@ -34,6 +34,7 @@ type found struct {
 	first, length int64
 	partial       bool
 	sum           checksum.Sum // to tell; zero for none
+	summed        int          // parts whose checksums it is made of
 	parts         *int32
 }
 
@@ -65,9 +66,9 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info), StorageClass: shownClass(f.info.Class),
 	}
-	out.ChecksumType = show(out, f.sum, f.info.Parts)
+	out.ChecksumType = show(out, f.sum, f.summed)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
 	return out, nil
@@ -92,9 +93,9 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info), StorageClass: shownClass(f.info.Class),
 	}
-	out.ChecksumType = show(out, f.sum, f.info.Parts)
+	out.ChecksumType = show(out, f.sum, f.summed)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
 	return out, nil

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -64,8 +65,13 @@ func TestSnapshotsOfADatabase(t *testing.T) {
 		last = acknowledged.Load()
 		snapshot := l.snapshot(volume)
 		restored := l.volume(&ec2.CreateVolumeInput{SnapshotId: &snapshot})
-		dev := l.attach(restored, "/dev/sdg")
-		got := l.guest.SSH("sudo -n mount -t ext4 /dev/" + dev + " /tmp/restored && sudo -n /tmp/ledger check /tmp/restored/db && sudo -n umount /tmp/restored")
+		l.must(l.client.AttachVolume(t.Context(), &ec2.AttachVolumeInput{VolumeId: &restored, InstanceId: &l.guest.ID, Device: new("/dev/sdg")}))
+		var got string
+		l.cloud.Eventually("the restored database is whole", 3*time.Minute, func() (err error) {
+			got, err = l.guest.TrySSH(restore(restored))
+			return err
+		})
+		got = strings.TrimSpace(got)
 		if n, err := strconv.ParseInt(got, 10, 64); err != nil || n < last {
 			t.Errorf("round %d: the restored database has %q transactions, %d were acknowledged before", round, got, last)
 		}
@@ -77,4 +83,11 @@ func TestSnapshotsOfADatabase(t *testing.T) {
 	cancel()
 	<-ended
 	_ = wait() // it was interrupted
+}
+
+// restore is what a guest does to check the database of a volume that it is about to see.
+func restore(volume string) string {
+	find := "grep -l " + strings.ReplaceAll(volume, "-", "") + " /sys/block/*/serial | cut -d/ -f4"
+	return "until dev=$(" + find + ") && [ -n \"$dev\" ]; do sleep 0.1; done; grep -q /tmp/restored /proc/mounts || sudo -n mount -t ext4 /dev/$dev /tmp/restored && " +
+		"sudo -n /tmp/ledger check /tmp/restored/db && sudo -n umount /tmp/restored"
 }

@@ -74,7 +74,7 @@ func also(action, resource string, pairs ...string) need {
 var rows = join(
 	ec2Reads, ec2Instances, ec2Resources, ec2Disks, ec2Images, ec2Transfers, ec2Groups, ec2Networks, ec2Routes, ec2Interfaces, ec2Filters, stsRows,
 	iamUsers, iamRoles, iamPolicies, iamCredentials, iamProviders, iamAccount, organizationRows,
-	s3Buckets, s3Objects, s3Control, ebsRows,
+	s3Buckets, s3Objects, s3Control, ebsRows, rbinRows,
 )
 
 type table map[string]func(*world) row

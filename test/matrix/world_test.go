@@ -21,6 +21,7 @@ import (
 	"github.com/vauban-cloud/vauban/service/ec2"
 	"github.com/vauban-cloud/vauban/service/iam"
 	"github.com/vauban-cloud/vauban/service/organizations"
+	"github.com/vauban-cloud/vauban/service/rbin"
 	"github.com/vauban-cloud/vauban/service/sts"
 	"github.com/vauban-cloud/vauban/store"
 )
@@ -52,6 +53,7 @@ func newWorld(t testing.TB) *world {
 		"sts":           &sts.Service{Judge: c.Judge, Authz: c.Judge, Web: oidc.NewVerifier(nil, c.Now)},
 		"iam":           &iam.Service{Judge: c.Judge, Authz: c.Judge, PageKey: key},
 		"ebs":           &ebs.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID, Blocks: zeroes{}, Key: key},
+		"rbin":          &rbin.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, PageKey: key},
 		"organizations": &organizations.Service{Directory: c.Directory, Authz: c.Judge, PageKey: key},
 	}}
 	w.furnish()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
@@ -64,8 +65,12 @@ func TestLayers(t *testing.T) {
 		for i := range disks {
 			disks[i] = on(disks[i], newLayer(t, spec, fmt.Sprintf("layer-%d-%d", i, n), disks[i].Path))
 		}
+		told := d.Listen(spec.ID)
 		for range 2 { // the second time changes nothing
 			must(d.Switch(t.Context(), spec.ID, disks))
+		}
+		if events := told(); slices.Contains(events, "STOP") {
+			t.Errorf("round %d: the guest was stopped: %v", n, events)
 		}
 		size, err := os.Stat(disks[0].Below[0].Path)
 		must(err)
