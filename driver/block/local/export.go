@@ -37,7 +37,7 @@ func ExportForm(format string, bytes int64) ([]string, error) {
 // Layers are the files of a snapshot that is there, the top first: for another driver to take
 // them over.
 func (d *Driver) Layers(snapshot string, key *seal.Key) ([]block.Layer, error) {
-	return chain(d.path("snapshots", snapshot), snapshot, key)
+	return layersOf(d.path("snapshots", snapshot), snapshot, key)
 }
 
 // Export implements block.Transfers.

@@ -4,7 +4,6 @@ package local
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -90,7 +89,7 @@ func (d *Driver) writeBlock(ctx context.Context, s block.Keyed, index int64, dat
 		return err
 	}
 	defer release()
-	all, err := chain(d.path("filling", s.ID), s.ID, s.Key)
+	all, err := layersOf(d.path("filling", s.ID), s.ID, s.Key)
 	if errors.Is(err, os.ErrNotExist) {
 		return block.ErrNoSnapshot
 	}
@@ -164,32 +163,5 @@ func (d *Driver) finish(ctx context.Context, s block.Keyed, sum bool) (out block
 	if out.Bytes, err = weigh(kept); err != nil {
 		return out, err
 	}
-	return out, c.count(ctx, &out, sum)
-}
-
-// count counts the blocks of the top layer, which are those that were put.
-func (c *source) count(ctx context.Context, out *block.Filled, sum bool) error {
-	top, h := &source{maps: c.maps[:1]}, sha256.New()
-	for at := int64(0); ; at++ {
-		var err error
-		if at, err = next(top.maps, at); err != nil || at == none {
-			if sum {
-				h.Sum(out.Sum[:0])
-			}
-			return err
-		}
-		out.Blocks++
-		if !sum {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		data, err := top.read(at)
-		if err != nil {
-			return err
-		}
-		one := sha256.Sum256(data)
-		h.Write(one[:])
-	}
+	return out, c.Count(ctx, &out, sum)
 }

@@ -176,8 +176,8 @@ func virtualSize(path string) (int64, error) {
 	return int64(bytes), nil //nolint:gosec // bounded above
 }
 
-// chain is what a volume's folder holds, to plug in.
-func chain(home, owner string, key *seal.Key) ([]block.Layer, error) {
+// layersOf is what a volume's folder holds, to plug in.
+func layersOf(home, owner string, key *seal.Key) ([]block.Layer, error) {
 	names, err := layers(home)
 	if err != nil {
 		return nil, err

@@ -181,7 +181,7 @@ func (d *Driver) list(kind string) ([]string, error) {
 // but for what it holds open.
 func (d *Driver) Open(ctx context.Context, id string, uid int, key *seal.Key) (opened []block.Layer, err error) {
 	err = d.volume(ctx, id, func(home string) error {
-		if opened, err = chain(home, id, key); err != nil {
+		if opened, err = layersOf(home, id, key); err != nil {
 			return err
 		}
 		if os.Geteuid() != 0 && uid == os.Geteuid() {
@@ -200,7 +200,7 @@ func (d *Driver) Open(ctx context.Context, id string, uid int, key *seal.Key) (o
 // Grow implements block.Driver.
 func (d *Driver) Grow(ctx context.Context, id string, bytes int64, key *seal.Key) error {
 	err := d.volume(ctx, id, func(home string) error {
-		all, err := chain(home, id, key)
+		all, err := layersOf(home, id, key)
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -157,11 +158,9 @@ func (d *Driver) find(ctx context.Context, key string) (record, bool, error) {
 	defer d.mu.Unlock()
 	r, ok := d.records[key]
 	r.Layers = slices.Clone(r.Layers)
-	cuts := make(map[string]string, len(r.Cuts))
-	for id, name := range r.Cuts {
-		cuts[id] = name
+	if r.Cuts = maps.Clone(r.Cuts); r.Cuts == nil {
+		r.Cuts = make(map[string]string)
 	}
-	r.Cuts = cuts
 	return r, ok && !r.Gone, nil
 }
 

@@ -141,14 +141,14 @@ func wantNoOrphans(t *testing.T, cfg rbd.Config) {
 		t.Fatal(err)
 	}
 	var records strings.Builder
-	for _, key := range strings.Fields(string(keys)) {
+	for key := range strings.FieldsSeq(string(keys)) {
 		value, err := c.Run("rados", "--pool", cfg.Pool, "getomapval", cfg.Name+".catalogue", key, "/dev/stdout")
 		if err != nil {
 			t.Fatal(err)
 		}
 		records.Write(value)
 	}
-	for _, name := range strings.Fields(string(list)) {
+	for name := range strings.FieldsSeq(string(list)) {
 		if strings.HasPrefix(name, cfg.Name+".") && !strings.Contains(records.String(), `"`+name+`"`) {
 			t.Errorf("no record names %s", name)
 		}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -61,11 +62,16 @@ func (d *Driver) newLayer(ctx context.Context, bytes int64, secret []byte) (name
 	return name, nil
 }
 
-// upload makes an RBD image of a file, which the tools' user must be able to read. Objects of
-// 8 MiB halve the work of removing images that are large and empty.
+// imageOptions are those of all RBD images. Objects of 8 MiB halve the work of removing
+// images that are large and empty.
+func imageOptions() []string {
+	return []string{"--object-size", "8M", "--image-feature", "layering,exclusive-lock,object-map,fast-diff"}
+}
+
+// upload makes an RBD image of a file, which the tools' user must be able to read.
 func (d *Driver) upload(ctx context.Context, f *os.File, name string) error {
 	_, err := d.run(ctx, call{
-		name: "rbd", args: []string{"import", "--no-progress", "--object-size", "8M", "--image-feature", "layering,exclusive-lock,object-map,fast-diff", fmt.Sprintf("/dev/fd/%d", firstFile), d.spec(name)},
+		name: "rbd", args: slices.Concat([]string{"import", "--no-progress"}, imageOptions(), []string{fmt.Sprintf("/dev/fd/%d", firstFile), d.spec(name)}),
 		files: []*os.File{f}, patience: copyPatience,
 	})
 	return err
@@ -165,10 +171,8 @@ func (d *Driver) remove(ctx context.Context, key string) error {
 	if err != nil || !ok && !r.Gone {
 		return err
 	}
-	if volume, is := strings.CutPrefix(key, "volume/"); is {
-		if err := d.takeBack(ctx, volume); err != nil {
-			return err
-		}
+	if err := d.endServers(ctx, key); err != nil {
+		return err
 	}
 	r.Gone = true
 	if err := d.room(ctx); errors.Is(err, block.ErrNoSpace) {
@@ -177,6 +181,18 @@ func (d *Driver) remove(ctx context.Context, key string) error {
 		return err
 	}
 	return d.erase(ctx, key, r)
+}
+
+// endServers ends whatever serves a volume or snapshot.
+func (d *Driver) endServers(ctx context.Context, key string) error {
+	kind, id, _ := strings.Cut(key, "/")
+	switch kind {
+	case "volume":
+		return d.takeBack(ctx, id)
+	case "snapshot", "filling":
+		return d.endAccess(ctx, serverOf(id), true)
+	}
+	return nil
 }
 
 // erase removes the layers that only this record, which is gone, names, and the record.

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -41,8 +42,8 @@ func (d *Driver) file(l layer, writable bool) map[string]any {
 // chain is the node of a chain, the top first, with the secrets of its layers.
 func (n *nodes) chain(layers []layer, secrets [][]byte) map[string]any {
 	var below any
-	for i := len(layers) - 1; i >= 0; i-- {
-		node := map[string]any{"driver": "qcow2", "backing": below, "file": n.d.file(layers[i], i == 0)}
+	for i, l := range slices.Backward(layers) {
+		node := map[string]any{"driver": "qcow2", "backing": below, "file": n.d.file(l, i == 0)}
 		if secrets != nil && secrets[i] != nil {
 			name := "key" + strconv.Itoa(len(n.secrets))
 			n.objects = append(n.objects, "--object", fmt.Sprintf("secret,id=%s,file=/dev/fd/%d", name, firstFile+len(n.secrets)))

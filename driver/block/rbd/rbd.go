@@ -59,8 +59,8 @@ type Config struct {
 	Log      *slog.Logger  // nil: none
 }
 
-// Driver keeps volumes in a pool. It implements block.Driver, block.Snapshots, block.Images
-// and block.Transfers.
+// Driver keeps volumes in a pool. It implements block.Driver, block.Snapshots, block.Images,
+// block.Transfers and block.Direct.
 type Driver struct {
 	cfg    Config
 	key    string        // the Ceph user's
@@ -70,11 +70,12 @@ type Driver struct {
 	closed chan struct{}
 	tasks  sync.WaitGroup // goroutines that end after closed is
 
-	mu      sync.Mutex
-	records map[string]record  // guarded by mu: by key
-	unsure  map[string]record  // guarded by mu: what may have been written, by key
-	servers map[string]*server // guarded by mu: by volume
-	space   space              // guarded by mu: as seen last
+	mu       sync.Mutex
+	records  map[string]record  // guarded by mu: by key
+	unsure   map[string]record  // guarded by mu: what may have been written, by key
+	servers  map[string]*server // guarded by mu: by volume
+	accesses map[string]*access // guarded by mu: by the server's name
+	space    space              // guarded by mu: as seen last
 }
 
 var (
@@ -106,7 +107,7 @@ func (c Config) Validate() error {
 func New(ctx context.Context, cfg Config) (*Driver, error) {
 	d := &Driver{
 		cfg: cfg.Complete(), closed: make(chan struct{}),
-		records: make(map[string]record), unsure: make(map[string]record), servers: make(map[string]*server),
+		records: make(map[string]record), unsure: make(map[string]record), servers: make(map[string]*server), accesses: make(map[string]*access),
 	}
 	if err := d.open(ctx); err != nil {
 		d.Close() //nolint:errcheck // the first error says more
@@ -172,13 +173,14 @@ func (d *Driver) open(ctx context.Context) (err error) {
 	return d.adopt()
 }
 
-// Close lets go of the pool. Servers run on. Calls that are under way must have returned.
+// Close lets go of the pool. Servers of volumes run on. Calls that are under way must have returned.
 func (d *Driver) Close() (err error) {
+	err = d.endAccesses()
 	close(d.closed)
 	d.letGo()
 	d.tasks.Wait()
 	if d.intake != nil {
-		err = d.intake.Close()
+		err = errors.Join(err, d.intake.Close())
 	}
 	if d.lock != nil {
 		err = errors.Join(err, d.lock.Release())

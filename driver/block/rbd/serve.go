@@ -32,16 +32,44 @@ func (d *Driver) serve(ctx context.Context, volume string, uid int, r record) er
 		s = nil
 	}
 	if s == nil {
-		if s, err = d.startServer(volume, uid); err != nil {
+		if s, err = d.freshServer(ctx, volume, uid); err != nil {
 			return err
 		}
-		d.watch(volume, s)
 	}
 	err = d.export(ctx, volume, s, r)
 	if err != nil && s.hasEnded() {
 		err = fmt.Errorf("%w: its server has ended", err)
 	}
 	return err
+}
+
+// firstAnswer is how long a server may take that has nothing open yet; freshTries how many
+// are started before that is an error: on a busy machine one was seen to greet and then be mute.
+const (
+	firstAnswer = 15 * time.Second
+	freshTries  = 3
+)
+
+// freshServer starts a server, and returns it once it answers.
+func (d *Driver) freshServer(ctx context.Context, volume string, uid int) (s *server, err error) {
+	for range freshTries {
+		if s, err = d.startServer(volume, uid); err != nil {
+			return nil, err
+		}
+		d.watch(volume, s)
+		limited, cancel := context.WithTimeout(ctx, firstAnswer)
+		m, mute := talk(limited, d.monitor(volume))
+		cancel()
+		if mute == nil {
+			return s, m.Close()
+		}
+		err = errors.Join(mute, s.end(ctx, d.monitor(volume)))
+		if ctx.Err() != nil {
+			break
+		}
+		d.cfg.Log.Warn("server does not answer", "volume", volume, "pid", s.pid, "err", err)
+	}
+	return nil, fmt.Errorf("start a server: %w", err)
 }
 
 // owner is the user that a volume is open for; -1 if it is not.
@@ -74,6 +102,11 @@ func (d *Driver) takeBack(ctx context.Context, volume string) error {
 	return os.RemoveAll(d.folder(volume))
 }
 
+// blockExport is an export as a server tells of it.
+type blockExport struct {
+	ID string `json:"id"`
+}
+
 // export has a server open what it does not have open yet.
 func (d *Driver) export(ctx context.Context, volume string, s *server, r record) error {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Patience)
@@ -83,9 +116,7 @@ func (d *Driver) export(ctx context.Context, volume string, s *server, r record)
 		return err
 	}
 	defer m.Close() //nolint:errcheck // nothing is under way
-	var have []struct {
-		ID string `json:"id"`
-	}
+	var have []blockExport
 	if err := m.Do(ctx, "query-block-exports", nil, &have); err != nil {
 		return err
 	}
@@ -96,11 +127,7 @@ func (d *Driver) export(ctx context.Context, volume string, s *server, r record)
 	}
 	for i, l := range r.Layers {
 		node := nodeName(l.Name)
-		if slices.ContainsFunc(have, func(e struct {
-			ID string `json:"id"`
-		}) bool {
-			return e.ID == node
-		}) {
+		if slices.Contains(have, blockExport{node}) {
 			continue
 		}
 		// Until a guest has gone on in a new layer it writes to the one before.
@@ -154,7 +181,7 @@ func (d *Driver) watch(volume string, s *server) {
 		}
 		close(s.ended)
 		s.letGo()
-		if !s.retired.Load() {
+		if !s.retired.Load() && block.ValidName(volume) {
 			d.cfg.Log.Warn("server of an open volume has ended, and is started again", "volume", volume, "pid", s.pid)
 			d.revive(volume)
 		}
@@ -212,6 +239,12 @@ func (d *Driver) adopt() error {
 	}
 	for _, e := range entries {
 		volume := e.Name()
+		if !block.ValidName(volume) { // a snapshot, for calls that are gone
+			if err := d.endLeft(volume); err != nil {
+				return err
+			}
+			continue
+		}
 		if owner, err := d.owner(volume); err != nil {
 			return err
 		} else if owner < 0 { // it was about to be opened
@@ -232,6 +265,18 @@ func (d *Driver) adopt() error {
 		d.watch(volume, s)
 	}
 	return nil
+}
+
+// endLeft ends a server that nobody waits for.
+func (d *Driver) endLeft(name string) error {
+	s, err := findServer(d.folder(name))
+	if err != nil {
+		return err
+	}
+	if s != nil {
+		d.watch(name, s)
+	}
+	return d.takeBack(context.Background(), name)
 }
 
 // letGo leaves the servers to themselves.

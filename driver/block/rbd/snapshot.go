@@ -168,24 +168,12 @@ func (d *Driver) copySnapshot(ctx context.Context, from, to string, fromKey, toK
 
 // encryptedCopy makes a snapshot of one encrypted layer of a chain that has plain ones.
 func (d *Driver) encryptedCopy(ctx context.Context, to string, r record, secrets [][]byte, key *seal.Key) ([]layer, error) {
-	if err := d.room(ctx); err != nil {
-		return nil, err
-	}
-	secret := newSecret()
-	name, err := d.newLayer(ctx, r.Bytes, secret)
-	if err != nil {
-		return nil, err
-	}
-	l := layer{Name: name, Secret: key.Seal(to+"/"+name, secret)}
-	if err = d.rewrite(ctx, r.Layers, secrets, l, secret); err == nil {
-		err = d.freeze(ctx, name)
-	}
-	l.Frozen = true
+	l, err := d.whole(ctx, to, r, secrets, key)
 	if err == nil {
 		err = d.put(ctx, "snapshot/"+to, record{Layers: []layer{l}, Bytes: r.Bytes})
 	}
 	if err != nil {
-		d.discard(ctx, name)
+		d.discard(ctx, l.Name)
 		return nil, err
 	}
 	return []layer{l}, nil
@@ -196,7 +184,11 @@ func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
 	if !block.ValidName(id) {
 		return nil // there is none of such a name
 	}
-	if err := d.remove(ctx, "snapshot/"+id); err != nil {
+	err := d.remove(ctx, "filling/"+id)
+	if err == nil {
+		err = d.remove(ctx, "snapshot/"+id)
+	}
+	if err != nil {
 		return fmt.Errorf("delete snapshot %s: %w", id, err)
 	}
 	return nil
