@@ -155,7 +155,11 @@ func (q *request) authenticate() (body []byte, err error) {
 	if q.endpoint.objects() {
 		body, err = q.openS3(claim, found.Secret, bucket)
 	} else if body, err = q.readBody(q.r.Body, q.cfg.MaxBody); err == nil {
-		err = q.verifier.Verify(q.r, claim, found.Secret, body)
+		verify := q.verifier.Verify
+		if op, _, wrong := q.endpoint.api.Match(q.r, nil); wrong == nil && op.Streams() {
+			verify = q.verifier.VerifyStream
+		}
+		err = verify(q.r, claim, found.Secret, body)
 	}
 	if err != nil {
 		return nil, err

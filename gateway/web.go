@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -120,9 +121,7 @@ func (q *request) crossOrigin(bucket string) {
 	if err != nil {
 		return // the answer is the same, but no script of that origin may read it
 	}
-	for name, values := range headers {
-		q.w.Header()[name] = values
-	}
+	maps.Copy(q.w.Header(), headers)
 }
 
 // preflight answers a browser that asks what a script of another origin may do.
@@ -149,9 +148,7 @@ func (q *request) preflight(bucket string) error {
 	if err != nil {
 		return err
 	}
-	for name, values := range headers {
-		q.w.Header()[name] = values
-	}
+	maps.Copy(q.w.Header(), headers)
 	q.w.Header().Set("Content-Length", "0")
 	q.w.Header().Set("x-amz-request-id", q.id)
 	q.w.WriteHeader(http.StatusOK)

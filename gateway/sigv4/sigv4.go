@@ -83,6 +83,16 @@ func (v *Verifier) Verify(r *http.Request, c *Claim, secret string, body []byte)
 	return err
 }
 
+// VerifyStream is Verify of a request whose operation takes a stream: its client may have left
+// the body unsigned. What the operation signs for, such as a checksum, proves the body then.
+func (v *Verifier) VerifyStream(r *http.Request, c *Claim, secret string, body []byte) error {
+	if r.Header.Get("X-Amz-Content-Sha256") != unsigned {
+		return v.Verify(r, c, secret, body)
+	}
+	_, err := v.verify(r, c, secret, unsigned)
+	return err
+}
+
 // verify compares the signatures and returns the signing key.
 func (v *Verifier) verify(r *http.Request, c *Claim, secret, payloadHash string) ([]byte, error) {
 	var room [1024]byte
@@ -159,7 +169,8 @@ func (v *Verifier) checkTimeS3(c *Claim) error {
 		}}
 	case !c.Presigned && (early || c.Time.Before(now.Add(-maxPast))):
 		return &Failure{Reason: Expired, Detail: [][2]string{
-			{"RequestTime", c.Time.Format(timeFormat)}, {"ServerTime", now.UTC().Format(time.RFC3339)},
+			{"RequestTime", c.Time.Format(timeFormat)},
+			{"ServerTime", now.UTC().Format(time.RFC3339)},
 			{"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxPast.Milliseconds(), 10)},
 		}}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 )
@@ -149,16 +150,11 @@ func retention(mode *string, until *time.Time, now time.Time) (object.Retention,
 	case !until.After(now):
 		return r, invalid("The retain until date must be in the future!")
 	}
-	r.Until = until.UTC().Truncate(time.Millisecond)
-	switch *mode {
-	case governance:
-		r.Mode = object.Governance
-	case compliance:
-		r.Mode = object.Compliance
-	default:
+	known, ok := bucket.Modes[*mode]
+	if !ok {
 		return r, invalid("Unknown wormMode directive.")
 	}
-	return r, nil
+	return object.Retention{Mode: known, Until: until.UTC().Truncate(time.Millisecond)}, nil
 }
 
 // The modes of object lock, and the states of a legal hold.

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 	"github.com/vauban-cloud/vauban/object/checksum"
@@ -76,7 +77,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	if err != nil {
 		return nil, err
 	}
-	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1, Retention: retained(b, s.Now()), Notes: s.notes(ctx, b, always(api.EventS3ObjectCreatedCompleteMultipartUpload))}
+	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1, Retention: bucket.Retention(b, s.Now()), Notes: s.notes(ctx, b, always(api.EventS3ObjectCreatedCompleteMultipartUpload))}
 	if done.Conditions, err = conditions(in.IfMatch, in.IfNoneMatch); err != nil {
 		return nil, err
 	}

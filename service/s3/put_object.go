@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 	"github.com/vauban-cloud/vauban/object/checksum"
@@ -96,7 +97,7 @@ func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *hea
 		return put, err
 	}
 	if put.Retention.Mode == object.NotRetained {
-		put.Retention = retained(b, s.Now())
+		put.Retention = bucket.Retention(b, s.Now())
 	}
 	put.CustomerKey, err = h.customer.open(ctx)
 	return put, err
