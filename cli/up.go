@@ -20,7 +20,10 @@ import (
 )
 
 func (e *env) upCommand() *cobra.Command {
-	var detach bool
+	var (
+		detach bool
+		level  slog.Level
+	)
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Start the cloud on this machine",
@@ -45,12 +48,13 @@ the next up finds them again. To shut the guests down too, use vauban down.`,
 			}
 			to := &lines{out: e.err}
 			defer to.Flush() //nolint:errcheck // nobody to tell
-			log := slog.New(slog.NewTextHandler(to, nil))
+			log := slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 			return app.Run(c.Context(), e.cfg, log, func(s app.Status) { fmt.Fprintf(e.out, "vauban answers on %s\n", s.Endpoint) })
 		},
 	}
 	e.cloudFlags(c)
 	c.Flags().BoolVar(&e.cfg.NewOperator, "new-operator", false, "give the operator \"local\" a new token, for when all are lost")
+	c.Flags().TextVar(&level, "log-level", slog.LevelInfo, "what to log: debug (requests for objects, too), info, warn or error")
 	c.Flags().BoolVar(&detach, "detach", false, "return once the cloud answers, and leave it running")
 	return c
 }

@@ -13,8 +13,9 @@ import (
 // two, which costs a second system call here and a second wake-up there.
 type conn struct {
 	net.Conn
-	mu   sync.Mutex
-	held []byte // guarded by mu; nil: nothing is held back
+	mu    sync.Mutex
+	held  []byte // guarded by mu; nil: nothing is held back
+	place place
 }
 
 // The answers to hold back, by the length of their bodies in bytes: shorter ones are in

@@ -16,12 +16,18 @@ type connections struct {
 	max int
 
 	mu      sync.Mutex
-	open    map[net.Conn]*list.Element // guarded by mu; nil while at work
-	waiting *list.List                 // guarded by mu; of net.Conn, the longest wait first
+	open    int       // guarded by mu
+	waiting list.List // guarded by mu; of *conn, the longest wait first
+}
+
+// place is what connections know of a conn. Guarded by connections.mu.
+type place struct {
+	open    bool
+	waiting *list.Element // nil while at work
 }
 
 func newConnections(l net.Listener, limit int) *connections {
-	return &connections{Listener: l, max: limit, open: make(map[net.Conn]*list.Element), waiting: list.New()}
+	return &connections{Listener: l, max: limit}
 }
 
 // Accept returns the next connection for which there is room.
@@ -43,44 +49,53 @@ func (c *connections) Accept() (net.Conn, error) {
 	}
 }
 
-// admit counts conn in, if need be in place of a victim that the caller closes.
-func (c *connections) admit(conn net.Conn) (victim net.Conn, ok bool) {
+// admit counts a connection in, if need be in place of a victim that the caller closes.
+func (c *connections) admit(one *conn) (victim *conn, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.open) >= c.max {
+	if c.open >= c.max {
 		longest := c.waiting.Front()
 		if longest == nil {
 			return nil, false
 		}
-		victim = longest.Value.(net.Conn)
-		c.waiting.Remove(longest)
-		delete(c.open, victim)
+		victim = longest.Value.(*conn) //nolint:forcetypeassert // nothing else is in it
+		c.remove(victim)
 	}
-	c.open[conn] = c.waiting.PushBack(conn)
+	c.open++
+	one.place = place{true, c.waiting.PushBack(one)}
 	return victim, true
+}
+
+// remove counts a connection out. The caller holds mu.
+func (c *connections) remove(one *conn) {
+	if one.place.waiting != nil {
+		c.waiting.Remove(one.place.waiting)
+	}
+	one.place = place{}
+	c.open--
 }
 
 // track follows the states of the server's connections. An answer is whole when its
 // connection is idle.
 func (c *connections) track(on net.Conn, state http.ConnState) {
-	if held, ok := on.(*conn); ok && state == http.StateIdle {
-		held.release() //nolint:errcheck // the next read fails as well
+	one := on.(*conn) //nolint:forcetypeassert // Accept returns no other
+	if state == http.StateIdle {
+		one.release() //nolint:errcheck // the next read fails as well
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waiting, open := c.open[on]
-	if !open {
+	if !one.place.open {
 		return // a victim
 	}
-	if waiting != nil && state != http.StateNew {
-		c.waiting.Remove(waiting)
-		c.open[on] = nil
+	if one.place.waiting != nil && state != http.StateNew {
+		c.waiting.Remove(one.place.waiting)
+		one.place.waiting = nil
 	}
 	switch state {
 	case http.StateIdle:
-		c.open[on] = c.waiting.PushBack(on)
+		one.place.waiting = c.waiting.PushBack(one)
 	case http.StateClosed, http.StateHijacked:
-		delete(c.open, on)
+		c.remove(one)
 	default: // new, and counted in by admit; or at work
 	}
 }

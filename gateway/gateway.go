@@ -7,7 +7,7 @@
 // operations that an endpoint declares anonymous, and those of an open endpoint,
 // which has policy decide about callers who are nobody; that every
 // request is answered with its ID, in its protocol's words, and leaves one log
-// line and one audit record; that errors which are not meant for callers stay
+// line (of S3, what succeeded does so only for debugging) and one audit record; that errors which are not meant for callers stay
 // inside; and that slow, oversized, malformed or too many requests cost bounded
 // memory and time. A panic of a method ends its request, not the server.
 //

@@ -44,8 +44,11 @@ func (q *request) record() {
 		q.cfg.Audit(ctx, rec)
 	}
 	level := slog.LevelInfo
-	if q.failed {
+	switch {
+	case q.failed:
 		level = slog.LevelError
+	case rec.Service == s3 && rec.Code == "":
+		level = slog.LevelDebug // an object a request is too much for a log; buckets have access logs
 	}
 	if !q.cfg.Log.Enabled(ctx, level) {
 		return

@@ -9,7 +9,7 @@ import (
 
 // keyLocks is how many locks the keys share. A lock is held while a change is
 // synced, and so that nobody reads what a crash could take back.
-const keyLocks = 8192
+const keyLocks = 4096
 
 // keyLock is the lock of a share of the keys. It remembers which of them was read last,
 // until one of them may change: what is read often is seldom looked up.
@@ -24,7 +24,7 @@ type seen struct {
 	*record
 }
 
-// maxSeen is the longest row, in bytes, that is remembered: all locks together take 10 MB
+// maxSeen is the longest row, in bytes, that is remembered: all locks together take 4 MB
 // or so.
 const maxSeen = 512
 
@@ -50,7 +50,7 @@ func (s *Store) read(l *keyLock, bucket, key string) (*record, error) {
 		return last.record, nil
 	}
 	r, err := s.record(keyRow(tableCurrent, bucket, key), key)
-	if err == nil && r != nil && r.row <= maxSeen {
+	if err == nil && r != nil && r.row <= maxSeen && s.local {
 		r.Key = strings.Clone(key) // the caller's may be a piece of something large
 		l.last.Store(&seen{strings.Clone(bucket), r})
 	}

@@ -80,6 +80,7 @@ type Config struct {
 	// Index opens where everything but the bytes is kept; a Pebble database in Dir if nil. The
 	// function is told of a fatal error that no batch can be told.
 	Index func(failed func(error)) (index.Engine, error)
+	local bool // the index is in Dir: nobody else can ever have taken it over
 	// Backend opens where bytes are kept; blobs in Dir if nil. Its units must be
 	// numbered by the function, which returns no number twice, in any run: so it is told
 	// what a crash has left.
@@ -115,6 +116,7 @@ func (c *Config) fill() error {
 		c.Now = time.Now
 	}
 	if c.Index == nil {
+		c.local = true
 		on := pebble.Config{Dir: c.FS.PathJoin(c.Dir, "index"), FS: c.FS, Cache: c.Cache, Log: c.Log}
 		c.Index = func(failed func(error)) (index.Engine, error) {
 			on.Failed = failed

@@ -122,7 +122,8 @@ func (b *bench) start(s *objectServer, program string, args ...string) {
 	defer log.Close() //nolint:errcheck // the peer has it
 	cmd := exec.Command(program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = b.TempDir(), log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A session of its own, as Vauban has: the kernel shares processors between sessions.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	b.must(cmd.Start())
 	s.pid = cmd.Process.Pid
 	ended := make(chan error, 1)
