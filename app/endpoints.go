@@ -3,6 +3,7 @@ package app
 import (
 	"github.com/vauban-cloud/vauban/awsapi/cloudtrail"
 	"github.com/vauban-cloud/vauban/awsapi/cloudwatch"
+	"github.com/vauban-cloud/vauban/awsapi/ebs"
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/awsapi/elbv2"
 	"github.com/vauban-cloud/vauban/awsapi/iam"
@@ -13,6 +14,7 @@ import (
 	"github.com/vauban-cloud/vauban/awsapi/s3control"
 	"github.com/vauban-cloud/vauban/awsapi/sts"
 	"github.com/vauban-cloud/vauban/gateway"
+	ebsservice "github.com/vauban-cloud/vauban/service/ebs"
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
@@ -27,12 +29,13 @@ type apis struct {
 	people   *iamservice.Service
 	accounts *organizationsservice.Service
 	objects  *s3service.Service
+	blocks   *ebsservice.Service
 }
 
 // Endpoints returns every API that the gateway knows, with services that have
 // no store: good for asking which operations they support.
 func Endpoints() []gateway.Endpoint {
-	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}, &s3service.Service{}}.endpoints()
+	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}, &s3service.Service{}, &ebsservice.Service{}}.endpoints()
 }
 
 // endpoints ties each API to the service that implements it. An API without
@@ -46,6 +49,7 @@ func (a apis) endpoints() []gateway.Endpoint {
 		{API: organizations.API(), Impl: a.accounts},
 		{API: s3.API(), Impl: a.objects, Open: true, Web: s3service.NewWeb(a.objects)},
 		{API: s3control.API(), Impl: s3service.NewControl(a.objects)},
+		{API: ebs.API(), Impl: a.blocks},
 		{API: kms.API()},
 		{API: elbv2.API()},
 		{API: cloudwatch.API()},

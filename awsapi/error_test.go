@@ -38,6 +38,7 @@ func TestErrors(t *testing.T) {
 		operation := map[string]string{
 			"ec2": "DescribeInstances", "sts": "GetCallerIdentity", "iam": "ListUsers", "organizations": "ListRoots", "s3": "ListBuckets",
 			"kms": "ListKeys", "elasticloadbalancing": "DescribeTags", "monitoring": "ListMetrics", "logs": "DescribeLogGroups", "cloudtrail": "ListTrails",
+			"ebs": "ListSnapshotBlocks", "rbin": "ListRules", "dlm": "GetLifecyclePolicies",
 		}[test.api.Name]
 		refused := []wire.Error{{Code: "Unheard.Of", Message: "A <strange> & unknown thing.", Status: 418}}
 		if len(test.api.Errors) > 0 {

@@ -18,22 +18,28 @@ import (
 	sdkcloudtrail "github.com/aws/aws-sdk-go-v2/service/cloudtrail"
 	sdkcloudwatch "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	sdklogs "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	sdkdlm "github.com/aws/aws-sdk-go-v2/service/dlm"
+	sdkebs "github.com/aws/aws-sdk-go-v2/service/ebs"
 	sdkec2 "github.com/aws/aws-sdk-go-v2/service/ec2"
 	sdkelbv2 "github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdkkms "github.com/aws/aws-sdk-go-v2/service/kms"
 	sdkorganizations "github.com/aws/aws-sdk-go-v2/service/organizations"
+	sdkrbin "github.com/aws/aws-sdk-go-v2/service/rbin"
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sdksts "github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"github.com/vauban-cloud/vauban/awsapi/cloudtrail"
 	"github.com/vauban-cloud/vauban/awsapi/cloudwatch"
+	"github.com/vauban-cloud/vauban/awsapi/dlm"
+	"github.com/vauban-cloud/vauban/awsapi/ebs"
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/awsapi/elbv2"
 	"github.com/vauban-cloud/vauban/awsapi/iam"
 	"github.com/vauban-cloud/vauban/awsapi/kms"
 	"github.com/vauban-cloud/vauban/awsapi/logs"
 	"github.com/vauban-cloud/vauban/awsapi/organizations"
+	"github.com/vauban-cloud/vauban/awsapi/rbin"
 	"github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/awsapi/sts"
 	"github.com/vauban-cloud/vauban/gateway/wire"
@@ -51,6 +57,9 @@ var clients = []struct {
 	{s3.API(), func(c aws.Config) any {
 		return sdks3.NewFromConfig(c, func(o *sdks3.Options) { o.UsePathStyle = true })
 	}},
+	{ebs.API(), func(c aws.Config) any { return sdkebs.NewFromConfig(c) }},
+	{rbin.API(), func(c aws.Config) any { return sdkrbin.NewFromConfig(c) }},
+	{dlm.API(), func(c aws.Config) any { return sdkdlm.NewFromConfig(c) }},
 	{kms.API(), func(c aws.Config) any { return sdkkms.NewFromConfig(c) }},
 	{elbv2.API(), func(c aws.Config) any { return sdkelbv2.NewFromConfig(c) }},
 	{cloudwatch.API(), func(c aws.Config) any { return sdkcloudwatch.NewFromConfig(c) }},

@@ -40,6 +40,8 @@ func Documents() []Document {
 		Volume{},
 		Snapshot{},
 		Image{},
+		ImportTask{},
+		ExportTask{},
 		KeyPair{},
 		VPC{},
 		Subnet{},

@@ -69,7 +69,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.page(w, r) {
 		return
 	}
-	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
+	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, r: r, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
 	q.source = r.RemoteAddr
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		q.source = host
@@ -115,7 +115,7 @@ func (q *request) serve() (err error) {
 		return err
 	}
 	if q.endpoint.objects() {
-		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+		q.w.Header()["X-Amz-Id-2"] = []string{base64.StdEncoding.EncodeToString([]byte(q.id))}
 	}
 	return wire.Encode(q.w, q.endpoint.api, q.protocol, q.op, out, q.id)
 }
@@ -160,7 +160,11 @@ func (q *request) authenticate() (body []byte, err error) {
 	if q.endpoint.objects() {
 		body, err = q.openS3(claim, found.Secret, bucket)
 	} else if body, err = q.readBody(q.r.Body, q.cfg.MaxBody); err == nil {
-		err = q.verifier.Verify(q.r, claim, found.Secret, body)
+		verify := q.verifier.Verify
+		if op, _, wrong := q.endpoint.api.Match(q.r, nil); wrong == nil && op.Streams() {
+			verify = q.verifier.VerifyStream
+		}
+		err = verify(q.r, claim, found.Secret, body)
 	}
 	if err != nil {
 		return nil, err
@@ -348,7 +352,10 @@ func (q *request) readBody(src io.Reader, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, q.abandon(tooLong)
 	}
-	body := make([]byte, 0, max(512, size+1))
+	if size < 0 {
+		size = 511
+	}
+	body := make([]byte, 0, size+1)
 	for {
 		n, err := src.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -357,7 +364,9 @@ func (q *request) readBody(src io.Reader, limit int64) ([]byte, error) {
 		case int64(len(body)) > limit:
 			return nil, q.abandon(tooLong)
 		case err == io.EOF:
-			setReadDeadline(q.w, time.Time{})
+			if q.r.ContentLength != 0 {
+				setReadDeadline(q.w, time.Time{})
+			}
 			return body, nil
 		case errors.As(err, &failure):
 			return nil, err
@@ -397,6 +406,7 @@ func pathStyle(r *http.Request, bucket string) *http.Request {
 // answerWriter remembers what was answered.
 type answerWriter struct {
 	http.ResponseWriter
+	r       *http.Request
 	timeout time.Duration
 	status  int
 	begin   time.Time // of the answer
@@ -413,6 +423,9 @@ func (w *answerWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status, w.begin = status, time.Now()
 		w.moveDeadline()
+		if c, ok := w.r.Context().Value(connKey{}).(*conn); ok && holds(w.r, w.Header()) {
+			c.hold()
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

@@ -46,6 +46,9 @@ func (g *Gateway) find(r *http.Request, scope string) (e *endpoint, bucket strin
 // byHost understands SERVICE[.REGION].BASE and BUCKET.s3[.REGION].BASE.
 func (g *Gateway) byHost(host string) (e *endpoint, bucket string) {
 	sub := strings.TrimSuffix(g.subdomain(host), "."+g.cfg.Region)
+	if sub == "" {
+		return nil, ""
+	}
 	if e := g.endpoints[sub]; e != nil {
 		return e, ""
 	}
@@ -71,8 +74,13 @@ const controlPath = "/v20180820/"
 
 // subdomain returns what stands before the base domain in a host, without port.
 func (g *Gateway) subdomain(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if strings.Contains(host, ":") {
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+	}
+	if n := len(host) - len(g.cfg.Base); n <= 0 || host[n-1] != '.' {
+		return ""
 	}
 	sub, ok := strings.CutSuffix(strings.ToLower(host), "."+g.cfg.Base)
 	if !ok {

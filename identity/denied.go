@@ -40,6 +40,10 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 		}
 	case "kms", "logs", "cloudtrail", "organizations":
 		return &cloud.Error{Code: "AccessDeniedException", Message: text, Status: http.StatusBadRequest}
+	case "ebs":
+		return &cloud.Error{Code: "AccessDeniedException", Message: text, Status: http.StatusForbidden, Reason: "UNAUTHORIZED_ACCOUNT"}
+	case "dlm", "rbin":
+		return &cloud.Error{Code: "AccessDeniedException", Message: text, Status: http.StatusForbidden}
 	default:
 		return &cloud.Error{Code: "AccessDenied", Message: text, Status: http.StatusForbidden}
 	}
@@ -49,7 +53,13 @@ func (j *Judge) denied(view store.Reader, r policy.Request, about policy.Resourc
 // role is passed to a service by a request to that service, which says so in the
 // keys of the request. (IAM, which asks on behalf of another, says it of the role.)
 func asker(r policy.Request) string {
+	if r.Service != "" {
+		return r.Service
+	}
 	if to := r.Keys["iam:PassedToService"]; r.Action == "iam:PassRole" && len(to) == 1 {
+		if to[0] == VMIE { // which EC2's operations ask for
+			return "ec2"
+		}
 		service, _, _ := strings.Cut(to[0], ".")
 		return service
 	}

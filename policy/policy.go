@@ -22,6 +22,8 @@ type Request struct {
 	Caller    cloud.Caller
 	Action    string     // "ec2:RunInstances"
 	Resources []Resource // none: "*", all that the action could be about
+	// Service is whose request it is, and in whose words a no is said; empty: the action's.
+	Service string
 	// Keys are condition keys that describe the request, such as
 	// "aws:RequestTag/team" and "ec2:CreateAction". The authorizer knows those
 	// that every request has (aws:SourceIp, aws:PrincipalArn, ...).

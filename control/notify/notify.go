@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -78,11 +79,7 @@ func (c *Courier) Queue(name, account string) string {
 func (c *Courier) Failing() map[string]error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := map[string]error{}
-	for name, err := range c.failing {
-		out[name] = err
-	}
-	return out
+	return maps.Clone(c.failing)
 }
 
 func (c *Courier) note(name string, err error) {

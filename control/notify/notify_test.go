@@ -153,7 +153,7 @@ func newHook(t testing.TB) *hook {
 		h.last = string(body)
 		h.login, _, _ = q.BasicAuth()
 	}))
-	t.Cleanup(h.Server.Close)
+	t.Cleanup(h.Close)
 	return h
 }
 

@@ -1,5 +1,6 @@
-// Package snapshot ends what hosts have undone: it deletes the document of a snapshot
-// whose bytes are gone.
+// Package snapshot ends what hosts have undone, and what has had its time: it deletes the
+// document of a snapshot whose bytes are gone, wants those gone that the recycle bin has kept
+// for long enough, and gives up those that nobody fills any more.
 //
 // It guarantees that a snapshot's document outlives its bytes.
 package snapshot
@@ -15,7 +16,8 @@ import (
 
 // Reconciler is the snapshot reconciler.
 type Reconciler struct {
-	DB *store.Store
+	DB  *store.Store
+	Now func() time.Time
 }
 
 var snapshots store.Table[cloud.Snapshot]
@@ -33,15 +35,26 @@ func (*Reconciler) Key(c store.Change) string {
 
 // Reconcile takes the next step in the snapshot's life.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
-	if s, ok := snapshots.Get(r.DB.View(), id); !ok || !gone(s) {
-		return 0, nil
+	now := r.Now()
+	if s, ok := snapshots.Get(r.DB.View(), id); !ok || !gone(s) && !over(s, now) && !abandoned(s, now) {
+		return wait(s, now), nil
 	}
 	err := r.DB.Update(ctx, func(tx *store.Tx) error {
-		if s, ok := snapshots.Get(tx, id); !ok || !gone(s) {
-			return nil
+		s, ok := snapshots.Get(tx, id)
+		switch {
+		case ok && gone(s):
+			tx.ReleaseAll(id)
+			return snapshots.Delete(tx, id)
+		case ok && over(s, now):
+			s.Delete = true
+			return snapshots.Put(tx, s)
+		case ok && abandoned(s, now):
+			f := *s.Fill
+			f.Expired = true
+			s.Fill = &f
+			return snapshots.Put(tx, s)
 		}
-		tx.ReleaseAll(id)
-		return snapshots.Delete(tx, id)
+		return nil
 	})
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
@@ -50,3 +63,26 @@ func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, e
 }
 
 func gone(s cloud.Snapshot) bool { return s.Delete && (s.Seen.Gone || s.Host == "") }
+
+// over reports whether the recycle bin has kept it for as long as it was to.
+func over(s cloud.Snapshot, now time.Time) bool {
+	return !s.Binned.IsZero() && !s.Delete && !now.Before(s.Expires)
+}
+
+// abandoned reports whether nobody fills it any more.
+func abandoned(s cloud.Snapshot, now time.Time) bool {
+	return s.Fill.Open() && !s.Delete && !s.Seen.Ready && s.Seen.Error == "" && !now.Before(s.Fill.Deadline())
+}
+
+// wait is how long it is until the next of these may be so; 0: a change will tell.
+func wait(s cloud.Snapshot, now time.Time) time.Duration {
+	switch {
+	case s.Delete:
+		return 0
+	case !s.Binned.IsZero():
+		return max(time.Second, s.Expires.Sub(now))
+	case s.Fill.Open() && !s.Seen.Ready && s.Seen.Error == "":
+		return max(time.Second, s.Fill.Deadline().Sub(now))
+	}
+	return 0
+}

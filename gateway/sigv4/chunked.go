@@ -255,7 +255,7 @@ func (p *chunkProof) checkTrailer(canonical []byte, claimed string) error {
 }
 
 func (p *chunkProof) check(algorithm, claimed string, hashes ...string) error {
-	want := sign(p.key, p.claim.stringToSign(algorithm, append([]string{p.previous}, hashes...)...))
+	want := sign(p.key, p.claim.appendToSign(nil, algorithm, append([]string{p.previous}, hashes...)...))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(claimed)) != 1 {
 		return &Failure{Reason: Mismatch}
 	}

@@ -40,6 +40,7 @@ type Service struct {
 	// DiskKeys seals the data keys of new volumes and snapshots, each for its ID; nil:
 	// they have none, and hosts keep their bytes as they are.
 	DiskKeys *seal.Key
+	Depot    Depot // nil: nothing can be imported or exported
 }
 
 // Consoles reads what guests print on their serial lines.
@@ -52,7 +53,6 @@ type Consoles interface {
 // The tables that the operations work on.
 var (
 	accountTable   store.Table[cloud.Account]
-	tokenTable     store.Table[cloud.ClientToken]
 	hostTable      store.Table[cloud.Host]
 	instanceTable  store.Table[cloud.Instance]
 	volumeTable    store.Table[cloud.Volume]

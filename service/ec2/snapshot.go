@@ -123,9 +123,20 @@ func (s *Service) snapshot(tx *store.Tx, v cloud.Volume, group, description stri
 	made := cloud.Snapshot{
 		Meta:   cloud.Meta{ID: s.NewID("snap"), Account: v.Account, Created: s.Now().UTC(), Tags: tags},
 		Volume: v.ID, SizeGiB: v.SizeGiB, Description: description, Host: v.Host, Group: group, Encrypted: v.Encrypted,
+		Kernel: bootImage(tx, v),
 	}
 	made.Sealed = s.newDiskKey(made.ID)
 	return made, snapshotTable.Create(tx, made)
+}
+
+// bootImage is the image beside whose bytes the kernel of a volume's guest lies, "" if it
+// boots by itself.
+func bootImage(r store.Reader, v cloud.Volume) string {
+	if i, ok := imageTable.Get(r, v.Image); ok {
+		return i.BootImage()
+	}
+	n, _ := snapshotTable.Get(r, v.Snapshot)
+	return n.Kernel
 }
 
 // DeleteSnapshot gives up a snapshot; its host then removes the bytes. What was made
@@ -141,16 +152,29 @@ func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequ
 		if err != nil {
 			return err
 		}
-		for i := range imageTable.Select(tx, "snapshot/"+n.ID) {
-			if !i.Retired {
-				return cloud.Errorf("InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", n.ID, i.ID)
-			}
-		}
-		n.Delete = true
-		return snapshotTable.Put(tx, n)
+		return s.deleteSnapshot(tx, n)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &ec2.DeleteSnapshotOutput{}, nil
+}
+
+// deleteSnapshot gives up a snapshot, unless an image needs it.
+func (s *Service) deleteSnapshot(tx *store.Tx, n cloud.Snapshot) error {
+	if image := imageOf(tx, n.ID); image != "" {
+		return cloud.Errorf("InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", n.ID, image)
+	}
+	n.Delete = true
+	return snapshotTable.Put(tx, n)
+}
+
+// imageOf is an image that stands on the snapshot, "" if there is none.
+func imageOf(r store.Reader, snapshot string) string {
+	for i := range imageTable.Select(r, "snapshot/"+snapshot) {
+		if !i.Retired {
+			return i.ID
+		}
+	}
+	return ""
 }

@@ -81,7 +81,13 @@ func volumeOf(n cloud.Snapshot) string {
 	return n.Volume
 }
 
-func progress(n cloud.Snapshot) string { return strconv.Itoa(n.Seen.Progress) + "%" }
+func progress(n cloud.Snapshot) string {
+	percent := n.Seen.Progress
+	if n.Fill != nil && !n.Seen.Ready {
+		percent = n.Fill.Progress
+	}
+	return strconv.Itoa(percent) + "%"
+}
 
 func (s *Service) showSnapshot(n cloud.Snapshot, c cloud.Caller) ec2.Snapshot {
 	out := ec2.Snapshot{

@@ -1,20 +1,14 @@
 package ec2
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"time"
+	"errors"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/service/internal/clienttoken"
 	"github.com/vauban-cloud/vauban/store"
 )
 
-const (
-	maxClientToken = 64             // ASCII characters
-	tokenLife      = 24 * time.Hour // after which a token is as good as new; control/clienttoken removes it
-)
+const maxClientToken = 64 // ASCII characters
 
 // once makes a request idempotent: with a client token that the caller has used
 // for this operation within a day, it returns the IDs that the first request
@@ -30,26 +24,11 @@ func (s *Service) once(tx *store.Tx, c cloud.Caller, operation string, token *st
 	if err := checkClientToken(*token); err != nil {
 		return nil, false, err
 	}
-	raw, err := json.Marshal(request)
-	if err != nil {
-		return nil, false, fmt.Errorf("hash request: %w", err)
+	ids, repeated, err = clienttoken.Use{Account: c.Account, Operation: operation, Token: *token}.Once(tx, s.Now(), request, create)
+	if errors.Is(err, clienttoken.ErrMismatch) {
+		err = cloud.Errorf("IdempotentParameterMismatch", "The client token '%s' was already used for a request with other parameters", *token)
 	}
-	sum := sha256.Sum256(raw)
-	hash := hex.EncodeToString(sum[:])
-	key := c.Account + "/" + operation + "/" + *token
-	now := s.Now()
-	if t, ok := tokenTable.Get(tx, key); ok && now.Sub(t.Created) < tokenLife {
-		if t.Hash != hash {
-			return nil, false, cloud.Errorf("IdempotentParameterMismatch",
-				"The client token '%s' was already used for a request with other parameters", *token)
-		}
-		return t.Resources, true, nil
-	}
-	if ids, err = create(); err != nil {
-		return nil, false, err
-	}
-	t := cloud.ClientToken{Token: key, Account: c.Account, Hash: hash, Resources: ids, Created: now}
-	return ids, false, tokenTable.Put(tx, t)
+	return ids, repeated, err
 }
 
 // checkClientToken refuses tokens that are too long or not ASCII.

@@ -31,14 +31,14 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 		wrong = checkVersion(q.version)
 	}
 	if wrong != nil {
-		if err := s.allowIn(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, keys{}.set("s3:VersionId", q.version)); err != nil {
+		if err := s.allowIn(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, keys(nil).set("s3:VersionId", q.version)); err != nil {
 			return nil, err
 		}
 		return nil, wrong
 	}
 	f := &found{b: b, partial: q.byteRange != nil && get.Range != nil || q.part != nil}
 	f.info, f.first, f.length, err = look(get)
-	k := keys{}.set("s3:VersionId", q.version).existingTags(f.info.Tags)
+	k := keys(nil).set("s3:VersionId", q.version).existingTags(f.info.Tags)
 	if denied := s.allowSeen(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, k, f.info.Attributes); denied != nil {
 		if errors.Is(err, object.ErrNoKey) && s.mayList(ctx, b, q.owner, *q.key) {
 			return nil, noKey() // as a list would tell

@@ -47,11 +47,16 @@ var bucketTable store.Table[cloud.Bucket]
 // keys are condition keys of a request.
 type keys map[string][]string
 
-// set adds a key whose value is a header or a parameter that the request has.
+// set adds a key whose value is a header or a parameter that the request has. k may be
+// nil: most requests have none.
 func (k keys) set(name string, value *string) keys {
-	if value != nil {
-		k[name] = []string{*value}
+	if value == nil {
+		return k
 	}
+	if k == nil {
+		k = keys{}
+	}
+	k[name] = []string{*value}
 	return k
 }
 
@@ -130,6 +135,9 @@ func (s *Service) resource(caller cloud.Caller, action string, b cloud.Bucket, k
 	if key != "" {
 		r.ARN += "/" + key
 	}
+	if enforced(b) && b.Policy == "" { // most: its owner's alone
+		return r
+	}
 	l, name, actions := bucketACL(b), "ACL of bucket "+b.Name, granted.bucket
 	if slices.Contains(ofObject, "s3:"+action) {
 		l, name, actions = objectACL(b, a), "ACL of object "+b.Name+"/"+key, granted.object
@@ -207,5 +215,5 @@ func opt[T comparable](v T) *T {
 	if v == zero {
 		return nil
 	}
-	return &v
+	return new(v)
 }

@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"policy":        {"cloud"},
 	"seal":          {},
 	"object":        {"seal", "object"},
+	"object/index":  {"object/index", "store/postgres/session"},
 	"bucket":        {"cloud", "object"},
 	"identity":      {"cloud", "policy", "seal", "store", "identity"},
 	"gateway":       {"gateway/wire", "gateway/sigv4", "cloud", "policy"},
@@ -50,6 +51,7 @@ var mayNotImport = map[string]map[string]string{
 	"node": {
 		"driver/hypervisor/qemu": "the agent knows drivers by their interface",
 		"driver/network/linux":   "the agent knows drivers by their interface",
+		"driver/block/rbd":       "the agent knows drivers by their interface",
 		"driver/block/local":     "the agent knows drivers by their interface",
 	},
 	"service": {"gateway/sigv4": "services never see signatures"},

@@ -17,6 +17,7 @@ import (
 	"github.com/vauban-cloud/vauban/identity"
 	"github.com/vauban-cloud/vauban/identity/identitytest"
 	"github.com/vauban-cloud/vauban/identity/oidc"
+	"github.com/vauban-cloud/vauban/service/ebs"
 	"github.com/vauban-cloud/vauban/service/ec2"
 	"github.com/vauban-cloud/vauban/service/iam"
 	"github.com/vauban-cloud/vauban/service/organizations"
@@ -46,10 +47,11 @@ func newWorld(t testing.TB) *world {
 	w := &world{Cloud: c, impls: map[string]any{
 		"ec2": &ec2.Service{
 			DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID,
-			PublicPool: netip.MustParsePrefix("100.64.0.0/24"), IPv6Pool: netip.MustParsePrefix("fd5a:c10d::/32"), Consoles: silence{}, PageKey: key,
+			PublicPool: netip.MustParsePrefix("100.64.0.0/24"), IPv6Pool: netip.MustParsePrefix("fd5a:c10d::/32"), Consoles: silence{}, PageKey: key, Depot: shelves{},
 		},
 		"sts":           &sts.Service{Judge: c.Judge, Authz: c.Judge, Web: oidc.NewVerifier(nil, c.Now)},
 		"iam":           &iam.Service{Judge: c.Judge, Authz: c.Judge, PageKey: key},
+		"ebs":           &ebs.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID, Blocks: zeroes{}, Key: key},
 		"organizations": &organizations.Service{Directory: c.Directory, Authz: c.Judge, PageKey: key},
 	}}
 	w.furnish()

@@ -18,7 +18,7 @@ import (
 // service is what to generate, and what the models leave open.
 type service struct {
 	pkg       string // folder of awsapi
-	npm       string // package with the shapes
+	model     string // npm package with the shapes, or folder of the Go SDK's models
 	goModule  string // module below github.com/aws/aws-sdk-go-v2/service, at the version of go.mod
 	scope     string // of signatures
 	global    bool   // one endpoint for all regions
@@ -32,6 +32,9 @@ var services = []service{
 	{"organizations", "client-organizations@3.1164.0", "organizations", "organizations", true, []wire.Protocol{wire.JSON11}},
 	{"s3", "client-s3@3.1164.0", "s3", "s3", false, []wire.Protocol{wire.RESTXML}},
 	{"s3control", "client-s3-control@3.1112.0", "s3control", "s3-control", false, []wire.Protocol{wire.RESTXML}},
+	{"ebs", "client-ebs@3.1138.0", "ebs", "ebs", false, []wire.Protocol{wire.RESTJSON}},
+	{"rbin", "rbin/2021-06-15", "rbin", "rbin", false, []wire.Protocol{wire.RESTJSON}},
+	{"dlm", "client-dlm@3.1124.0", "dlm", "dlm", false, []wire.Protocol{wire.RESTJSON}},
 	{"kms", "client-kms@3.1164.0", "kms", "kms", false, []wire.Protocol{wire.JSON11}},
 	{"elbv2", "client-elastic-load-balancing-v2@3.1142.0", "elasticloadbalancingv2", "elasticloadbalancing", false, []wire.Protocol{wire.Query}},
 	{"cloudwatch", "client-cloudwatch@3.1164.0", "cloudwatch", "monitoring", false, []wire.Protocol{wire.CBOR, wire.JSON10, wire.Query}},
@@ -48,9 +51,9 @@ func main() {
 
 func run() error {
 	for _, s := range services {
-		m, err := load(s.npm)
+		m, err := load(s.model)
 		if err != nil {
-			return fmt.Errorf("load %s: %w", s.npm, err)
+			return fmt.Errorf("load %s: %w", s.model, err)
 		}
 		if err := m.setWidths(s.goModule); err != nil {
 			return fmt.Errorf("find the numbers of %s: %w", s.goModule, err)

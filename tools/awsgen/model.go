@@ -76,9 +76,16 @@ func (n *namespace) UnmarshalJSON(b []byte) error {
 //go:embed schema.mjs
 var schemaScript string
 
-// load returns the model in an npm package of the AWS SDK.
-func load(npm string) (*model, error) {
-	dir, err := download(npm)
+// firstSDK is the module with the models in their published form.
+const firstSDK = "github.com/aws/aws-sdk-go@v1.55.8"
+
+// load returns the model in an npm package of the AWS SDK, e.g. "client-ebs@3.1138.0", or in
+// a folder of the published ones, e.g. "rbin/2021-06-15".
+func load(name string) (*model, error) {
+	if strings.Contains(name, "/") {
+		return loadPublished(name)
+	}
+	dir, err := download(name)
 	if err != nil {
 		return nil, err
 	}
@@ -88,6 +95,55 @@ func load(npm string) (*model, error) {
 	}
 	m := new(model)
 	return m, json.Unmarshal(out, m)
+}
+
+// newer are the members that shapes got after the first SDK ended, with their shapes.
+var newer = map[string]map[string]map[string]string{
+	"rbin/2021-06-15": {
+		"CreateRuleRequest": exclusions, "CreateRuleResponse": exclusions, "GetRuleResponse": exclusions, "ListRulesRequest": exclusions,
+		"LockRuleResponse": exclusions, "UnlockRuleResponse": exclusions, "UpdateRuleRequest": exclusions, "UpdateRuleResponse": exclusions,
+	},
+}
+
+var exclusions = map[string]string{"ExcludeResourceTags": "ResourceTags"}
+
+func loadPublished(folder string) (*model, error) {
+	dir, err := moduleDir(firstSDK)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "models/apis", folder, "api-2.json"))
+	if err != nil {
+		return nil, err
+	}
+	m := new(model)
+	if err := json.Unmarshal(text, m); err != nil {
+		return nil, err
+	}
+	for name, members := range newer[folder] {
+		for member, of := range members {
+			m.Shapes[name].Members[member] = &ref{Shape: of}
+		}
+	}
+	// The parts of a path have the names of the members here, as in the packages.
+	for _, o := range m.Operations {
+		if o.Input == nil {
+			continue
+		}
+		for name, r := range m.Shapes[o.Input.Shape].Members {
+			if r.Location == "uri" {
+				o.HTTP.RequestURI = strings.ReplaceAll(o.HTTP.RequestURI, "{"+r.LocationName+"}", "{"+name+"}")
+			}
+		}
+	}
+	for _, sh := range m.Shapes {
+		for _, r := range sh.Members {
+			if r.Location == "uri" {
+				r.LocationName = ""
+			}
+		}
+	}
+	return m, nil
 }
 
 // download unpacks the npm package into the cache, and returns its folder.

@@ -80,18 +80,13 @@ func (m *model) number(r *ref) *ref {
 // sdkNumbers maps "Struct.Field" to the type of the field, if it is a number
 // or a list or map of them.
 func sdkNumbers(goModule string) (map[string]string, error) {
-	path := "github.com/aws/aws-sdk-go-v2/service/" + goModule
-	out, err := output("go", "mod", "download", "-json", path)
+	dir, err := moduleDir("github.com/aws/aws-sdk-go-v2/service/" + goModule)
 	if err != nil {
 		return nil, err
 	}
-	var module struct{ Dir string }
-	if err := json.Unmarshal(out, &module); err != nil {
-		return nil, fmt.Errorf("locate %s: %w", path, err)
-	}
 	found := map[string]string{}
 	for _, pattern := range []string{"api_op_*.go", "types/types.go"} {
-		files, err := filepath.Glob(filepath.Join(module.Dir, pattern))
+		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {
 			return nil, err
 		}
@@ -117,6 +112,19 @@ func sdkNumbers(goModule string) (map[string]string, error) {
 		}
 	}
 	return found, nil
+}
+
+// moduleDir downloads a Go module, and returns its folder.
+func moduleDir(path string) (string, error) {
+	out, err := output("go", "mod", "download", "-json", path)
+	if err != nil {
+		return "", err
+	}
+	var module struct{ Dir string }
+	if err := json.Unmarshal(out, &module); err != nil {
+		return "", fmt.Errorf("locate %s: %w", path, err)
+	}
+	return module.Dir, nil
 }
 
 // leaf returns the name of the type that pointers, lists and maps lead to.

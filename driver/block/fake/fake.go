@@ -2,7 +2,9 @@
 //
 // It guarantees the contract of block.Driver and block.Images (it passes
 // blocktest) and survives the Drivers opened on it, so that tests can restart a
-// control plane. There are no bytes: the paths that Open and Boot return exist nowhere.
+// control plane. There are no bytes but
+// those that were put into snapshots block by block: the paths that Open and Boot return
+// exist nowhere.
 package fake
 
 import (
@@ -42,6 +44,9 @@ type Driver struct {
 	cuts      map[string]int64        // guarded by mu; bytes of volumes by volume and snapshot
 	snapshots map[string]int64        // guarded by mu; bytes by ID
 	used      int64                   // guarded by mu
+	holds     map[string]blocks       // guarded by mu; what snapshots, volumes and cuts hold, by ID, of those that hold any
+	fillings  map[string]*filling     // guarded by mu
+	filled    map[string]blocks       // guarded by mu; what was put into snapshots
 }
 
 type image struct {
@@ -63,6 +68,7 @@ func New(cfg Config) *Driver {
 	return &Driver{
 		cfg: cfg, volumes: make(map[string]block.Volume), users: make(map[string]int), images: make(map[string]image),
 		cuts: make(map[string]int64), snapshots: make(map[string]int64),
+		holds: make(map[string]blocks), fillings: make(map[string]*filling), filled: make(map[string]blocks),
 	}
 }
 
@@ -114,8 +120,16 @@ func (d *Driver) Create(ctx context.Context, v block.Volume) error {
 		}
 		d.used += v.Bytes
 		d.volumes[v.ID] = v
+		d.share(v.Snapshot, v.ID)
 		return nil
 	})
+}
+
+// share has one hold what the other does. mu is held.
+func (d *Driver) share(from, to string) {
+	if held, ok := d.holds[from]; ok {
+		d.holds[to] = held
+	}
 }
 
 // Delete implements block.Driver.
@@ -124,6 +138,7 @@ func (d *Driver) Delete(ctx context.Context, id string) error {
 		d.used -= d.volumes[id].Bytes
 		delete(d.volumes, id)
 		delete(d.users, id)
+		delete(d.holds, id)
 		return nil
 	})
 }

@@ -11,7 +11,22 @@ import (
 	"github.com/vauban-cloud/vauban/seal"
 )
 
-var _ block.Snapshots = (*Driver)(nil)
+var (
+	_ block.Snapshots = (*Driver)(nil)
+	_ block.Flattener = (*Driver)(nil)
+)
+
+// Flatten implements block.Flattener: its snapshots are whole.
+func (d *Driver) Flatten(ctx context.Context, snapshot string, _ *seal.Key) (bytes int64, err error) {
+	err = d.do(ctx, "flatten", snapshot, func() error {
+		var ok bool
+		if bytes, ok = d.snapshots[snapshot]; !ok {
+			return block.ErrNoSnapshot
+		}
+		return nil
+	})
+	return bytes, err
+}
 
 // Grow implements block.Driver.
 func (d *Driver) Grow(ctx context.Context, id string, bytes int64, _ *seal.Key) error {
@@ -41,6 +56,7 @@ func (d *Driver) Cut(ctx context.Context, volume, snapshot string, _ *seal.Key) 
 		}
 		if _, kept := d.snapshots[snapshot]; !kept {
 			d.cuts[volume+"/"+snapshot] = v.Bytes
+			d.share(volume, volume+"/"+snapshot)
 		}
 		return nil
 	})
@@ -56,7 +72,9 @@ func (d *Driver) Keep(ctx context.Context, volume, snapshot string, _, _ *seal.K
 		if bytes, cut = d.cuts[volume+"/"+snapshot]; !cut {
 			return errors.New("it was not cut")
 		}
+		d.share(volume+"/"+snapshot, snapshot)
 		delete(d.cuts, volume+"/"+snapshot)
+		delete(d.holds, volume+"/"+snapshot)
 		d.snapshots[snapshot] = bytes
 		return nil
 	})
@@ -74,6 +92,7 @@ func (d *Driver) CopySnapshot(ctx context.Context, from, to string, _, _ *seal.K
 			return fmt.Errorf("%s: %w", from, block.ErrNoSnapshot)
 		}
 		d.snapshots[to] = bytes
+		d.share(from, to)
 		return nil
 	})
 	return bytes, err
@@ -83,6 +102,9 @@ func (d *Driver) CopySnapshot(ctx context.Context, from, to string, _, _ *seal.K
 func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
 	return d.do(ctx, "deletesnapshot", id, func() error {
 		delete(d.snapshots, id)
+		delete(d.holds, id)
+		delete(d.filled, id)
+		delete(d.fillings, id)
 		return nil
 	})
 }

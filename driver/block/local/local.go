@@ -20,6 +20,7 @@
 //	volumes/<id>/keys.json             sealed secrets of the encrypted ones of these
 //	volumes/<id>/cut-<snapshot>        the layer that the snapshot is to end with
 //	snapshots/<id>/                    layers and keys as above, none of which changes
+//	filling/<id>/                      the same, of one that is being filled block by block
 //	images/<id>/private/disk.qcow2     the image
 //	images/<id>/{kernel,initrd}        if it has them
 //	images/<id>/meta.json              block.Meta
@@ -55,6 +56,7 @@ type Config struct {
 	Reserve  int64         // bytes of the file system that are left alone; 0: 1 GiB
 	MaxBytes int64         // the largest virtual size of an image or volume; 0: 16 TiB
 	Patience time.Duration // for a tool, conversions aside; 0: a minute
+	Unpacked int64         // bytes that an import may unpack to, however few it has; 0: 1 GiB
 }
 
 // Driver keeps volumes and images in a folder. It implements block.Driver and
@@ -88,6 +90,9 @@ func New(cfg Config) (*Driver, error) {
 	if cfg.Patience == 0 {
 		cfg.Patience = time.Minute
 	}
+	if cfg.Unpacked == 0 {
+		cfg.Unpacked = 1 << 30
+	}
 	d := &Driver{cfg: cfg}
 	if err := d.open(); err != nil {
 		d.Close() //nolint:errcheck // the first error says more
@@ -100,7 +105,7 @@ func (d *Driver) open() error {
 	if _, err := exec.LookPath("qemu-img"); err != nil {
 		return fmt.Errorf("%w (Debian package qemu-utils)", err)
 	}
-	for _, dir := range []string{d.cfg.Dir, d.path("volumes"), d.path("images"), d.path("snapshots"), d.path("work")} {
+	for _, dir := range []string{d.cfg.Dir, d.path("volumes"), d.path("images"), d.path("snapshots"), d.path("filling"), d.path("work")} {
 		// Guests pass through these, and see nothing in them, whatever the umask is.
 		if err := errors.Join(os.MkdirAll(dir, 0o711), os.Chmod(dir, 0o711)); err != nil { //nolint:gosec // as said
 			return err

@@ -50,13 +50,7 @@ func (d *Driver) create(ctx context.Context, v block.Volume) error {
 	if err != nil {
 		return err
 	}
-	name, backing := layerName(len(have.names)), ""
-	switch {
-	case len(have.names) > 0 && have.names[len(have.names)-1] == baseLayer:
-		name, backing = layerName(len(have.names)-1), have.names[0]
-	case len(have.names) > 0:
-		backing = have.names[0]
-	}
+	name, backing := have.next()
 	if v.Key != nil {
 		have.secrets[name] = newSecret()
 	}
@@ -73,6 +67,18 @@ func (d *Driver) create(ctx context.Context, v block.Volume) error {
 type beginning struct {
 	names   []string
 	secrets secrets
+}
+
+// next is the name of a layer on these, and of the one that it stands on, if any.
+func (b beginning) next() (name, backing string) {
+	n := len(b.names)
+	if n == 0 {
+		return layerName(0), ""
+	}
+	if b.names[n-1] == baseLayer {
+		n--
+	}
+	return layerName(n), b.names[0]
 }
 
 // begin gives the volume its own names of the bytes that it starts with.

@@ -30,9 +30,9 @@ func newLayer(t *testing.T, spec hypervisor.Spec, name, backing string) hypervis
 
 // on is the disk once it goes on in a new layer.
 func on(disk hypervisor.Disk, l hypervisor.Layer) hypervisor.Disk {
-	was := hypervisor.Layer{Path: disk.Path, Format: disk.Format, Secret: disk.Secret}
+	was := hypervisor.Layer{Path: disk.Path, Export: disk.Export, Format: disk.Format, Secret: disk.Secret}
 	disk.Below = append([]hypervisor.Layer{was}, disk.Below...)
-	disk.Path, disk.Format, disk.Secret = l.Path, l.Format, l.Secret
+	disk.Path, disk.Export, disk.Format, disk.Secret = l.Path, l.Export, l.Format, l.Secret
 	return disk
 }
 

@@ -35,11 +35,11 @@ type luks struct {
 // newLUKS makes a header with a new master key that the passphrase opens.
 func newLUKS(secret []byte) (*luks, error) {
 	master, salt, slotSalt := random(keyBytes), random(saltBytes), random(saltBytes)
-	digest, err := derive(master, salt, 20)
+	digest, err := derive(master, salt, iterations, 20)
 	if err != nil {
 		return nil, err
 	}
-	slotKey, err := derive(secret, slotSalt, keyBytes)
+	slotKey, err := derive(secret, slotSalt, iterations, keyBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -89,8 +89,9 @@ func random(n int) []byte {
 	return b
 }
 
-func derive(secret, salt []byte, n int) ([]byte, error) {
-	key, err := pbkdf2.Key(func() hash.Hash { return sha256.New() }, string(secret), salt, iterations, n)
+// derive makes n bytes of a secret.
+func derive(secret, salt []byte, count, n int) ([]byte, error) {
+	key, err := pbkdf2.Key(func() hash.Hash { return sha256.New() }, string(secret), salt, count, n)
 	if err != nil {
 		return nil, fmt.Errorf("derive a key: %w", err)
 	}

@@ -1,6 +1,11 @@
-// Package qcow2 writes empty qcow2 files, also encrypted ones, which QEMU then fills.
-// QEMU's own tool measures for seconds how slow it can make a passphrase; ours are random,
-// and need no slowness.
+// Package qcow2 writes qcow2 files, also encrypted ones: empty, for QEMU to fill, or block by
+// block. QEMU's own tool measures for seconds how slow it can make a passphrase; ours are
+// random, and need no slowness.
+//
+// It reads them, too, whoever wrote them: a damaged or hostile file gives errors or wrong bytes
+// of its own, and leads to no other file, nor to more memory than its tables may need. It
+// reads what QEMU writes here, not every qcow2 file there is: no compressed clusters, no
+// subclusters.
 //
 // Formats: https://www.qemu.org/docs/master/interop/qcow2.html (version 3), and LUKS 1 of
 // https://gitlab.com/cryptsetup/cryptsetup/-/wikis/LUKS-standard/on-disk-format.pdf.
@@ -61,7 +66,7 @@ func Create(w io.WriterAt, i Image) error {
 		_, err := w.WriteAt(b, at)
 		errs = append(errs, err)
 	}
-	put(0, i.header(l1, l1At*cluster, luksAt*cluster))
+	put(0, i.header(layout{counts: 1, countClusters: 1, luks: luksAt, l1: l1At}, l1))
 	put(cluster, be64(2*cluster))
 	counts := make([]byte, 2*end)
 	for n := range end {
@@ -79,8 +84,12 @@ func clusters(bytes int64) int64 { return (bytes + cluster - 1) / cluster }
 
 func be64(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v) }
 
-// header is the file's first cluster, up to the backing file's name.
-func (i Image) header(l1, l1At, luksAt int64) []byte {
+// layout is which cluster of the file a part of it begins at.
+type layout struct{ counts, countClusters, luks, l1 int64 }
+
+// header is the file's first cluster, up to the backing file's name; l1 is how many entries
+// the first table has.
+func (i Image) header(at layout, l1 int64) []byte {
 	b := binary.BigEndian
 	extensions := []byte{}
 	extend := func(kind uint32, data []byte) {
@@ -94,7 +103,7 @@ func (i Image) header(l1, l1At, luksAt int64) []byte {
 	crypt := uint32(0)
 	if i.Secret != nil {
 		crypt = luksCrypt
-		extend(extCrypto, append(be64(uint64(luksAt)), be64(luksBytes)...)) //nolint:gosec // positive
+		extend(extCrypto, append(be64(uint64(at.luks*cluster)), be64(luksBytes)...)) //nolint:gosec // positive
 	}
 	nameAt := uint64(0)
 	if i.Backing != "" {
@@ -111,16 +120,16 @@ func (i Image) header(l1, l1At, luksAt int64) []byte {
 	h = b.AppendUint32(h, clusterBits)
 	h = b.AppendUint64(h, uint64(i.Bytes)) //nolint:gosec // positive
 	h = b.AppendUint32(h, crypt)
-	h = b.AppendUint32(h, uint32(l1))   //nolint:gosec // bounded by maxBytes
-	h = b.AppendUint64(h, uint64(l1At)) //nolint:gosec // positive
-	h = b.AppendUint64(h, cluster)      // table of reference counts
-	h = b.AppendUint32(h, 1)            // its clusters
-	h = b.AppendUint32(h, 0)            // snapshots within the file
-	h = b.AppendUint64(h, 0)            // and where
-	h = b.AppendUint64(h, 0)            // features that one must know
-	h = b.AppendUint64(h, 0)            // that one must know to write
-	h = b.AppendUint64(h, 0)            // that one may ignore
-	h = b.AppendUint32(h, 4)            // a reference count has 1<<4 bits
+	h = b.AppendUint32(h, uint32(l1))                //nolint:gosec // bounded by maxBytes
+	h = b.AppendUint64(h, uint64(at.l1*cluster))     //nolint:gosec // positive
+	h = b.AppendUint64(h, uint64(at.counts*cluster)) //nolint:gosec // positive
+	h = b.AppendUint32(h, uint32(at.countClusters))  //nolint:gosec // a few
+	h = b.AppendUint32(h, 0)                         // snapshots within the file
+	h = b.AppendUint64(h, 0)                         // and where
+	h = b.AppendUint64(h, 0)                         // features that one must know
+	h = b.AppendUint64(h, 0)                         // that one must know to write
+	h = b.AppendUint64(h, 0)                         // that one may ignore
+	h = b.AppendUint32(h, 4)                         // a reference count has 1<<4 bits
 	h = b.AppendUint32(h, header)
 	return append(append(h, extensions...), i.Backing...)
 }

@@ -1,0 +1,195 @@
+//go:build linux
+
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/driver/internal/qcow2"
+)
+
+// Begin implements block.Direct.
+func (d *Driver) Begin(ctx context.Context, f block.Filling) error {
+	if err := d.beginFilling(ctx, f); err != nil {
+		return fmt.Errorf("begin snapshot %s: %w", f.ID, noSpace(err))
+	}
+	return nil
+}
+
+func (d *Driver) beginFilling(ctx context.Context, f block.Filling) error {
+	if err := f.Validate(); err != nil {
+		return err
+	}
+	if f.Bytes > d.cfg.MaxBytes {
+		return fmt.Errorf("%d bytes are more than %d", f.Bytes, d.cfg.MaxBytes)
+	}
+	release, err := d.turns.Take(ctx, "filling/"+f.ID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	for _, kind := range []string{"snapshots", "filling"} {
+		if there, err := exists(d.path(kind, f.ID)); err != nil || there {
+			return err
+		}
+	}
+	if _, err := d.room(ctx); err != nil {
+		return err
+	}
+	w, err := d.newWorkplace()
+	if err != nil {
+		return err
+	}
+	defer w.remove()
+	have, err := d.begin(ctx, w, block.Volume{Bytes: f.Bytes, Snapshot: f.Parent.ID, SnapshotKey: f.Parent.Key})
+	if err != nil {
+		return err
+	}
+	name, backing := have.next()
+	if f.Key != nil {
+		have.secrets[name] = newSecret()
+	}
+	top, err := os.OpenFile(w.result(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	err = qcow2.CreateLinear(top, qcow2.Image{Bytes: f.Bytes, Backing: backing, Secret: have.secrets[name]})
+	if err = errors.Join(err, top.Sync(), top.Close()); err != nil {
+		return err
+	}
+	if err := have.secrets.write(w.result(), f.ID, f.Key); err != nil {
+		return err
+	}
+	return w.publish(d.path("filling", f.ID))
+}
+
+// WriteBlock implements block.Direct.
+func (d *Driver) WriteBlock(ctx context.Context, s block.Keyed, index int64, data []byte) error {
+	if err := d.writeBlock(ctx, s, index, data); err != nil {
+		return fmt.Errorf("write block %d of snapshot %s: %w", index, s.ID, noSpace(err))
+	}
+	return nil
+}
+
+func (d *Driver) writeBlock(ctx context.Context, s block.Keyed, index int64, data []byte) error {
+	if !block.ValidName(s.ID) {
+		return block.ErrNoSnapshot
+	}
+	if _, err := d.room(ctx); err != nil {
+		return err
+	}
+	release, err := d.turns.Take(ctx, "filling/"+s.ID)
+	if err != nil {
+		return err
+	}
+	defer release()
+	all, err := chain(d.path("filling", s.ID), s.ID, s.Key)
+	if errors.Is(err, os.ErrNotExist) {
+		return block.ErrNoSnapshot
+	}
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(all[0].Path, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return err
+	}
+	err = put(f, all[0].Secret, index, data)
+	return errors.Join(err, f.Close())
+}
+
+// put writes a block, to disk.
+func put(f *os.File, secret []byte, index int64, data []byte) error {
+	top, err := qcow2.OpenLinear(f, secret)
+	if err != nil {
+		return err
+	}
+	if err := block.ValidateBlock(top.Bytes(), index, data); err != nil {
+		return err
+	}
+	if _, err := top.WriteAt(data, index*block.BlockBytes); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// Finish implements block.Direct.
+func (d *Driver) Finish(ctx context.Context, s block.Keyed, sum bool) (block.Filled, error) {
+	out, err := d.finish(ctx, s, sum)
+	if err != nil {
+		return out, fmt.Errorf("finish snapshot %s: %w", s.ID, noSpace(err))
+	}
+	return out, nil
+}
+
+func (d *Driver) finish(ctx context.Context, s block.Keyed, sum bool) (out block.Filled, err error) {
+	if !block.ValidName(s.ID) {
+		return out, block.ErrNoSnapshot
+	}
+	release, err := d.turns.Take(ctx, "filling/"+s.ID)
+	if err != nil {
+		return out, err
+	}
+	defer release()
+	home, kept := d.path("filling", s.ID), d.path("snapshots", s.ID)
+	if there, err := exists(home); err != nil {
+		return out, err
+	} else if there {
+		names, err := layers(home)
+		if err == nil {
+			err = d.freeze(home + "/" + names[0])
+		}
+		if err == nil {
+			err = os.Rename(home, kept)
+		}
+		if err == nil {
+			err = errors.Join(syncFolder(d.path("snapshots")), syncFolder(d.path("filling")))
+		}
+		if err != nil {
+			return out, err
+		}
+	}
+	c, err := d.openSource(s)
+	if err != nil {
+		return out, err
+	}
+	defer c.close()
+	if out.Bytes, err = weigh(kept); err != nil {
+		return out, err
+	}
+	return out, c.count(ctx, &out, sum)
+}
+
+// count counts the blocks of the top layer, which are those that were put.
+func (c *source) count(ctx context.Context, out *block.Filled, sum bool) error {
+	top, h := &source{maps: c.maps[:1]}, sha256.New()
+	for at := int64(0); ; at++ {
+		var err error
+		if at, err = next(top.maps, at); err != nil || at == none {
+			if sum {
+				h.Sum(out.Sum[:0])
+			}
+			return err
+		}
+		out.Blocks++
+		if !sum {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		data, err := top.read(at)
+		if err != nil {
+			return err
+		}
+		one := sha256.Sum256(data)
+		h.Write(one[:])
+	}
+}
