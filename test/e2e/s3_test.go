@@ -56,7 +56,8 @@ func TestObjectsInPostgres(t *testing.T) {
 	if out := c.Vauban("status"); !strings.Contains(out, "index in PostgreSQL") {
 		t.Errorf("the status does not tell where the index is:\n%s", out)
 	}
-	second := exec.CommandContext(t.Context(), e2e.Binary(), "up", "--data", t.TempDir(), "--objects-index", url)
+	second := exec.CommandContext(t.Context(), e2e.Binary(), "up", "--data", t.TempDir(), "--objects-index", url,
+		"--listen", "127.0.0.1:0", "--public-pool", e2e.FreePool(t).String())
 	if out, err := second.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("another process has it")) {
 		t.Errorf("a second cloud: %v\n%s", err, out)
 	}
