@@ -10,6 +10,7 @@ import (
 	"github.com/vauban-cloud/vauban/awsapi/kms"
 	"github.com/vauban-cloud/vauban/awsapi/logs"
 	"github.com/vauban-cloud/vauban/awsapi/organizations"
+	"github.com/vauban-cloud/vauban/awsapi/rbin"
 	"github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/awsapi/s3control"
 	"github.com/vauban-cloud/vauban/awsapi/sts"
@@ -18,6 +19,7 @@ import (
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
+	rbinservice "github.com/vauban-cloud/vauban/service/rbin"
 	s3service "github.com/vauban-cloud/vauban/service/s3"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
 )
@@ -30,12 +32,13 @@ type apis struct {
 	accounts *organizationsservice.Service
 	objects  *s3service.Service
 	blocks   *ebsservice.Service
+	bin      *rbinservice.Service
 }
 
 // Endpoints returns every API that the gateway knows, with services that have
 // no store: good for asking which operations they support.
 func Endpoints() []gateway.Endpoint {
-	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}, &s3service.Service{}, &ebsservice.Service{}}.endpoints()
+	return apis{&ec2service.Service{}, &stsservice.Service{}, &iamservice.Service{}, &organizationsservice.Service{}, &s3service.Service{}, &ebsservice.Service{}, &rbinservice.Service{}}.endpoints()
 }
 
 // endpoints ties each API to the service that implements it. An API without
@@ -50,6 +53,7 @@ func (a apis) endpoints() []gateway.Endpoint {
 		{API: s3.API(), Impl: a.objects, Open: true, Web: s3service.NewWeb(a.objects)},
 		{API: s3control.API(), Impl: s3service.NewControl(a.objects)},
 		{API: ebs.API(), Impl: a.blocks},
+		{API: rbin.API(), Impl: a.bin},
 		{API: kms.API()},
 		{API: elbv2.API()},
 		{API: cloudwatch.API()},

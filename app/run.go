@@ -28,6 +28,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/networkinterface"
 	"github.com/vauban-cloud/vauban/control/peering"
 	"github.com/vauban-cloud/vauban/control/snapshot"
+	"github.com/vauban-cloud/vauban/control/transfer"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -40,6 +41,7 @@ import (
 	ec2service "github.com/vauban-cloud/vauban/service/ec2"
 	iamservice "github.com/vauban-cloud/vauban/service/iam"
 	organizationsservice "github.com/vauban-cloud/vauban/service/organizations"
+	rbinservice "github.com/vauban-cloud/vauban/service/rbin"
 	s3service "github.com/vauban-cloud/vauban/service/s3"
 	stsservice "github.com/vauban-cloud/vauban/service/sts"
 	"github.com/vauban-cloud/vauban/store"
@@ -177,7 +179,7 @@ func (r *running) wire() (err error) {
 		return err
 	}
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
-	r.view.Flows = r.tending.flows.Note
+	r.view.Flows, r.view.Objects = r.tending.flows.Note, depot{r: r}
 	r.services = r.newServices(func(ctx context.Context, vpc string, endpoint func(string) string, l net.Listener) error {
 		return r.gateway.ServeVPC(ctx, vpc, endpoint, l) // made below, before any VPC is served
 	})
@@ -194,6 +196,7 @@ func (r *running) wire() (err error) {
 			&instance.Reconciler{DB: r.db, Now: time.Now},
 			&volume.Reconciler{DB: r.db, Now: time.Now},
 			&snapshot.Reconciler{DB: r.db, Now: time.Now},
+			&transfer.Reconciler{DB: r.db, Place: r.cfg.Place, Now: time.Now},
 			&image.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},
@@ -214,22 +217,24 @@ func (r *running) wire() (err error) {
 
 // apis makes the services.
 func (r *running) apis() apis {
+	objects := &s3service.Service{
+		DB: r.db, Objects: r.objects, Keys: r.bucketKeys, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey,
+		Destinations: r.tending.courier, LifecycleDay: r.cfg.LifecycleDay,
+	}
 	return apis{
 		compute: &ec2service.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
 			PublicPool: r.cfg.PublicPool, IPv6Pool: r.cfg.IPv6Pool, Limits: r.cfg.Limits, Consoles: consoles{r}, PageKey: r.settings.PageKey,
-			DiskKeys: r.judge.Keys.Disks,
+			DiskKeys: r.judge.Keys.Disks, Depot: depot{r, objects},
 		},
 		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
-		objects: &s3service.Service{
-			DB: r.db, Objects: r.objects, Keys: r.bucketKeys, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey,
-			Destinations: r.tending.courier, LifecycleDay: r.cfg.LifecycleDay,
-		},
+		objects:  objects,
 		blocks: &ebsservice.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID, Blocks: r.agent, DiskKeys: r.judge.Keys.Disks, Key: r.settings.PageKey,
 		},
+		bin: &rbinservice.Service{DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey},
 	}
 }
 

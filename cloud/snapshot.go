@@ -19,6 +19,7 @@ type Snapshot struct {
 	Meta               // ID is "snap-…"
 	Volume      string `json:",omitempty"` // that it was taken of; empty: imported, or put block by block
 	From        string `json:",omitempty"` // the snapshot that it is a copy of
+	Import      string `json:",omitempty"` // the import that it was made by
 	SizeGiB     int    // of the volume
 	Description string `json:",omitempty"`
 	Host        string // that keeps it
@@ -55,10 +56,27 @@ type Snapshot struct {
 type SnapshotLock struct {
 	Mode    string    // "governance" or "compliance"
 	Created time.Time // when the lock was made
-	Began   time.Time // start of the duration
-	Until   time.Time // end of it
+	Days    int       // how long it lasts
+	// Began is the start of the duration: Created or, of a snapshot that was pending then,
+	// when it was completed, which control/snapshot writes, with Until.
+	Began   time.Time `json:",omitzero"`
+	Until   time.Time `json:",omitzero"` // end of it
 	CoolOff time.Time `json:",omitzero"` // until then a compliance lock can still be changed
 }
+
+// State is "governance", "compliance-cooloff", "compliance" or "expired".
+func (l SnapshotLock) State(now time.Time) string {
+	switch {
+	case !l.Until.IsZero() && !now.Before(l.Until):
+		return "expired"
+	case l.Mode == "compliance" && now.Before(l.CoolOff):
+		return "compliance-cooloff"
+	}
+	return l.Mode
+}
+
+// Holds reports whether it keeps its snapshot from deletion.
+func (l *SnapshotLock) Holds(now time.Time) bool { return l != nil && l.State(now) != "expired" }
 
 // SnapshotFill is a snapshot that its owner makes block by block:
 // https://docs.aws.amazon.com/ebs/latest/userguide/ebs-accessing-snapshot.html
@@ -94,6 +112,7 @@ type SnapshotSeen struct {
 	Begun    bool      `json:",omitempty"` // it can be filled
 	Ready    bool      `json:",omitempty"` // its bytes are kept
 	Gone     bool      `json:",omitempty"` // its bytes exist no more
+	Flat     bool      `json:",omitempty"` // they lie so that volumes of it are fast
 	Bytes    int64     `json:",omitempty"` // that it keeps on the disk, shared ones included
 	Progress int       `json:",omitempty"` // percent
 	Error    string    `json:",omitempty"` // why it could not be taken: a code, a colon, words
@@ -114,8 +133,8 @@ func (s Snapshot) State() SnapshotState {
 // Table is "snapshot".
 func (Snapshot) Table() string { return "snapshot" }
 
-// Labels finds the snapshots of an account, a host, a volume, a group and an image, the
-// public ones, and those shared with an account.
+// Labels finds the snapshots of an account, a host, a volume, a group, an image and an
+// import, the public ones, and those shared with an account.
 func (s Snapshot) Labels() []string {
 	l := []string{AccountLabel(s.Account)}
 	if s.Host != "" {
@@ -129,6 +148,9 @@ func (s Snapshot) Labels() []string {
 	}
 	if s.Image != "" {
 		l = append(l, "image/"+s.Image)
+	}
+	if s.Import != "" {
+		l = append(l, "import/"+s.Import)
 	}
 	if s.Public {
 		l = append(l, "public")

@@ -75,6 +75,9 @@ type VolumeSeen struct {
 	IOPS       int    `json:",omitempty"`
 	Throughput int    `json:",omitempty"`
 	Error      string `json:",omitempty"` // why it could not be made: a code, a colon, words
+	// Full is since when its guest waits because the host's disk is full.
+	Full time.Time `json:",omitzero"`
+	Busy bool      `json:",omitempty"` // the guest was asked to let go of it, and did not
 }
 
 // State derives what the API shows.
@@ -101,7 +104,7 @@ func (v Volume) Modified() bool {
 		(s.Type != v.Type || s.SizeGiB != v.SizeGiB || s.IOPS != v.IOPS || s.Throughput != v.Throughput)
 }
 
-// AttachmentState is "attaching", "attached", "detaching" or "detached".
+// AttachmentState is "attaching", "attached", "detaching", "busy" or "detached".
 // running says whether the instance's guest runs: a stopped instance's volume
 // counts as attached at once.
 func (v Volume) AttachmentState(running bool) string {
@@ -109,6 +112,8 @@ func (v Volume) AttachmentState(running bool) string {
 	switch {
 	case a == nil:
 		return "detached"
+	case a.Detach && v.Seen.Busy && v.Seen.Guest == a.Instance:
+		return "busy"
 	case a.Detach:
 		return "detaching"
 	case v.Seen.Guest == a.Instance, !running && v.Seen.Ready:

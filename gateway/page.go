@@ -7,8 +7,8 @@ import (
 )
 
 // page answers what is not a request to a service: the health check of load
-// balancers, and the curious who open the endpoint in a browser. It reports
-// whether it did.
+// balancers, and the curious who open the endpoint in a browser, which says what it
+// accepts, as SDKs do not. It reports whether it did.
 func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
 	if r.URL.RawQuery != "" || r.URL.Path != "/" && r.URL.Path != "/healthz" {
 		return false
@@ -25,7 +25,7 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
 		return false
 	case r.URL.Path == "/healthz":
 		text = "ok\n"
-	case service == nil:
+	case service == nil && r.Header.Get("Accept") != "":
 		text = g.greeting(r)
 	default:
 		return false

@@ -57,6 +57,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// take an answer without it for the next one on the same connection.
 		w.WriteHeader(http.StatusContinue)
 	}
+	if r.Header.Get("Expect") != "" {
+		// The server looks at the body of its own request to see whether the client still
+		// waits to be asked for it. If that is another's, it waits for the client.
+		r = r.WithContext(r.Context())
+	}
 	if r.ContentLength != 0 {
 		// It also bounds how long the server skips a body that nobody wants.
 		setReadDeadline(w, time.Now().Add(g.cfg.BodyTimeout))

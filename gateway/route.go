@@ -34,7 +34,10 @@ func (g *Gateway) find(r *http.Request, scope string) (e *endpoint, bucket strin
 	if e := g.byTarget(r); e != nil {
 		return e, ""
 	}
-	if scope == "" && r.URL.Path != "/" || r.Header.Get("X-Amz-Content-Sha256") != "" { // which S3's clients alone always send
+	switch {
+	case scope == "" && r.URL.Path != "/",
+		scope == "" && r.Method == http.MethodGet && !r.URL.Query().Has("Action"), // a list of buckets
+		r.Header.Get("X-Amz-Content-Sha256") != "":                                // which S3's clients alone always send
 		return g.endpoints[s3], ""
 	}
 	return nil, ""

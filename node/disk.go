@@ -24,9 +24,18 @@ const (
 
 // seenVolume is what is to be reported of where a volume is plugged in. That
 // its bytes were made or removed is reported by the step that did it.
-func (w *World) seenVolume(v *cloud.Volume) cloud.VolumeSeen {
+func (w *World) seenVolume(v *cloud.Volume, now time.Time) cloud.VolumeSeen {
 	s := v.Seen
 	s.Guest = w.pluggedIn[v.ID]
+	switch {
+	case !w.full[v.ID]:
+		s.Full = time.Time{}
+	case s.Full.IsZero():
+		s.Full = now.UTC()
+	}
+	if s.Guest == "" || v.Attachment == nil || !v.Attachment.Detach {
+		s.Busy = false
+	}
 	return s
 }
 
@@ -184,16 +193,38 @@ func (a *Agent) plug(ctx context.Context, w *World, v *cloud.Volume) error {
 	return nil
 }
 
+// How long a guest may take to let go of a disk before it is asked again, or the disk is
+// taken from it by force.
+const (
+	unplugPatience = 20 * time.Second
+	forcePatience  = 5 * time.Second
+)
+
 // unplug waits for the guest's consent, but not for ever: the back-off of the
-// loop asks again.
+// loop asks again. By force, it takes the disk without.
 func (a *Agent) unplug(ctx context.Context, w *World, v *cloud.Volume) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	guest := w.pluggedIn[v.ID]
-	if err := a.cfg.Hypervisor.Unplug(ctx, guest, v.ID); err != nil && !errors.Is(err, hypervisor.ErrNoGuest) {
-		return fmt.Errorf("unplug %s from %s: %w", v.ID, guest, err)
+	guest, force, patience := w.pluggedIn[v.ID], v.Attachment != nil && v.Attachment.Force, unplugPatience
+	if force {
+		patience = forcePatience
 	}
-	return a.takeBack(ctx, []*cloud.Volume{v})
+	asked, cancel := context.WithTimeout(ctx, patience)
+	err := a.cfg.Hypervisor.Unplug(asked, guest, v.ID)
+	late := asked.Err() != nil && ctx.Err() == nil
+	cancel()
+	switch {
+	case err == nil || errors.Is(err, hypervisor.ErrNoGuest):
+		return a.takeBack(ctx, []*cloud.Volume{v})
+	case late && force:
+		a.cfg.Log.Warn("volume is taken from a guest by force", "volume", v.ID, "instance", guest)
+		if err = a.cfg.Hypervisor.Pull(ctx, guest, v.ID); err == nil {
+			return a.takeBack(ctx, []*cloud.Volume{v})
+		}
+	case late && !v.Seen.Busy:
+		s := v.Seen
+		s.Busy = true
+		err = errors.Join(err, a.cfg.View.ReportVolume(ctx, v.ID, s))
+	}
+	return fmt.Errorf("unplug %s from %s: %w", v.ID, guest, err)
 }
 
 // takeBack takes volumes from the users of the guests that had them.

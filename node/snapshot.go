@@ -19,7 +19,7 @@ func (w *World) busySnapshot(s *cloud.Snapshot) bool {
 		return !s.Seen.Gone && !w.startsVolumes(s.ID) && !w.fills(s.ID)
 	case s.Seen.Ready, s.Seen.Error != "":
 		return false
-	case s.From != "":
+	case s.From != "", s.Import != "":
 		return true
 	case s.Volume != "":
 		v := w.volumes[s.Volume]
@@ -73,9 +73,42 @@ func (a *Agent) snapshot(ctx context.Context, w *World, id string) (time.Duratio
 		return 0, a.copySnapshot(ctx, w, keeper, s)
 	case s.Fill != nil:
 		return 0, a.fill(ctx, w, keeper, s)
+	case s.Import != "":
+		return 0, a.adoptSnapshot(ctx, s)
 	default:
 		return 0, a.takeSnapshots(ctx, w, keeper, w.takenWith(s))
 	}
+}
+
+// bent reports whether it is to be seen to that volumes of a snapshot are fast.
+func bent(s *cloud.Snapshot) bool {
+	return s.Seen.Ready && !s.Seen.Flat && s.Seen.Error == "" && !s.Delete
+}
+
+// flatten sees to it that volumes of a snapshot are fast: the reconciler of the flattening
+// loop. It takes its time, which nobody waits for.
+func (a *Agent) flatten(ctx context.Context, w *World, id string) (time.Duration, error) {
+	s := w.snapshots[id]
+	if s == nil || s.Host != a.cfg.Host || !bent(s) {
+		return 0, nil
+	}
+	seen := s.Seen
+	if f, ok := a.cfg.Blocks.(block.Flattener); ok {
+		key, err := a.cfg.View.DiskKey(s.ID, s.Sealed)
+		if err != nil {
+			return 0, err
+		}
+		seen.Bytes, err = f.Flatten(ctx, id, key)
+		if errors.Is(err, block.ErrNoSnapshot) { // it went meanwhile
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	seen.Flat = true
+	defer a.again()
+	return 0, a.cfg.View.ReportSnapshot(ctx, id, seen)
 }
 
 func (a *Agent) deleteSnapshot(ctx context.Context, keeper block.Snapshots, s *cloud.Snapshot) error {

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"sync"
 
 	"github.com/vauban-cloud/vauban/object/blob"
 	"github.com/vauban-cloud/vauban/object/index"
@@ -74,7 +72,7 @@ func (s *Store) record(row []byte, key string) (*record, error) {
 		return nil, fmt.Errorf("read the object index: %w", err)
 	}
 	defer closer.Close()
-	r := &record{Info: Info{Key: key, Latest: row[0] == tableCurrent}}
+	r := &record{Info: Info{Key: key, Latest: row[0] == tableCurrent}, row: len(v)}
 	if err := r.decode(v); err != nil {
 		return nil, fmt.Errorf("%q: %w", key, err)
 	}
@@ -126,19 +124,6 @@ func (s *Store) slowly(prefix []byte, fn func(row, value []byte) error) error {
 		}
 	}
 	return nil
-}
-
-// keyLocks is how many locks the keys share. A lock is held while a change is
-// synced, and so that nobody reads what a crash could take back.
-const keyLocks = 8192
-
-func (s *Store) key(bucket, key string) *sync.RWMutex {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	h.WriteString(bucket)
-	h.WriteByte(0)
-	h.WriteString(key)
-	return &s.keys[h.Sum64()%keyLocks]
 }
 
 // has reports whether a row begins with prefix.

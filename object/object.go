@@ -151,7 +151,7 @@ type Store struct {
 	lanes   lanes
 	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
-	keys    [keyLocks]sync.RWMutex
+	keys    [keyLocks]keyLock
 	born    uint64 // numbers below it are of earlier runs
 	tending sync.Mutex
 	swept   bool // guarded by tending

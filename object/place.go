@@ -203,7 +203,7 @@ func (s *Store) current(bucket, key string) (*record, error) {
 	lock := s.key(bucket, key)
 	lock.RLock()
 	defer lock.RUnlock()
-	return s.record(keyRow(tableCurrent, bucket, key), key)
+	return s.read(lock, bucket, key)
 }
 
 // find returns a version, nil if there is none: the current one for "". The caller

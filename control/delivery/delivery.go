@@ -6,8 +6,8 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
+	"io"
 	"time"
 
 	"github.com/vauban-cloud/vauban/bucket"
@@ -19,7 +19,8 @@ import (
 type Object struct {
 	Bucket    cloud.Bucket
 	Key       string
-	Body      []byte
+	Body      io.Reader
+	Size      int64  // bytes of Body
 	Type      string // of the content, such as "text/plain"
 	Principal string // who writes it, as notifications say
 }
@@ -28,12 +29,12 @@ type Object struct {
 func Put(ctx context.Context, objects *object.Store, o Object, now time.Time) error {
 	b := o.Bucket
 	in := object.PutInput{
-		Bucket: b.ID, Key: o.Key, Size: int64(len(o.Body)), Class: "STANDARD", Owner: b.Account,
+		Bucket: b.ID, Key: o.Key, Size: o.Size, Class: "STANDARD", Owner: b.Account,
 		Attributes: object.Attributes{System: map[string]string{"Content-Type": o.Type}, Retention: bucket.Retention(b, now)},
 	}
 	in.Notes = bucket.Notes(b, func(i object.Info) cloud.ObjectEvent {
 		return cloud.ObjectEvent{Event: "s3:ObjectCreated:Put", Time: i.Modified, Principal: o.Principal}
 	})
-	_, err := objects.Put(ctx, in, bytes.NewReader(o.Body))
+	_, err := objects.Put(ctx, in, o.Body)
 	return err
 }

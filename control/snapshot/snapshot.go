@@ -36,7 +36,7 @@ func (*Reconciler) Key(c store.Change) string {
 // Reconcile takes the next step in the snapshot's life.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
 	now := r.Now()
-	if s, ok := snapshots.Get(r.DB.View(), id); !ok || !gone(s) && !over(s, now) && !abandoned(s, now) {
+	if s, ok := snapshots.Get(r.DB.View(), id); !ok || !gone(s) && !over(s, now) && !abandoned(s, now) && !lockBegins(s) {
 		return wait(s, now), nil
 	}
 	err := r.DB.Update(ctx, func(tx *store.Tx) error {
@@ -52,6 +52,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, e
 			f := *s.Fill
 			f.Expired = true
 			s.Fill = &f
+			return snapshots.Put(tx, s)
+		case ok && lockBegins(s):
+			l := *s.Lock
+			l.Began = now.UTC()
+			if l.Until.IsZero() {
+				l.Until = l.Began.AddDate(0, 0, l.Days)
+			}
+			s.Lock = &l
 			return snapshots.Put(tx, s)
 		}
 		return nil
@@ -72,6 +80,11 @@ func over(s cloud.Snapshot, now time.Time) bool {
 // abandoned reports whether nobody fills it any more.
 func abandoned(s cloud.Snapshot, now time.Time) bool {
 	return s.Fill.Open() && !s.Delete && !s.Seen.Ready && s.Seen.Error == "" && !now.Before(s.Fill.Deadline())
+}
+
+// lockBegins reports whether the duration of its lock begins: it is completed now.
+func lockBegins(s cloud.Snapshot) bool {
+	return s.Lock != nil && s.Lock.Began.IsZero() && s.Seen.Ready && !s.Delete
 }
 
 // wait is how long it is until the next of these may be so; 0: a change will tell.

@@ -65,6 +65,15 @@ type Snapshots interface {
 	ListSnapshots(ctx context.Context) ([]string, error)
 }
 
+// Flattener is for drivers whose snapshots become slower to start from with the number of
+// those that came before them.
+type Flattener interface {
+	// Flatten puts a snapshot's bytes together anew if they lie in too many places, and
+	// returns how many bytes it keeps on the disk. Volumes can be made of it all the while.
+	// ErrNoSnapshot if it is not there, or has gone meanwhile.
+	Flatten(ctx context.Context, snapshot string, key *seal.Key) (bytes int64, err error)
+}
+
 // Layer is a file of a volume, or what a server exports as one. What one does not hold, the
 // next does.
 type Layer struct {

@@ -54,6 +54,10 @@ type Plugger interface {
 	// Unplug asks the guest to let go of a disk or a card, and returns when it has and
 	// the file is closed, or when ctx ends. It is nil when the device is not there.
 	Unplug(ctx context.Context, id, device string) error
+	// Pull takes a disk from a guest that does not let go: the file is closed, and what the
+	// guest reads and writes from then on fails. The guest may go on to see a dead device, and
+	// cannot have the disk again before it has let go of that. It is nil when the disk is not there.
+	Pull(ctx context.Context, id, disk string) error
 }
 
 // Console is what a driver offers beside running guests.
@@ -97,6 +101,7 @@ type Guest struct {
 	State  State
 	Starts int      // Spec.Starts of the process; 0 when Absent
 	Disks  []string // IDs of the disks plugged in
+	Full   []string // IDs of those for which the guest waits until the host has space
 	NICs   []string // IDs of the network cards plugged in
 	PID    int      // 0 when Absent
 }

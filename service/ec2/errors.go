@@ -121,6 +121,18 @@ var kinds = []kind{
 		"These flow log ids in the input list are not found: [TotalCount: 1] %", "These flow log ids in the input list are not found: %", "FlowLogIds",
 	},
 	{
+		"import-snap", "import-snapshot-task", "InvalidConversionTaskId.Malformed", "InvalidConversionTaskId",
+		"The specified import task '%' does not exist", "The specified import tasks '%' do not exist", "ImportTaskIds",
+	},
+	{
+		"import-ami", "import-image-task", "InvalidConversionTaskId.Malformed", "InvalidConversionTaskId",
+		"The specified import task '%' does not exist", "The specified import tasks '%' do not exist", "ImportTaskIds",
+	},
+	{
+		"export-ami", "export-image-task", "InvalidExportTaskID.Malformed", "InvalidExportTaskID.NotFound",
+		"The specified export task '%' does not exist", "The specified export tasks '%' do not exist", "ExportImageTaskIds",
+	},
+	{
 		"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",
 		"The reservation ID '%' does not exist", "The reservation IDs '%' do not exist", "",
 	},

@@ -40,6 +40,7 @@ type Service struct {
 	// DiskKeys seals the data keys of new volumes and snapshots, each for its ID; nil:
 	// they have none, and hosts keep their bytes as they are.
 	DiskKeys *seal.Key
+	Depot    Depot // nil: nothing can be imported or exported
 }
 
 // Consoles reads what guests print on their serial lines.
@@ -56,6 +57,7 @@ var (
 	instanceTable  store.Table[cloud.Instance]
 	volumeTable    store.Table[cloud.Volume]
 	snapshotTable  store.Table[cloud.Snapshot]
+	recycleTable   store.Table[cloud.RecycleRule]
 	imageTable     store.Table[cloud.Image]
 	keyPairTable   store.Table[cloud.KeyPair]
 	vpcTable       store.Table[cloud.VPC]

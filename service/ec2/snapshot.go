@@ -139,8 +139,8 @@ func bootImage(r store.Reader, v cloud.Volume) string {
 	return n.Kernel
 }
 
-// DeleteSnapshot gives up a snapshot; its host then removes the bytes. What was made
-// of it stays.
+// DeleteSnapshot gives up a snapshot; its host then removes the bytes, unless the recycle bin
+// is to keep it. What was made of it stays.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSnapshot.html
 func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequest) (*ec2.DeleteSnapshotOutput, error) {
 	caller, err := s.allow(ctx, "DeleteSnapshot", in.DryRun, aboutSnapshot.of(s.asking(ctx), val(in.SnapshotId)))
@@ -160,12 +160,21 @@ func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequ
 	return &ec2.DeleteSnapshotOutput{}, nil
 }
 
-// deleteSnapshot gives up a snapshot, unless an image needs it.
+// deleteSnapshot has a snapshot removed, or kept in the recycle bin, unless an image needs it or
+// it is locked.
 func (s *Service) deleteSnapshot(tx *store.Tx, n cloud.Snapshot) error {
 	if image := imageOf(tx, n.ID); image != "" {
 		return cloud.Errorf("InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", n.ID, image)
 	}
-	n.Delete = true
+	now := s.Now().UTC()
+	if n.Lock.Holds(now) {
+		return cloud.Errorf("SnapshotLocked", "The snapshot %s is locked, and cannot be deleted", n.ID)
+	}
+	if d := recycled(tx, n.Account, recycledSnapshots, n.Tags); d > 0 && n.State() == cloud.SnapshotCompleted {
+		n.Binned, n.Expires = now, now.Add(d)
+	} else {
+		n.Delete = true
+	}
 	return snapshotTable.Put(tx, n)
 }
 

@@ -1,6 +1,10 @@
 package ec2
 
-import "github.com/vauban-cloud/vauban/awsapi/ec2"
+import (
+	"github.com/vauban-cloud/vauban/awsapi/ec2"
+	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/store"
+)
 
 // diskCalls are the operations on snapshots, on what volumes become, and on their keys.
 func diskCalls() map[string]call {
@@ -44,6 +48,20 @@ func diskCalls() map[string]call {
 		}, "snapshot+Add/group+Add/userId"),
 		"ResetSnapshotAttribute": op((*S).ResetSnapshotAttribute, func(a *authRig) ec2.ResetSnapshotAttributeRequest {
 			return ec2.ResetSnapshotAttributeRequest{SnapshotId: &a.snapshot, Attribute: new("createVolumePermission")}
+		}, "snapshot"),
+		"DescribeLockedSnapshots":   list((*S).DescribeLockedSnapshots),
+		"ListSnapshotsInRecycleBin": list((*S).ListSnapshotsInRecycleBin),
+		"LockSnapshot": op((*S).LockSnapshot, func(a *authRig) ec2.LockSnapshotRequest {
+			return ec2.LockSnapshotRequest{SnapshotId: &a.snapshot, LockMode: new("compliance"), LockDuration: new(int32(1)), CoolOffPeriod: new(int32(1))}
+		}, "snapshot+SnapshotCoolOffPeriod+SnapshotLockDuration"),
+		"UnlockSnapshot": op((*S).UnlockSnapshot, func(a *authRig) ec2.UnlockSnapshotRequest {
+			return ec2.UnlockSnapshotRequest{SnapshotId: &a.snapshot}
+		}, "snapshot"),
+		"RestoreSnapshotFromRecycleBin": op((*S).RestoreSnapshotFromRecycleBin, func(a *authRig) ec2.RestoreSnapshotFromRecycleBinRequest {
+			n, _ := snapshotTable.Get(a.DB.View(), a.snapshot)
+			n.ID, n.Binned = cloud.NewID("snap"), a.Now()
+			a.update(func(tx *store.Tx) error { return snapshotTable.Create(tx, n) })
+			return ec2.RestoreSnapshotFromRecycleBinRequest{SnapshotId: &n.ID}
 		}, "snapshot"),
 	}
 }

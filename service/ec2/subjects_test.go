@@ -42,6 +42,9 @@ var keysOf = map[string]string{
 	"prefix-list":                  "PrefixListID",
 	"vpc-peering-connection":       "AccepterVpc RequesterVpc VpcPeeringConnectionID",
 	"vpc-flow-log":                 "",
+	"import-snapshot-task":         "",
+	"import-image-task":            "",
+	"export-image-task":            "",
 }
 
 // unmade are the keys that a resource has not before it is made.
@@ -96,6 +99,7 @@ type authRig struct {
 
 	net1    net1
 	filters filterFurniture
+	tasks   transferFurniture
 }
 
 func newAuthRig(t *testing.T) *authRig {
@@ -120,6 +124,7 @@ func newAuthRig(t *testing.T) *authRig {
 	must(a.AssociateAddress(a.ctx, &ec2.AssociateAddressRequest{AllocationId: &a.mapped, NetworkInterfaceId: &a.nic}))(t)
 	a.net1 = a.newNet1()
 	a.filters = a.addFilters()
+	a.tasks = a.addTransfers()
 	a.Consoles, a.Authz = &consoles{}, a.recorder
 	return a
 }
@@ -333,6 +338,7 @@ func calls() map[string]call {
 	}
 	maps.Copy(all, networkCalls())
 	maps.Copy(all, diskCalls())
+	maps.Copy(all, transferCalls())
 	maps.Copy(all, imageCalls())
 	return all
 }

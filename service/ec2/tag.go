@@ -49,6 +49,9 @@ var taggables = func() []taggable {
 		tagged(aboutNAT, func(v *cloud.NATGateway) *cloud.Meta { return &v.Meta }),
 		tagged(aboutOptions, func(v *cloud.DHCPOptions) *cloud.Meta { return &v.Meta }),
 		tagged(aboutEndpoint, func(v *cloud.Endpoint) *cloud.Meta { return &v.Meta }),
+		taggedImports(aboutImportSnapshot),
+		taggedImports(aboutImportImage),
+		tagged(aboutExportImage, func(v *cloud.ExportTask) *cloud.Meta { return &v.Meta }),
 		{kind: kindOf("sgr"), list: listRuleTags, change: changeRuleTags, subject: asking.rule},
 	}
 	slices.SortFunc(all, func(a, b taggable) int { return cmp.Compare(a.prefix+"-", b.prefix+"-") })
@@ -96,6 +99,21 @@ func hiding[T resource](t taggable, table store.Table[T], hidden func(T) bool) t
 		return func(yield func(string, map[string]string) bool) {
 			for id, tags := range list(r, account) {
 				if v, ok := table.Get(r, id); ok && !hidden(v) && !yield(id, tags) {
+					return
+				}
+			}
+		}
+	}
+	return t
+}
+
+// taggedImports is one of the kinds of imports, which share a table.
+func taggedImports(k about[cloud.ImportTask]) taggable {
+	t := tagged(k, func(v *cloud.ImportTask) *cloud.Meta { return &v.Meta })
+	t.list = func(r store.Reader, account string) iter.Seq2[string, map[string]string] {
+		return func(yield func(string, map[string]string) bool) {
+			for v := range importsOf(r, account, k.prefix) {
+				if !yield(v.ID, v.Tags) {
 					return
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -165,7 +166,15 @@ func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error {
 
 // ReportSnapshot does nothing.
 func (still) ReportSnapshot(context.Context, string, cloud.SnapshotSeen) error { return nil }
-func (still) ReportFlows(context.Context, cloud.FlowBatch) error               { return nil }
+func (still) ReportImport(context.Context, string, cloud.ImportSeen) error     { return nil }
+func (still) ReportExport(context.Context, string, cloud.ExportSeen) error     { return nil }
+func (still) ReadObject(context.Context, cloud.ObjectVersion) (io.ReadCloser, error) {
+	return nil, errors.ErrUnsupported
+}
+func (still) WriteObject(context.Context, cloud.ExportTask, int64, io.Reader) error {
+	return errors.ErrUnsupported
+}
+func (still) ReportFlows(context.Context, cloud.FlowBatch) error { return nil }
 
 // DiskKey opens none.
 func (still) DiskKey(string, []byte) (*seal.Key, error) { return nil, nil } //nolint:nilnil // there are none

@@ -83,6 +83,12 @@ func Cache() string {
 // taken down, with everything that it made, when the test ends.
 func Start(t T, flags ...string) *Cloud {
 	t.Helper()
+	return StartIn(t, func(string) {}, flags...)
+}
+
+// StartIn is Start; prepare is called with the cloud's folder before anything runs in it.
+func StartIn(t T, prepare func(data string), flags ...string) *Cloud {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("end-to-end tests make networks and guests, and need root: run them with sudo")
 	}
@@ -95,6 +101,7 @@ func Start(t T, flags ...string) *Cloud {
 	}
 	c := &Cloud{t: t, Data: data, Addr: freePort(t), Pool: FreePool(t)}
 	c.args = append([]string{"--listen", c.Addr, "--public-pool", c.Pool.String(), "--stop-grace", "20s"}, flags...)
+	prepare(data)
 	t.Cleanup(c.destroy)
 	c.Up()
 	return c

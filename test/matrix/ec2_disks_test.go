@@ -55,6 +55,27 @@ var ec2Disks = table{
 	"ec2:ResetSnapshotAttribute": onSnapshot(func(id string) any {
 		return &api.ResetSnapshotAttributeRequest{SnapshotId: &id, Attribute: new("createVolumePermission")}
 	}),
+	"ec2:LockSnapshot": onSnapshot(func(id string) any {
+		return &api.LockSnapshotRequest{SnapshotId: &id, LockMode: new("compliance"), LockDuration: new(int32(7)), CoolOffPeriod: new(int32(24))}
+	}, "ec2:SnapshotLockDuration", "7", "ec2:SnapshotCoolOffPeriod", "24"),
+	"ec2:UnlockSnapshot": func(w *world) row {
+		id := w.snapshot()
+		made[*api.LockSnapshotResult](w, Alice, &api.LockSnapshotRequest{SnapshotId: &id, LockMode: new("governance"), LockDuration: new(int32(7))})
+		return row{in: &api.UnlockSnapshotRequest{SnapshotId: &id}, needs: []need{on(w.arn(id), blue, "blue")}, other: "InvalidSnapshot.NotFound"}
+	},
+	"ec2:DescribeLockedSnapshots": func(w *world) row {
+		id := w.snapshot()
+		made[*api.LockSnapshotResult](w, Alice, &api.LockSnapshotRequest{SnapshotId: &id, LockMode: new("governance"), LockDuration: new(int32(7))})
+		return row{in: &api.DescribeLockedSnapshotsRequest{}}
+	},
+	"ec2:ListSnapshotsInRecycleBin": func(w *world) row {
+		w.recycled()
+		return row{in: &api.ListSnapshotsInRecycleBinRequest{}}
+	},
+	"ec2:RestoreSnapshotFromRecycleBin": func(w *world) row {
+		id := w.recycled()
+		return row{in: &api.RestoreSnapshotFromRecycleBinRequest{SnapshotId: &id}, needs: []need{on(w.arn(id), blue, "blue")}, other: "InvalidSnapshot.NotFound"}
+	},
 	"ec2:ModifyVolume": onVolume(func(id string) any { return &api.ModifyVolumeRequest{VolumeId: &id, Size: new(int32(3))} }),
 	"ec2:DescribeVolumeAttribute": onVolume(func(id string) any {
 		return &api.DescribeVolumeAttributeRequest{VolumeId: &id, Attribute: new("autoEnableIO")}

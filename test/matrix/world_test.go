@@ -21,6 +21,7 @@ import (
 	"github.com/vauban-cloud/vauban/service/ec2"
 	"github.com/vauban-cloud/vauban/service/iam"
 	"github.com/vauban-cloud/vauban/service/organizations"
+	"github.com/vauban-cloud/vauban/service/rbin"
 	"github.com/vauban-cloud/vauban/service/sts"
 	"github.com/vauban-cloud/vauban/store"
 )
@@ -47,11 +48,12 @@ func newWorld(t testing.TB) *world {
 	w := &world{Cloud: c, impls: map[string]any{
 		"ec2": &ec2.Service{
 			DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID,
-			PublicPool: netip.MustParsePrefix("100.64.0.0/24"), IPv6Pool: netip.MustParsePrefix("fd5a:c10d::/32"), Consoles: silence{}, PageKey: key,
+			PublicPool: netip.MustParsePrefix("100.64.0.0/24"), IPv6Pool: netip.MustParsePrefix("fd5a:c10d::/32"), Consoles: silence{}, PageKey: key, Depot: shelves{},
 		},
 		"sts":           &sts.Service{Judge: c.Judge, Authz: c.Judge, Web: oidc.NewVerifier(nil, c.Now)},
 		"iam":           &iam.Service{Judge: c.Judge, Authz: c.Judge, PageKey: key},
 		"ebs":           &ebs.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID, Blocks: zeroes{}, Key: key},
+		"rbin":          &rbin.Service{DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, PageKey: key},
 		"organizations": &organizations.Service{Directory: c.Directory, Authz: c.Judge, PageKey: key},
 	}}
 	w.furnish()

@@ -33,7 +33,7 @@ const (
 // Nothing on it is mounted or run: its partition table is read here, and its file systems
 // by debugfs, confined as the converter is.
 func (d *Driver) checkBoots(ctx context.Context, w workplace, size int64, secret []byte) error {
-	if err := d.flatten(ctx, w, size, secret); err != nil {
+	if err := d.unlayer(ctx, w, size, secret); err != nil {
 		return err
 	}
 	defer os.Remove(w.tool("flat")) //nolint:errcheck // it goes with the workplace
@@ -63,9 +63,9 @@ func (d *Driver) checkBoots(ctx context.Context, w workplace, size int64, secret
 	return l.verdict()
 }
 
-// flatten has a tool write the layer as a raw disk, which takes no more room than the
+// unlayer has a tool write the layer as a raw disk, which takes no more room than the
 // layer does: what that has not is a hole.
-func (d *Driver) flatten(ctx context.Context, w workplace, size int64, secret []byte) error {
+func (d *Driver) unlayer(ctx context.Context, w workplace, size int64, secret []byte) error {
 	top := layerName(0)
 	var st unix.Stat_t
 	if err := unix.Lstat(w.tool(top), &st); err != nil {

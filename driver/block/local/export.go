@@ -21,6 +21,25 @@ var exportForms = map[string][]string{
 	"vhd":  {"-O", vhd, "-o", "subformat=dynamic,force_size=on"}, // of the very size
 }
 
+// ExportForm is how qemu-img is told to write a disk of so many bytes in a format of
+// block.Transfers. *block.BadImageError if that cannot hold it.
+func ExportForm(format string, bytes int64) ([]string, error) {
+	form, ok := exportForms[format]
+	if !ok {
+		return nil, fmt.Errorf("format %q is not raw, vmdk or vhd", format)
+	}
+	if format == "vhd" && bytes > vhdMaxBytes {
+		return nil, refuse("a VHD has at most %d bytes, not %d: choose vmdk or raw", int64(vhdMaxBytes), bytes)
+	}
+	return form, nil
+}
+
+// Layers are the files of a snapshot that is there, the top first: for another driver to take
+// them over.
+func (d *Driver) Layers(snapshot string, key *seal.Key) ([]block.Layer, error) {
+	return chain(d.path("snapshots", snapshot), snapshot, key)
+}
+
 // Export implements block.Transfers.
 func (d *Driver) Export(ctx context.Context, snapshot, format string, key *seal.Key, progress func(float64), deliver func(*os.File, int64) error) error {
 	if err := d.export(ctx, snapshot, format, key, progress, deliver); err != nil {
@@ -30,10 +49,6 @@ func (d *Driver) Export(ctx context.Context, snapshot, format string, key *seal.
 }
 
 func (d *Driver) export(ctx context.Context, snapshot, format string, key *seal.Key, progress func(float64), deliver func(*os.File, int64) error) error {
-	form, ok := exportForms[format]
-	if !ok {
-		return fmt.Errorf("format %q is not raw, vmdk or vhd", format)
-	}
 	w, err := d.newWorkplace()
 	if err != nil {
 		return err
@@ -47,8 +62,9 @@ func (d *Driver) export(ctx context.Context, snapshot, format string, key *seal.
 	if err != nil {
 		return err
 	}
-	if format == "vhd" && size > vhdMaxBytes {
-		return refuse("a VHD has at most %d bytes, not %d: choose vmdk or raw", int64(vhdMaxBytes), size)
+	form, err := ExportForm(format, size)
+	if err != nil {
+		return err
 	}
 	stored, err := weigh(w.result())
 	if err != nil {

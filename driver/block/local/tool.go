@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -120,6 +121,9 @@ func (b *bounded) Write(p []byte) (int, error) {
 	b.Buffer.Write(p[:min(len(p), max(0, b.limit-b.Len()))])
 	return len(p), nil
 }
+
+// Meter returns what tells the progress that qemu-img -p writes to it.
+func Meter(report func(percent float64)) io.Writer { return &meter{report: report} }
 
 // meter reads the progress that qemu-img -p writes: "    (12.34/100%)\r".
 type meter struct {

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vauban-cloud/vauban/driver/block"
 	"github.com/vauban-cloud/vauban/seal"
 )
 
@@ -27,6 +28,8 @@ type record struct {
 	// Cuts are the layers that the snapshots are to end with, by the snapshots' IDs.
 	Cuts  map[string]string `json:"cuts,omitempty"`
 	Bytes int64             `json:"bytes,omitempty"` // virtual size of a snapshot or image
+
+	Import *block.Imported `json:"import,omitempty"` // what the import of a snapshot found
 
 	SHA256 string `json:"sha256,omitempty"` // of an image
 	Kernel string `json:"kernel,omitempty"` // RBD image that holds an image's kernel

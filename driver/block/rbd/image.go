@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/vauban-cloud/vauban/driver/block"
 )
@@ -157,12 +158,17 @@ func (d *Driver) DeleteImage(ctx context.Context, id string) error {
 	return nil
 }
 
-// sweepBoot removes the copies of what no record names.
-func (d *Driver) sweepBoot() error {
-	entries, err := os.ReadDir(d.path("boot"))
+// sweepFolder removes copies of what no record names, and what interrupted calls left.
+func (d *Driver) sweepFolder() error {
+	left, err := filepath.Glob(d.path(exportFolder + "*"))
 	if err != nil {
 		return err
 	}
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	entries, listed := os.ReadDir(d.path("boot"))
+	err = errors.Join(err, listed)
 	used := d.named()
 	for _, e := range entries {
 		if !used[e.Name()] {

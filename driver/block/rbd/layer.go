@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/vauban-cloud/vauban/driver/block"
 	"github.com/vauban-cloud/vauban/driver/internal/qcow2"
 	"github.com/vauban-cloud/vauban/seal"
 )
@@ -170,7 +171,9 @@ func (d *Driver) remove(ctx context.Context, key string) error {
 		}
 	}
 	r.Gone = true
-	if err := d.put(ctx, key, r); err != nil {
+	if err := d.room(ctx); errors.Is(err, block.ErrNoSpace) {
+		d.know(key, r, true) // a full pool takes no note of it before it has less to hold
+	} else if err := d.put(ctx, key, r); err != nil {
 		return err
 	}
 	return d.erase(ctx, key, r)

@@ -59,8 +59,8 @@ type Config struct {
 	Log      *slog.Logger  // nil: none
 }
 
-// Driver keeps volumes in a pool. It implements block.Driver, block.Snapshots and
-// block.Images.
+// Driver keeps volumes in a pool. It implements block.Driver, block.Snapshots, block.Images
+// and block.Transfers.
 type Driver struct {
 	cfg    Config
 	key    string        // the Ceph user's
@@ -81,6 +81,7 @@ var (
 	_ block.Driver    = (*Driver)(nil)
 	_ block.Snapshots = (*Driver)(nil)
 	_ block.Images    = (*Driver)(nil)
+	_ block.Transfers = (*Driver)(nil)
 )
 
 // words are what names of the pool, of its users and of drivers may be: tools take them as
@@ -165,7 +166,7 @@ func (d *Driver) open(ctx context.Context) (err error) {
 	if err := d.sweep(ctx); err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}
-	if err := d.sweepBoot(); err != nil {
+	if err := d.sweepFolder(); err != nil {
 		return err
 	}
 	return d.adopt()

@@ -38,6 +38,9 @@ var cluster = sync.OnceValues(func() (*ceph.Cluster, error) {
 var endCluster func()
 
 func TestMain(m *testing.M) {
+	if config := os.Getenv(crashVariable); config != "" {
+		victim(config) // never returns
+	}
 	syscall.Umask(0o077) // as a careful operator's shell has it
 	code := m.Run()
 	if endCluster != nil {

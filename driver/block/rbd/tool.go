@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,7 +31,8 @@ type call struct {
 	input    []byte
 	files    []*os.File // that it inherits, from firstFile on
 	secrets  [][]byte   // that it inherits behind those
-	output   *os.File   // for what it writes; nil: to be returned
+	output   io.Writer  // for what it writes; nil: to be returned
+	limits   []string   // beside those of all
 	patience time.Duration
 }
 
@@ -48,6 +50,8 @@ const (
 	mostOutput = 64 << 20 // the catalogue
 	mostErrors = 4096
 )
+
+var errTooMuch = fmt.Errorf("it says more than %d bytes", mostOutput)
 
 // toolError is a run that failed.
 type toolError struct {
@@ -88,26 +92,38 @@ func (d *Driver) run(ctx context.Context, c call) ([]byte, error) {
 		defer f.Close() //nolint:errcheck // it is nowhere
 		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	}
-	out, says := &bounded{limit: mostOutput}, &bounded{limit: mostErrors}
+	out, says := &bounded{limit: mostOutput, full: errTooMuch}, &bounded{limit: mostErrors}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.input), out, says
 	if c.output != nil {
 		cmd.Stdout = c.output
 	}
-	if err = confine.Run(cmd, confine.User{UID: d.cfg.UID, Network: true}); err == nil && !out.cut {
-		return out.Bytes(), nil
+	if err = confine.Run(cmd, confine.User{UID: d.cfg.UID, Network: true, Limits: c.limits}); err == nil {
+		return out.kept, nil
 	}
-	failure := &toolError{command: c.name + " " + c.args[0], err: err, says: strings.TrimSpace(says.String())}
+	failure := &toolError{command: c.name + " " + c.args[0], err: err, says: strings.TrimSpace(string(says.kept))}
 	switch {
 	case ctx.Err() != nil:
 		failure.err = ctx.Err()
 	case limited.Err() != nil:
 		failure.err = fmt.Errorf("not done in %v: is the cluster well?", c.patience)
-	case err == nil:
-		failure.err = fmt.Errorf("it says more than %d bytes", mostOutput)
+	case out.over:
+		failure.err = errTooMuch
+	case tooLarge(err):
+		failure.err = block.ErrNoSpace
 	default:
 		failure.err = named(err, failure.says)
 	}
 	return nil, failure
+}
+
+// tooLarge reports whether a tool was ended for a file larger than it may write.
+func tooLarge(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGXFSZ
 }
 
 // number is how Ceph's tools tell the kernel's name of an error: "... (2) No such file or directory".
@@ -141,15 +157,19 @@ func (d *Driver) spec(image string) string { return d.cfg.Pool + "/" + image }
 
 // bounded keeps the first bytes that are written to it.
 type bounded struct {
-	bytes.Buffer
+	kept  []byte
 	limit int
-	cut   bool // there were more
+	full  error // what more is answered with; nil: it is dropped
+	over  bool  // there was more
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	keep := min(len(p), max(0, b.limit-b.Len()))
-	b.Buffer.Write(p[:keep])
-	b.cut = b.cut || keep < len(p)
+	keep := min(len(p), b.limit-len(b.kept))
+	b.kept = append(b.kept, p[:keep]...)
+	b.over = b.over || keep < len(p)
+	if keep < len(p) && b.full != nil {
+		return keep, b.full
+	}
 	return len(p), nil
 }
 

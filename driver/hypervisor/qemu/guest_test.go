@@ -308,8 +308,8 @@ func starve(t *testing.T, d *qemu.Driver, guest inside, spec hypervisor.Spec) {
 				return
 			}
 		}
-		if list, err := d.List(t.Context()); err != nil || list[0].State != hypervisor.Running {
-			t.Errorf("guests %+v, %v, want it running", list, err)
+		if list, err := d.List(t.Context()); err != nil || list[0].State != hypervisor.Running || !slices.Equal(list[0].Full, []string{disk.ID}) {
+			t.Errorf("guests %+v, %v, want it running, and waiting for %s", list, err, disk.ID)
 		}
 		if err := os.Remove(ballast); err != nil {
 			t.Error(err)
@@ -325,6 +325,15 @@ func starve(t *testing.T, d *qemu.Driver, guest inside, spec hypervisor.Spec) {
 	case <-stopped:
 	case <-time.After(time.Second):
 		t.Error("the guest did not wait for disk space")
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		list, err := d.List(t.Context())
+		if err == nil && len(list[0].Full) == 0 {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("guests %+v, %v, want none to wait", list, err)
+		}
 	}
 	if err := d.Unplug(t.Context(), spec.ID, disk.ID); err != nil {
 		t.Error(err)

@@ -51,6 +51,9 @@ type node struct {
 	Name    string `json:"node-name"`
 	File    string `json:"file"`
 	Backing string `json:"backing_file"` // empty until it stands on something
+	Image   struct {
+		Bytes int64 `json:"virtual-size"`
+	} `json:"image"`
 }
 
 func (p *process) nodes(ctx context.Context) (map[string]node, error) {
@@ -129,18 +132,12 @@ func (p *process) addOverlay(ctx context.Context, nodes map[string]node, disk hy
 
 // addSecret tells a secret anew.
 func (p *process) addSecret(ctx context.Context, disk string, n int, secret []byte) error {
-	var objects []struct {
-		Name string `json:"name"`
+	objects, err := p.objects(ctx)
+	if err == nil && objects[secretName(disk, n)] {
+		err = p.do(ctx, "object-del", arguments{"id": secretName(disk, n)}, nil)
 	}
-	if err := p.do(ctx, "qom-list", arguments{"path": "/objects"}, &objects); err != nil {
+	if err != nil {
 		return err
-	}
-	for _, o := range objects {
-		if o.Name == secretName(disk, n) {
-			if err := p.do(ctx, "object-del", arguments{"id": o.Name}, nil); err != nil {
-				return err
-			}
-		}
 	}
 	return p.do(ctx, "object-add", secretObject(disk, n, secret), nil)
 }

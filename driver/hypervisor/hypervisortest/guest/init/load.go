@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -66,7 +65,7 @@ func calm() error {
 	loads.calm.Store(true)
 	loads.Wait()
 	if err := loads.failed.Swap(nil); err != nil {
-		return errors.Join(errors.New("a write failed"), *err)
+		return fmt.Errorf("a write: %w", *err)
 	}
 	return nil
 }
