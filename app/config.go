@@ -23,18 +23,19 @@ import (
 
 // Config is all that an operator can choose. Default returns the defaults.
 type Config struct {
-	Data        string           // folder of everything that the cloud keeps
-	RootKey     string           // file of the key that seals the cloud's secrets; empty: root.key in Data
-	Listen      string           // address of the API endpoint
-	Database    string           // postgres://… ; empty: SQLite in Data
-	Volumes     string           // where volumes are: "local" (in Data), or "ceph:[USER@]POOL"
-	CephConf    string           // the cluster's configuration; empty: /etc/ceph/ceph.conf
-	CephKeyring string           // with the user's key; empty: /etc/ceph/ceph.client.USER.keyring
-	Place       cloud.Place      // region and zones
-	PublicPool  netip.Prefix     // public addresses
-	IPv6Pool    netip.Prefix     // what VPCs get their IPv6 ranges of, a /56 each
-	Limits      ec2.Limits       // what accounts may have
-	DNS         []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
+	Data         string           // folder of everything that the cloud keeps
+	RootKey      string           // file of the key that seals the cloud's secrets; empty: root.key in Data
+	Listen       string           // address of the API endpoint
+	Database     string           // postgres://… ; empty: SQLite in Data
+	Volumes      string           // where volumes are: "local" (in Data), or "ceph:[USER@]POOL"
+	ObjectsIndex string           // where the index of objects is: "local" (in Data), "database" (that of Database), or postgres://…
+	CephConf     string           // the cluster's configuration; empty: /etc/ceph/ceph.conf
+	CephKeyring  string           // with the user's key; empty: /etc/ceph/ceph.client.USER.keyring
+	Place        cloud.Place      // region and zones
+	PublicPool   netip.Prefix     // public addresses
+	IPv6Pool     netip.Prefix     // what VPCs get their IPv6 ranges of, a /56 each
+	Limits       ec2.Limits       // what accounts may have
+	DNS          []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
 	// IdentityProviders are the hosts that keys of tenants' OpenID Connect providers
 	// may be fetched from; "*": every host with a public address; empty: none.
 	IdentityProviders []string
@@ -61,6 +62,7 @@ func Default() Config {
 		Data:             "/var/lib/vauban",
 		Listen:           "127.0.0.1:4566",
 		Volumes:          localVolumes,
+		ObjectsIndex:     localIndex,
 		Place:            cloud.DefaultPlace(),
 		PublicPool:       netip.MustParsePrefix("100.64.0.0/24"),
 		IPv6Pool:         netip.MustParsePrefix("fd5a:c10d::/32"),
@@ -103,6 +105,9 @@ func (c Config) Validate() error {
 		}
 	}
 	if _, err := c.destinations(); err != nil {
+		return err
+	}
+	if _, _, err := c.objectsDatabase(); err != nil {
 		return err
 	}
 	if _, _, _, err := c.pool(); err != nil {

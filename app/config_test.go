@@ -38,3 +38,28 @@ func TestIPv6Pool(t *testing.T) {
 		}
 	}
 }
+
+func TestObjectsIndex(t *testing.T) {
+	for _, test := range []struct {
+		index, database, want string
+		good                  bool
+	}{
+		{"local", "", "", true},
+		{"", "postgres://db/x", "", true},
+		{"database", "postgres://db/x", "postgres://db/x", true},
+		{"database", "", "", false},
+		{"postgres://other/y", "postgres://db/x", "postgres://other/y", true},
+		{"postgresql://other/y", "", "postgresql://other/y", true},
+		{"mysql://db", "", "", false},
+	} {
+		c := Default()
+		c.ObjectsIndex, c.Database = test.index, test.database
+		err := c.Validate()
+		if (err == nil) != test.good || err != nil && !strings.Contains(err.Error(), "--objects-index") {
+			t.Errorf("%q: %v", test.index, err)
+		}
+		if url, ok, _ := c.objectsDatabase(); url != test.want || ok != (test.want != "") {
+			t.Errorf("%q with %q: the database is %q", test.index, test.database, url)
+		}
+	}
+}

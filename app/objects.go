@@ -18,8 +18,11 @@ var buckets store.Table[cloud.Bucket]
 // the cloud's data keys.
 func (r *running) openObjects() (err error) {
 	r.bucketKeys = &s3service.Keys{DB: r.db, Seal: r.directory.Keys.Objects}
-	r.objects, err = object.Open(object.Config{Dir: r.cfg.objectsDir(), Keys: r.bucketKeys, Log: r.log.With("room", "objects"), Now: time.Now})
-	if err != nil {
+	c := object.Config{Dir: r.cfg.objectsDir(), Keys: r.bucketKeys, Log: r.log.With("room", "objects"), Now: time.Now}
+	if c.Index, err = r.cfg.objectsIndex(c.Log); err != nil {
+		return err
+	}
+	if r.objects, err = object.Open(c); err != nil {
 		return fmt.Errorf("open the objects in %s: %w", r.cfg.objectsDir(), err)
 	}
 	if err := r.sweepBuckets(context.Background()); err != nil {
@@ -78,5 +81,9 @@ func (r *running) objectsStatus(ctx context.Context) Part {
 		}
 		n, all.Versions, all.Bytes = n+1, all.Versions+u.Versions, all.Bytes+u.Bytes
 	}
-	return Part{Name: name, OK: true, Detail: fmt.Sprintf("%d versions of objects in %d buckets, %d MiB", all.Versions, n, all.Bytes>>20)}
+	where := ""
+	if r.cfg.ObjectsIndex != localIndex {
+		where = ", index in PostgreSQL"
+	}
+	return Part{Name: name, OK: true, Detail: fmt.Sprintf("%d versions of objects in %d buckets, %d MiB%s", all.Versions, n, all.Bytes>>20, where)}
 }

@@ -22,7 +22,8 @@ import (
 )
 
 // BenchmarkStore measures the store alone, without HTTP, on the disk of the
-// temporary folder, in turns with what the disk itself can do.
+// temporary folder, in turns with what the disk itself can do. VAUBAN_OBJECT_INDEX=postgres
+// measures it over an index in PostgreSQL.
 //
 // Metrics: the store's in /s or MB/s; "disk", what it is compared with; "ratio".
 func BenchmarkStore(b *testing.B) {
@@ -93,7 +94,11 @@ type bencher struct {
 }
 
 func newBencher(b *testing.B, size int) *bencher {
-	s, err := object.Open(object.Config{Dir: b.TempDir(), Keys: oneKey{}})
+	c := object.Config{Dir: b.TempDir(), Keys: oneKey{}}
+	if database != nil {
+		inPostgres(&c, database.DSN(b))
+	}
+	s, err := object.Open(c)
 	if err != nil {
 		b.Fatal(err)
 	}

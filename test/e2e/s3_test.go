@@ -6,11 +6,13 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/vauban-cloud/vauban/store/postgres/pgtest"
 	"github.com/vauban-cloud/vauban/test/e2e"
 )
 
@@ -34,6 +36,35 @@ func TestObjects(t *testing.T) {
 	if out := c.Vauban("status"); !strings.Contains(out, "objects") {
 		t.Errorf("the status does not tell of objects:\n%s", out)
 	}
+}
+
+// TestObjectsInPostgres keeps the index of objects in PostgreSQL, through a crash. A second
+// cloud cannot have it.
+func TestObjectsInPostgres(t *testing.T) {
+	t.Parallel()
+	server, err := pgtest.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Stop) // after the cloud
+	url := server.URL(t)
+	c := e2e.Start(t, "--objects-index", url)
+	l := objectLine{commandLine{installed(t, "aws")[0], c}, "postgres-files", t.TempDir()}
+	l.must(t, "s3", "mb", "s3://"+l.bucket)
+	content := l.write(t, "up", 9<<20) // goes in parts
+	l.must(t, "s3", "cp", l.path("up"), l.url("one"))
+	if out := c.Vauban("status"); !strings.Contains(out, "index in PostgreSQL") {
+		t.Errorf("the status does not tell where the index is:\n%s", out)
+	}
+	second := exec.CommandContext(t.Context(), e2e.Binary(), "up", "--data", t.TempDir(), "--objects-index", url,
+		"--listen", "127.0.0.1:0", "--public-pool", e2e.FreePool(t).String())
+	if out, err := second.CombinedOutput(); err == nil || !bytes.Contains(out, []byte("another process has it")) {
+		t.Errorf("a second cloud: %v\n%s", err, out)
+	}
+	c.Kill()
+	c.Up()
+	l.must(t, "s3", "cp", l.url("one"), l.path("down"))
+	l.same(t, "down", content)
 }
 
 // objectLine is an aws with a bucket and a folder.

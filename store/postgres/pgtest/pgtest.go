@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -16,6 +17,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -203,6 +205,14 @@ func (s *Server) DSN(tb testing.TB) string {
 	name := fmt.Sprintf("test%d", s.schemas.Add(1))
 	s.Exec(tb, "CREATE SCHEMA "+name)
 	return s.dsn() + " search_path=" + name
+}
+
+// URL returns what DSN does, as a URL.
+func (s *Server) URL(tb testing.TB) string {
+	tb.Helper()
+	dsn := s.DSN(tb)
+	query := url.Values{"user": {"vauban"}, "host": {s.dir}, "search_path": {dsn[strings.LastIndex(dsn, "=")+1:]}}
+	return "postgres:///postgres?" + query.Encode()
 }
 
 // Exec runs SQL, outside of all schemas.
