@@ -12,6 +12,8 @@ RUN_PACKAGES   := qemu-system-x86 qemu-utils nftables iproute2 openssh-client ut
 IMAGE_PACKAGES := $(shell cat image/packages.txt)
 TEST_PACKAGES  := postgresql awscli python3-boto3 python3 busybox iputils-ping rclone restic s3cmd barman-cli-cloud
 
+CEPH_PACKAGES  := ceph-mon ceph-osd ceph-mgr ceph-common qemu-block-extra
+
 GOLANGCI_LINT := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOVULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
@@ -41,6 +43,13 @@ test: deps deps-test
 .PHONY: e2e
 e2e: deps deps-test build
 	@VAUBAN_SLOW=1 go test -count=1 -timeout 60m ./image/... ./test/...
+
+## test-ceph: what is about volumes in a Ceph pool, on a small cluster of its own
+.PHONY: test-ceph
+test-ceph: deps deps-test
+	@scripts/install $(CEPH_PACKAGES)
+	@VAUBAN_CEPH=1 go test -count=1 -timeout 40m -p 1 ./driver/block/rbd
+	@VAUBAN_CEPH=1 go test -count=1 -timeout 40m -run '^TestCeph' ./test/e2e
 
 ## bench: measure speed and memory against the goals, as a table with ratios
 .PHONY: bench
@@ -81,4 +90,4 @@ clean:
 help:
 	@echo "make up      is where to begin; then: eval \"\$$(bin/vauban env)\""
 	@echo
-	@sed -n 's/^## \([a-z0-9]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^## \([a-z0-9-]*\): \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16

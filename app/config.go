@@ -23,15 +23,18 @@ import (
 
 // Config is all that an operator can choose. Default returns the defaults.
 type Config struct {
-	Data       string           // folder of everything that the cloud keeps
-	RootKey    string           // file of the key that seals the cloud's secrets; empty: root.key in Data
-	Listen     string           // address of the API endpoint
-	Database   string           // postgres://… ; empty: SQLite in Data
-	Place      cloud.Place      // region and zones
-	PublicPool netip.Prefix     // public addresses
-	IPv6Pool   netip.Prefix     // what VPCs get their IPv6 ranges of, a /56 each
-	Limits     ec2.Limits       // what accounts may have
-	DNS        []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
+	Data        string           // folder of everything that the cloud keeps
+	RootKey     string           // file of the key that seals the cloud's secrets; empty: root.key in Data
+	Listen      string           // address of the API endpoint
+	Database    string           // postgres://… ; empty: SQLite in Data
+	Volumes     string           // where volumes are: "local" (in Data), or "ceph:[USER@]POOL"
+	CephConf    string           // the cluster's configuration; empty: /etc/ceph/ceph.conf
+	CephKeyring string           // with the user's key; empty: /etc/ceph/ceph.client.USER.keyring
+	Place       cloud.Place      // region and zones
+	PublicPool  netip.Prefix     // public addresses
+	IPv6Pool    netip.Prefix     // what VPCs get their IPv6 ranges of, a /56 each
+	Limits      ec2.Limits       // what accounts may have
+	DNS         []netip.AddrPort // resolvers that guests' queries are forwarded to; empty: none
 	// IdentityProviders are the hosts that keys of tenants' OpenID Connect providers
 	// may be fetched from; "*": every host with a public address; empty: none.
 	IdentityProviders []string
@@ -57,6 +60,7 @@ func Default() Config {
 	return Config{
 		Data:             "/var/lib/vauban",
 		Listen:           "127.0.0.1:4566",
+		Volumes:          localVolumes,
 		Place:            cloud.DefaultPlace(),
 		PublicPool:       netip.MustParsePrefix("100.64.0.0/24"),
 		IPv6Pool:         netip.MustParsePrefix("fd5a:c10d::/32"),
@@ -101,6 +105,9 @@ func (c Config) Validate() error {
 	if _, err := c.destinations(); err != nil {
 		return err
 	}
+	if _, _, _, err := c.pool(); err != nil {
+		return err
+	}
 	if runtime.GOOS != "linux" {
 		return errors.New("vauban runs guests on Linux only")
 	}
@@ -112,7 +119,9 @@ func (c Config) databasePath() string { return filepath.Join(c.Data, "vauban.db"
 func (c Config) guestsDir() string    { return filepath.Join(c.Data, "guests") }
 func (c Config) idPath() string       { return filepath.Join(c.Data, "cloud-id") }
 func (c Config) blocksDir() string    { return filepath.Join(c.Data, "disks") }
+func (c Config) poolDir() string      { return filepath.Join(c.Data, "ceph") }
 func (c Config) objectsDir() string   { return filepath.Join(c.Data, "objects") }
+func (c Config) deadDir() string      { return filepath.Join(c.Data, "undelivered") }
 
 // rootKeyPath is where the root key is kept.
 func (c Config) rootKeyPath() string {

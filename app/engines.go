@@ -1,13 +1,13 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/driver/block"
-	"github.com/vauban-cloud/vauban/driver/block/local"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/driver/hypervisor/qemu"
 	"github.com/vauban-cloud/vauban/driver/network"
@@ -25,8 +25,8 @@ type engines struct {
 }
 
 // openEngines opens the drivers of this host.
-func (c Config) openEngines(s cloud.Settings, log *slog.Logger) (e engines, err error) {
-	disks, err := local.New(local.Config{Dir: c.blocksDir()})
+func (c Config) openEngines(ctx context.Context, s cloud.Settings, log *slog.Logger) (e engines, err error) {
+	disks, err := c.openVolumes(ctx, s, log)
 	if err != nil {
 		return e, err
 	}

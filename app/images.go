@@ -21,7 +21,7 @@ type ImportRequest struct {
 	Name        string `json:"name"`
 	Description string `json:"description,omitempty"`
 	Disk        string `json:"disk"`
-	Format      string `json:"format,omitempty"` // "qcow2", "raw" or "vmdk"; empty to detect
+	Format      string `json:"format,omitempty"` // "qcow2", "raw", "vmdk", "vhd" or "vhdx"; empty to detect
 	Kernel      string `json:"kernel,omitempty"`
 	Initrd      string `json:"initrd,omitempty"`
 	KernelArgs  string `json:"kernel_args,omitempty"`
@@ -148,14 +148,23 @@ func (r *running) retire(ctx context.Context, id string) error {
 }
 
 // sweepImages removes what interrupted imports left, and the withdrawn images
-// that no volume stands on.
+// that nothing stands on: no instance, volume, snapshot or image of a tenant.
 func (r *running) sweepImages(ctx context.Context) error {
 	v := r.db.View()
 	used := map[string]bool{}
+	for i := range instances.All(v) {
+		used[i.Image] = true
+	}
 	for vol := range volumes.All(v) {
 		used[vol.Image] = true
 	}
+	for s := range snapshots.All(v) {
+		used[s.Kernel] = true
+	}
 	for i := range images.All(v) {
+		used[i.Kernel] = true
+	}
+	for i := range images.Select(v, cloud.AccountLabel(cloud.OperatorAccount)) {
 		if i.Pending || i.Retired && !used[i.ID] {
 			if err := r.dropImage(ctx, i.ID); err != nil {
 				return err

@@ -21,7 +21,7 @@ func (c Config) Preflight() error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	checks := []func() error{c.checkRoot, checkTun, checkTools, c.checkDisk, c.checkPort}
+	checks := []func() error{c.checkRoot, checkTun, checkTools, c.checkPool, c.checkDisk, c.checkPort}
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return err

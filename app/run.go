@@ -20,6 +20,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/account"
 	"github.com/vauban-cloud/vauban/control/clienttoken"
 	"github.com/vauban-cloud/vauban/control/flowlog"
+	"github.com/vauban-cloud/vauban/control/image"
 	"github.com/vauban-cloud/vauban/control/instance"
 	"github.com/vauban-cloud/vauban/control/lifecycle"
 	"github.com/vauban-cloud/vauban/control/nat"
@@ -28,6 +29,7 @@ import (
 	"github.com/vauban-cloud/vauban/control/peering"
 	"github.com/vauban-cloud/vauban/control/snapshot"
 	"github.com/vauban-cloud/vauban/control/snapshotpolicy"
+	"github.com/vauban-cloud/vauban/control/transfer"
 	"github.com/vauban-cloud/vauban/control/volume"
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/gateway"
@@ -126,7 +128,7 @@ func (r *running) open(ctx context.Context) (err error) {
 		err = writeFile(r.cfg.idPath(), []byte(r.settings.ID+"\n"))
 	}
 	if err == nil {
-		r.engines, err = r.cfg.openEngines(r.settings, r.log)
+		r.engines, err = r.cfg.openEngines(ctx, r.settings, r.log)
 	}
 	if err == nil {
 		err = r.sweepImages(ctx)
@@ -180,7 +182,7 @@ func (r *running) wire() (err error) {
 		return err
 	}
 	r.view = hostview.New(r.db, r.cfg.Host, r.cfg.Place, r.judge)
-	r.view.Flows = r.tending.flows.Note
+	r.view.Flows, r.view.Objects = r.tending.flows.Note, depot{r: r}
 	r.services = r.newServices(func(ctx context.Context, vpc string, endpoint func(string) string, l net.Listener) error {
 		return r.gateway.ServeVPC(ctx, vpc, endpoint, l) // made below, before any VPC is served
 	})
@@ -198,6 +200,8 @@ func (r *running) wire() (err error) {
 			&volume.Reconciler{DB: r.db, Now: time.Now},
 			&snapshot.Reconciler{DB: r.db, Now: time.Now},
 			&snapshotpolicy.Reconciler{DB: r.db, NewID: cloud.NewID, Now: time.Now, Seal: func(id string) []byte { return r.judge.Keys.Disks.Seal(id, seal.NewKey()) }},
+			&transfer.Reconciler{DB: r.db, Place: r.cfg.Place, Now: time.Now},
+			&image.Reconciler{DB: r.db},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},
 			&networkinterface.Reconciler{DB: r.db},
@@ -217,19 +221,20 @@ func (r *running) wire() (err error) {
 
 // apis makes the services.
 func (r *running) apis() apis {
+	objects := &s3service.Service{
+		DB: r.db, Objects: r.objects, Keys: r.bucketKeys, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey,
+		Destinations: r.tending.courier, LifecycleDay: r.cfg.LifecycleDay,
+	}
 	return apis{
 		compute: &ec2service.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID,
 			PublicPool: r.cfg.PublicPool, IPv6Pool: r.cfg.IPv6Pool, Limits: r.cfg.Limits, Consoles: consoles{r}, PageKey: r.settings.PageKey,
-			DiskKeys: r.judge.Keys.Disks,
+			DiskKeys: r.judge.Keys.Disks, Depot: depot{r, objects},
 		},
 		tokens:   &stsservice.Service{Judge: r.judge, Authz: r.judge, Web: r.cfg.webIdentities()},
 		people:   &iamservice.Service{Judge: r.judge, Authz: r.judge, PageKey: r.settings.PageKey},
 		accounts: &organizationsservice.Service{Directory: r.directory, Authz: r.judge, PageKey: r.settings.PageKey},
-		objects: &s3service.Service{
-			DB: r.db, Objects: r.objects, Keys: r.bucketKeys, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, PageKey: r.settings.PageKey,
-			Destinations: r.tending.courier, LifecycleDay: r.cfg.LifecycleDay,
-		},
+		objects:  objects,
 		blocks: &ebsservice.Service{
 			DB: r.db, Authz: r.judge, Place: r.cfg.Place, Now: time.Now, NewID: cloud.NewID, Blocks: r.agent, DiskKeys: r.judge.Keys.Disks, Key: r.settings.PageKey,
 		},
@@ -293,7 +298,7 @@ func Drain(ctx context.Context, cfg Config, token string, log *slog.Logger, tell
 	}
 	defer r.close()
 	a := node.New(node.Config{
-		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Network: r.network,
+		Host: cfg.Host, Hypervisor: r.hypervisor, Changed: r.console.Changed(), Blocks: r.blocks, Network: r.network,
 		Services: r.newServices(nil), Log: log, Now: time.Now,
 	})
 	return r.record(ctx, token, os.Getuid(), "down", map[string]string{"process": "gone"}, func(ctx context.Context) error {
@@ -314,11 +319,15 @@ func (r *running) newServices(api services.API) *services.Services {
 	})
 }
 
-// uidBase is the first of the 4096 users that the guests of a cloud run as, so
-// that the guests of two clouds on one machine never share one.
+// usersPerCloud is how many users a cloud has on a machine. The last is the servers' of
+// volumes in a pool, the others are guests'.
+const usersPerCloud = 1 << 12
+
+// uidBase is the first of a cloud's users, so that the guests of two clouds on one machine never
+// share one.
 func uidBase(cloudID string) int {
 	n, _ := strconv.ParseUint(cloudID, 16, 16) // made by bootstrap
-	return 1<<28 + int(n)<<12
+	return 1<<28 + int(n)*usersPerCloud
 }
 
 // probeStore writes to the store.

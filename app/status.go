@@ -119,7 +119,11 @@ func (r *running) diskStatus(ctx context.Context) Part {
 	if err != nil {
 		return Part{Name: "disk", Detail: err.Error()}
 	}
-	return Part{Name: "disk", OK: free > leastDisk/4, Detail: fmt.Sprintf("%d of %d GiB free", free>>30, size>>30)}
+	detail := fmt.Sprintf("%d of %d GiB free", free>>30, size>>30)
+	if pool, user, ok, _ := r.cfg.pool(); ok {
+		detail += fmt.Sprintf(" in the Ceph pool %s, as client.%s", pool, user)
+	}
+	return Part{Name: "disk", OK: free > leastDisk/4, Detail: detail}
 }
 
 // fromFailures sums up what fails.

@@ -21,6 +21,7 @@ var (
 	instances       store.Table[cloud.Instance]
 	interfaces      store.Table[cloud.NetworkInterface]
 	settings        store.Table[cloud.Settings]
+	snapshots       store.Table[cloud.Snapshot]
 	volumes         store.Table[cloud.Volume]
 	vpcs            store.Table[cloud.VPC]
 )

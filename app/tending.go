@@ -55,7 +55,7 @@ func (r *running) openTending() error {
 	owner := func(account string) string { return s3service.CanonicalID(r.settings.PageKey, account) }
 	r.tending = tending{
 		courier: notify.New(notify.Config{
-			Objects: r.objects, Destinations: destinations, Region: r.cfg.Place.Region, Owner: owner, Log: r.log.With("room", "notifications"), Now: time.Now,
+			Objects: r.objects, Destinations: destinations, Region: r.cfg.Place.Region, Owner: owner, Dead: r.cfg.deadDir(), Log: r.log.With("room", "notifications"), Now: time.Now,
 		}),
 		logs: accesslog.New(accesslog.Config{
 			DB: r.db, Objects: r.objects, Place: r.cfg.Place, Owner: owner, Log: r.log.With("room", "access logs"), Now: time.Now, Every: r.cfg.AccessLogs,
@@ -111,6 +111,9 @@ func (r *running) notificationsStatus(ctx context.Context) Part {
 	failing := r.tending.courier.Failing()
 	for _, d := range slices.Sorted(maps.Keys(failing)) {
 		p.Detail += fmt.Sprintf("; %s: %v", d, failing[d])
+	}
+	if dead := r.tending.courier.Undelivered(); len(dead) > 0 {
+		p.Detail += "; not delivered: " + strings.Join(dead, ", ")
 	}
 	return p
 }

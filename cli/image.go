@@ -89,8 +89,8 @@ func (e *env) imageImport() *cobra.Command {
 	var in app.ImportRequest
 	c := &cobra.Command{
 		Use:   "import NAME FILE",
-		Short: "Check a disk image (qcow2, raw or VMDK), and publish it",
-		Long: `Check a disk image (qcow2, raw or VMDK), and publish it to every tenant.
+		Short: "Check a disk image (qcow2, raw, VMDK, VHD or VHDX), and publish it",
+		Long: `Check a disk image (qcow2, raw, VMDK, VHD or VHDX), and publish it to every tenant.
 
 The image must boot by itself with a BIOS and virtio disks, unless --kernel and
 --initrd give it a kernel. Images that refer to other files, are damaged, or claim
@@ -125,7 +125,7 @@ an absurd size are refused.`,
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&in.Format, "format", "", "qcow2, raw or vmdk; detected if not given")
+	f.StringVar(&in.Format, "format", "", "qcow2, raw, vmdk, vhd or vhdx; detected if not given")
 	f.StringVar(&in.Description, "description", "", "what the image is")
 	f.StringVar(&in.User, "user", "", "who signs in by SSH")
 	f.StringVar(&in.Kernel, "kernel", "", "kernel to boot the image with")

@@ -42,6 +42,8 @@ func Documents() []Document {
 		RecycleRule{},
 		LifecyclePolicy{},
 		Image{},
+		ImportTask{},
+		ExportTask{},
 		KeyPair{},
 		VPC{},
 		Subnet{},

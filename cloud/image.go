@@ -2,8 +2,8 @@ package cloud
 
 import "time"
 
-// Image is what guests start from. The bytes lie with the block driver under
-// the image's ID.
+// Image is what guests start from. Written by the service and the operator's commands;
+// control/image makes one that is Pending available, or failed, with its snapshots.
 type Image struct {
 	Meta
 
@@ -14,13 +14,14 @@ type Image struct {
 	SizeGiB      int    // virtual size, rounded up
 	RootDevice   string // "/dev/xvda"
 	User         string `json:",omitempty"` // who signs in by SSH, e.g. "admin"
-	// Direct: the host boots the image's own kernel and initrd, kept beside its
-	// bytes, with KernelArgs; otherwise the image boots by itself (BIOS).
+	// Direct: the host boots a kernel and initrd, kept beside the bytes of the image Kernel
+	// (empty: its own), with KernelArgs; otherwise the image boots by itself (BIOS).
 	Direct     bool   `json:",omitempty"`
+	Kernel     string `json:",omitempty"`
 	KernelArgs string `json:",omitempty"`
 	SHA256     string // of the stored disk
 	Pending    bool   `json:",omitempty"` // its bytes are not all stored yet
-	Retired    bool   `json:",omitempty"` // withdrawn; kept while volumes stand on it
+	Retired    bool   `json:",omitempty"` // withdrawn; kept while instances, volumes or images stand on it
 
 	// Mappings are the volumes that an instance starts with: of images that tenants made,
 	// whose bytes are in snapshots. Images of the operator have none: their one disk lies
@@ -32,8 +33,15 @@ type Image struct {
 	Deprecated time.Time `json:",omitzero"`
 	Disabled   bool      `json:",omitempty"`
 	Protected  bool      `json:",omitempty"` // not to be deregistered
-	Firmware   string    `json:",omitempty"` // "legacy-bios" or "uefi"; empty: BIOS
-	Failure    string    `json:",omitempty"` // why it could not be made: a code, a colon, words
+	// CoolDown: protection goes on for a day after it is ended, until Unprotected.
+	CoolDown    bool      `json:",omitempty"`
+	Unprotected time.Time `json:",omitzero"`
+	Firmware    string    `json:",omitempty"` // "legacy-bios", "uefi" or "uefi-preferred"; empty: BIOS
+	// What its owner says of it.
+	ENA     bool   `json:",omitempty"`
+	SRIOV   string `json:",omitempty"` // "simple"
+	IMDS    string `json:",omitempty"` // "v2.0": instances want tokens of the metadata service unless told otherwise
+	Failure string `json:",omitempty"` // why it could not be made: a code, a colon, words; written by control/image
 }
 
 // ImageMapping is a volume of an instance that starts from an image.
@@ -51,7 +59,18 @@ type ImageMapping struct {
 }
 
 // Available reports whether new instances may start from the image.
-func (i Image) Available() bool { return !i.Pending && !i.Retired }
+func (i Image) Available() bool {
+	return !i.Pending && !i.Retired && !i.Disabled && i.Failure == ""
+}
+
+// BootImage is the image beside whose bytes its kernel and initrd lie; empty if it boots
+// by itself.
+func (i Image) BootImage() string {
+	if i.Direct && i.Kernel == "" {
+		return i.ID
+	}
+	return i.Kernel
+}
 
 // Table is "image".
 func (Image) Table() string { return "image" }

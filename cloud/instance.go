@@ -177,10 +177,10 @@ func (i Instance) State() InstanceState {
 // Table is "instance".
 func (Instance) Table() string { return "instance" }
 
-// Labels finds the instances of an account, a host, a VPC, a reservation and an
-// association with an instance profile.
+// Labels finds the instances of an account, an image, a host, a VPC, a reservation and
+// an association with an instance profile.
 func (i Instance) Labels() []string {
-	l := []string{AccountLabel(i.Account), "vpc/" + i.VPC, "reservation/" + i.Reservation}
+	l := []string{AccountLabel(i.Account), "image/" + i.Image, "vpc/" + i.VPC, "reservation/" + i.Reservation}
 	if i.Host != "" {
 		l = append(l, "host/"+i.Host)
 	}

@@ -67,7 +67,7 @@ func (p Peering) Forgotten() time.Time {
 // As is the connection as an account sees it: its own, with the tags that it gave.
 func (p Peering) As(account string) Peering {
 	if account != p.Account {
-		p.Meta.Account, p.Tags = account, p.Accepter.Tags
+		p.Account, p.Tags = account, p.Accepter.Tags
 	}
 	return p
 }

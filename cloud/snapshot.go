@@ -19,6 +19,7 @@ type Snapshot struct {
 	Meta               // ID is "snap-…"
 	Volume      string `json:",omitempty"` // that it was taken of; empty: imported, or put block by block
 	From        string `json:",omitempty"` // the snapshot that it is a copy of
+	Import      string `json:",omitempty"` // the import that it was made by
 	SizeGiB     int    // of the volume
 	Description string `json:",omitempty"`
 	Host        string // that keeps it
@@ -30,6 +31,13 @@ type Snapshot struct {
 	// Policy and Schedule are of the lifecycle policy that took it; empty: none did.
 	Policy   string `json:",omitempty"`
 	Schedule string `json:",omitempty"`
+	Image    string `json:",omitempty"` // that it was taken or copied for
+	// Kernel is the image beside whose bytes the kernel lies that its volume's guest was
+	// booted with; empty if that booted by itself.
+	Kernel string `json:",omitempty"`
+	// Reboot is the reboot of the instance in the midst of which it is to be taken, when the
+	// guest has shut down: see Instance.Reboots. 0: at once.
+	Reboot int `json:",omitempty"`
 
 	Encrypted bool   `json:",omitempty"`
 	Sealed    []byte `json:",omitempty"` // the data key, sealed for the ID; without it the bytes cannot be read
@@ -107,6 +115,7 @@ type SnapshotSeen struct {
 	Begun    bool      `json:",omitempty"` // it can be filled
 	Ready    bool      `json:",omitempty"` // its bytes are kept
 	Gone     bool      `json:",omitempty"` // its bytes exist no more
+	Flat     bool      `json:",omitempty"` // they lie so that volumes of it are fast
 	Bytes    int64     `json:",omitempty"` // that it keeps on the disk, shared ones included
 	Progress int       `json:",omitempty"` // percent
 	Error    string    `json:",omitempty"` // why it could not be taken: a code, a colon, words
@@ -127,8 +136,8 @@ func (s Snapshot) State() SnapshotState {
 // Table is "snapshot".
 func (Snapshot) Table() string { return "snapshot" }
 
-// Labels finds the snapshots of an account, a host, a volume, a group and a lifecycle policy, the public ones,
-// and those shared with an account.
+// Labels finds the snapshots of an account, a host, a volume, a group, a lifecycle policy, an
+// image and an import, the public ones, and those shared with an account.
 func (s Snapshot) Labels() []string {
 	l := []string{AccountLabel(s.Account)}
 	if s.Host != "" {
@@ -142,6 +151,12 @@ func (s Snapshot) Labels() []string {
 	}
 	if s.Policy != "" {
 		l = append(l, "policy/"+s.Policy)
+	}
+	if s.Image != "" {
+		l = append(l, "image/"+s.Image)
+	}
+	if s.Import != "" {
+		l = append(l, "import/"+s.Import)
 	}
 	if s.Public {
 		l = append(l, "public")

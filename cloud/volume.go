@@ -68,11 +68,16 @@ type VolumeSeen struct {
 	Ready bool   `json:",omitempty"` // its bytes exist
 	Gone  bool   `json:",omitempty"` // its bytes exist no more
 	Guest string `json:",omitempty"` // the instance that it is plugged into
-	// SizeGiB, IOPS and Throughput are those that hold on the host, for the guest too; 0: as made.
+	// Type, SizeGiB, IOPS and Throughput are those that hold on the host, for the guest too;
+	// "" and 0: as made.
+	Type       string `json:",omitempty"`
 	SizeGiB    int    `json:",omitempty"`
 	IOPS       int    `json:",omitempty"`
 	Throughput int    `json:",omitempty"`
 	Error      string `json:",omitempty"` // why it could not be made: a code, a colon, words
+	// Full is since when its guest waits because the host's disk is full.
+	Full time.Time `json:",omitzero"`
+	Busy bool      `json:",omitempty"` // the guest was asked to let go of it, and did not
 }
 
 // State derives what the API shows.
@@ -95,10 +100,11 @@ func (v Volume) State() VolumeState {
 // before it was reported are as they were made.
 func (v Volume) Modified() bool {
 	s := v.Seen
-	return v.Modification != nil && v.Modification.Ended.IsZero() && (s.SizeGiB != v.SizeGiB || s.IOPS != v.IOPS || s.Throughput != v.Throughput)
+	return v.Modification != nil && v.Modification.Ended.IsZero() &&
+		(s.Type != v.Type || s.SizeGiB != v.SizeGiB || s.IOPS != v.IOPS || s.Throughput != v.Throughput)
 }
 
-// AttachmentState is "attaching", "attached", "detaching" or "detached".
+// AttachmentState is "attaching", "attached", "detaching", "busy" or "detached".
 // running says whether the instance's guest runs: a stopped instance's volume
 // counts as attached at once.
 func (v Volume) AttachmentState(running bool) string {
@@ -106,6 +112,8 @@ func (v Volume) AttachmentState(running bool) string {
 	switch {
 	case a == nil:
 		return "detached"
+	case a.Detach && v.Seen.Busy && v.Seen.Guest == a.Instance:
+		return "busy"
 	case a.Detach:
 		return "detaching"
 	case v.Seen.Guest == a.Instance, !running && v.Seen.Ready:
@@ -118,7 +126,7 @@ func (v Volume) AttachmentState(running bool) string {
 // Table is "volume".
 func (Volume) Table() string { return "volume" }
 
-// Labels finds the volumes of an account, a host and an instance.
+// Labels finds the volumes of an account, a host, an instance and an image.
 func (v Volume) Labels() []string {
 	l := []string{AccountLabel(v.Account)}
 	if v.Host != "" {
@@ -126,6 +134,9 @@ func (v Volume) Labels() []string {
 	}
 	if v.Attachment != nil {
 		l = append(l, "instance/"+v.Attachment.Instance)
+	}
+	if v.Image != "" {
+		l = append(l, "image/"+v.Image)
 	}
 	return l
 }

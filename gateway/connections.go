@@ -27,10 +27,11 @@ func newConnections(l net.Listener, limit int) *connections {
 // Accept returns the next connection for which there is room.
 func (c *connections) Accept() (net.Conn, error) {
 	for {
-		conn, err := c.Listener.Accept()
+		accepted, err := c.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
+		conn := &conn{Conn: accepted}
 		victim, ok := c.admit(conn)
 		if victim != nil {
 			victim.Close()
@@ -59,23 +60,27 @@ func (c *connections) admit(conn net.Conn) (victim net.Conn, ok bool) {
 	return victim, true
 }
 
-// track follows the states of the server's connections.
-func (c *connections) track(conn net.Conn, state http.ConnState) {
+// track follows the states of the server's connections. An answer is whole when its
+// connection is idle.
+func (c *connections) track(on net.Conn, state http.ConnState) {
+	if held, ok := on.(*conn); ok && state == http.StateIdle {
+		held.release() //nolint:errcheck // the next read fails as well
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waiting, open := c.open[conn]
+	waiting, open := c.open[on]
 	if !open {
 		return // a victim
 	}
 	if waiting != nil && state != http.StateNew {
 		c.waiting.Remove(waiting)
-		c.open[conn] = nil
+		c.open[on] = nil
 	}
 	switch state {
 	case http.StateIdle:
-		c.open[conn] = c.waiting.PushBack(conn)
+		c.open[on] = c.waiting.PushBack(on)
 	case http.StateClosed, http.StateHijacked:
-		delete(c.open, conn)
+		delete(c.open, on)
 	default: // new, and counted in by admit; or at work
 	}
 }

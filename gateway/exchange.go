@@ -28,8 +28,12 @@ type Exchange struct {
 // off, Received is what the client meant to send.
 func (q *request) exchange() Exchange {
 	r, sent := q.r, q.w.Header()
+	var query url.Values // most have none
+	if r.URL.RawQuery != "" {
+		query = r.URL.Query()
+	}
 	x := Exchange{
-		Method: r.Method, URI: r.RequestURI, Proto: r.Proto, Path: r.URL.Path, Query: r.URL.Query(), Host: r.Host, Referer: r.Referer(), HostID: sent.Get("x-amz-id-2"),
+		Method: r.Method, URI: r.RequestURI, Proto: r.Proto, Path: r.URL.Path, Query: query, Host: r.Host, Referer: r.Referer(), HostID: sent.Get("X-Amz-Id-2"),
 		Received: max(0, r.ContentLength), Sent: q.w.written, Size: -1,
 	}
 	if !q.w.begin.IsZero() {

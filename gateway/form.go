@@ -89,6 +89,9 @@ func readFields(parts *multipart.Reader) (map[string]string, *multipart.Part, er
 			fields["filename"] = part.FileName()
 			return fields, part, nil
 		}
+		if name == "" {
+			return nil, nil, malformedForm()
+		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFields+1))
 		if err != nil {
 			return nil, nil, formFailure(err)

@@ -7,9 +7,12 @@ import (
 )
 
 // page answers what is not a request to a service: the health check of load
-// balancers, and the curious who open the endpoint in a browser. It reports
-// whether it did.
+// balancers, and the curious who open the endpoint in a browser, which says what it
+// accepts, as SDKs do not. It reports whether it did.
 func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
+	if r.URL.RawQuery != "" || r.URL.Path != "/" && r.URL.Path != "/healthz" {
+		return false
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Authorization") != "" {
 		return false
 	}
@@ -20,9 +23,9 @@ func (g *Gateway) page(w http.ResponseWriter, r *http.Request) bool {
 	switch service, bucket := g.byHost(r.Host); {
 	case bucket != "":
 		return false
-	case r.URL.Path == "/healthz" && r.URL.RawQuery == "":
+	case r.URL.Path == "/healthz":
 		text = "ok\n"
-	case r.URL.Path == "/" && r.URL.RawQuery == "" && service == nil:
+	case service == nil && r.Header.Get("Accept") != "":
 		text = g.greeting(r)
 	default:
 		return false

@@ -71,12 +71,12 @@ func newRequestID() string {
 	rand.Read(b[:]) // never fails
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80
-	text := make([]byte, 36)
-	hex.Encode(text, b[:4])
+	var text [36]byte
+	hex.Encode(text[:], b[:4])
 	hex.Encode(text[9:], b[4:6])
 	hex.Encode(text[14:], b[6:8])
 	hex.Encode(text[19:], b[8:10])
 	hex.Encode(text[24:], b[10:])
 	text[8], text[13], text[18], text[23] = '-', '-', '-', '-'
-	return string(text)
+	return string(text[:])
 }

@@ -57,6 +57,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// take an answer without it for the next one on the same connection.
 		w.WriteHeader(http.StatusContinue)
 	}
+	if r.Header.Get("Expect") != "" {
+		// The server looks at the body of its own request to see whether the client still
+		// waits to be asked for it. If that is another's, it waits for the client.
+		r = r.WithContext(r.Context())
+	}
 	if r.ContentLength != 0 {
 		// It also bounds how long the server skips a body that nobody wants.
 		setReadDeadline(w, time.Now().Add(g.cfg.BodyTimeout))
@@ -64,7 +69,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if g.page(w, r) {
 		return
 	}
-	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
+	q := &request{Gateway: g, w: &answerWriter{ResponseWriter: w, r: r, timeout: g.cfg.WriteTimeout}, r: r, id: g.newID(), start: g.cfg.Now(), arrived: time.Now()}
 	q.source = r.RemoteAddr
 	if host, _, err := net.SplitHostPort(r.RemoteAddr); err == nil {
 		q.source = host
@@ -110,7 +115,7 @@ func (q *request) serve() (err error) {
 		return err
 	}
 	if q.endpoint.objects() {
-		q.w.Header().Set("X-Amz-Id-2", base64.StdEncoding.EncodeToString([]byte(q.id)))
+		q.w.Header()["X-Amz-Id-2"] = []string{base64.StdEncoding.EncodeToString([]byte(q.id))}
 	}
 	return wire.Encode(q.w, q.endpoint.api, q.protocol, q.op, out, q.id)
 }
@@ -347,7 +352,10 @@ func (q *request) readBody(src io.Reader, limit int64) ([]byte, error) {
 	if size > limit {
 		return nil, q.abandon(tooLong)
 	}
-	body := make([]byte, 0, max(512, size+1))
+	if size < 0 {
+		size = 511
+	}
+	body := make([]byte, 0, size+1)
 	for {
 		n, err := src.Read(body[len(body):cap(body)])
 		body = body[:len(body)+n]
@@ -356,7 +364,9 @@ func (q *request) readBody(src io.Reader, limit int64) ([]byte, error) {
 		case int64(len(body)) > limit:
 			return nil, q.abandon(tooLong)
 		case err == io.EOF:
-			setReadDeadline(q.w, time.Time{})
+			if q.r.ContentLength != 0 {
+				setReadDeadline(q.w, time.Time{})
+			}
 			return body, nil
 		case errors.As(err, &failure):
 			return nil, err
@@ -396,6 +406,7 @@ func pathStyle(r *http.Request, bucket string) *http.Request {
 // answerWriter remembers what was answered.
 type answerWriter struct {
 	http.ResponseWriter
+	r       *http.Request
 	timeout time.Duration
 	status  int
 	begin   time.Time // of the answer
@@ -412,6 +423,9 @@ func (w *answerWriter) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status, w.begin = status, time.Now()
 		w.moveDeadline()
+		if c, ok := w.r.Context().Value(connKey{}).(*conn); ok && holds(w.r, w.Header()) {
+			c.hold()
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }

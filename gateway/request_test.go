@@ -195,7 +195,8 @@ func TestPages(t *testing.T) {
 	if response.StatusCode != 200 || body != "ok\n" {
 		t.Errorf("health: %d %q", response.StatusCode, body)
 	}
-	response, body = s.do(t, call{method: "GET", path: "/"})
+	accepts := map[string]string{"Accept": "*/*"}
+	response, body = s.do(t, call{method: "GET", path: "/", header: accepts})
 	if response.StatusCode != 200 || !strings.HasPrefix(response.Header.Get("Content-Type"), "text/plain") {
 		t.Errorf("page: %d %s", response.StatusCode, response.Header.Get("Content-Type"))
 	}
@@ -204,8 +205,11 @@ func TestPages(t *testing.T) {
 			t.Errorf("page lacks %q:\n%s", want, body)
 		}
 	}
-	if response, body := s.do(t, call{method: "HEAD", path: "/"}); response.StatusCode != 200 || body != "" {
+	if response, body := s.do(t, call{method: "HEAD", path: "/", header: accepts}); response.StatusCode != 200 || body != "" {
 		t.Errorf("HEAD: %d %q", response.StatusCode, body)
+	}
+	if response, body := s.do(t, call{method: "GET", path: "/"}); response.StatusCode != 403 || !strings.Contains(body, "<Code>AccessDenied</Code>") {
+		t.Errorf("an SDK whose client does not sign: %d %q", response.StatusCode, body)
 	}
 }
 

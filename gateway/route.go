@@ -34,7 +34,10 @@ func (g *Gateway) find(r *http.Request, scope string) (e *endpoint, bucket strin
 	if e := g.byTarget(r); e != nil {
 		return e, ""
 	}
-	if scope == "" && r.URL.Path != "/" || r.Header.Get("X-Amz-Content-Sha256") != "" { // which S3's clients alone always send
+	switch {
+	case scope == "" && r.URL.Path != "/",
+		scope == "" && r.Method == http.MethodGet && !r.URL.Query().Has("Action"), // a list of buckets
+		r.Header.Get("X-Amz-Content-Sha256") != "":                                // which S3's clients alone always send
 		return g.endpoints[s3], ""
 	}
 	return nil, ""
@@ -43,6 +46,9 @@ func (g *Gateway) find(r *http.Request, scope string) (e *endpoint, bucket strin
 // byHost understands SERVICE[.REGION].BASE and BUCKET.s3[.REGION].BASE.
 func (g *Gateway) byHost(host string) (e *endpoint, bucket string) {
 	sub := strings.TrimSuffix(g.subdomain(host), "."+g.cfg.Region)
+	if sub == "" {
+		return nil, ""
+	}
 	if e := g.endpoints[sub]; e != nil {
 		return e, ""
 	}
@@ -68,8 +74,13 @@ const controlPath = "/v20180820/"
 
 // subdomain returns what stands before the base domain in a host, without port.
 func (g *Gateway) subdomain(host string) string {
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
+	if strings.Contains(host, ":") {
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+	}
+	if n := len(host) - len(g.cfg.Base); n <= 0 || host[n-1] != '.' {
+		return ""
 	}
 	sub, ok := strings.CutSuffix(strings.ToLower(host), "."+g.cfg.Base)
 	if !ok {

@@ -139,6 +139,31 @@ func TestServeError(t *testing.T) {
 	}
 }
 
+// TestRefusedBeforeBody asks leave to send a body, and does not wait for the answer that
+// nobody may.
+func TestRefusedBeforeBody(t *testing.T) {
+	s := start(t)
+	conn, err := net.Dial("tcp", s.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, "PUT /b/k HTTP/1.1\r\nHost: s3.localhost\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusForbidden || !response.Close {
+		t.Errorf("%s, and the connection is to be closed: %v", response.Status, response.Close)
+	}
+}
+
 // TestContinueWithoutBody asks leave to send a body of no bytes, twice on a connection.
 func TestContinueWithoutBody(t *testing.T) {
 	s := start(t)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -97,6 +98,9 @@ func (q *request) context() context.Context { return cloud.WithCaller(q.r.Contex
 // both ways that AWS has.
 func (g *Gateway) site(host string) (bucket string, ok bool) {
 	sub := g.subdomain(host)
+	if sub == "" {
+		return "", false
+	}
 	for _, suffix := range []string{".s3-website", ".s3-website." + g.cfg.Region, ".s3-website-" + g.cfg.Region} {
 		if bucket, ok := strings.CutSuffix(sub, suffix); ok && bucket != "" {
 			return bucket, true
@@ -117,9 +121,7 @@ func (q *request) crossOrigin(bucket string) {
 	if err != nil {
 		return // the answer is the same, but no script of that origin may read it
 	}
-	for name, values := range headers {
-		q.w.Header()[name] = values
-	}
+	maps.Copy(q.w.Header(), headers)
 }
 
 // preflight answers a browser that asks what a script of another origin may do.
@@ -146,9 +148,7 @@ func (q *request) preflight(bucket string) error {
 	if err != nil {
 		return err
 	}
-	for name, values := range headers {
-		q.w.Header()[name] = values
-	}
+	maps.Copy(q.w.Header(), headers)
 	q.w.Header().Set("Content-Length", "0")
 	q.w.Header().Set("x-amz-request-id", q.id)
 	q.w.WriteHeader(http.StatusOK)

@@ -57,6 +57,9 @@ func asker(r policy.Request) string {
 		return r.Service
 	}
 	if to := r.Keys["iam:PassedToService"]; r.Action == "iam:PassRole" && len(to) == 1 {
+		if to[0] == VMIE { // which EC2's operations ask for
+			return "ec2"
+		}
 		service, _, _ := strings.Cut(to[0], ".")
 		return service
 	}

@@ -18,6 +18,7 @@ type Directory struct {
 	Now   func() time.Time
 
 	hashing hasher // bounds how many passwords are hashed at once
+	proofs  proofs
 }
 
 // What Lookup says of a key that may not sign.
@@ -35,18 +36,31 @@ func (d *Directory) Lookup(key, token string) (secret string, c cloud.Caller, ac
 	if token != "" || strings.HasPrefix(key, SessionPrefix) {
 		return d.lookupSession(r, key, token)
 	}
+	p, ok := d.proofs.get(r.Revision(), key)
+	if !ok {
+		if p, err = d.prove(r, key); err != nil {
+			return "", p.caller, false, err
+		}
+		d.proofs.put(r.Revision(), key, p)
+	}
+	return p.secret, p.caller, p.active, nil
+}
+
+// prove is Lookup of a key that lasts.
+func (d *Directory) prove(r store.Reader, key string) (p proof, err error) {
 	k, ok := accessKeyTable.Get(r, key)
 	if !ok || k.Disabled {
-		return "", c, false, ErrUnknownKey
+		return p, ErrUnknownKey
 	}
-	if c, ok = d.caller(r, k.Account, k.User); !ok {
-		return "", c, false, ErrUnknownKey
+	if p.caller, ok = d.caller(r, k.Account, k.User); !ok {
+		return p, ErrUnknownKey
 	}
 	raw, err := d.Keys.Secrets.Open(k.ID, k.Sealed)
 	if err != nil {
-		return "", c, false, fmt.Errorf("open secret of access key %s: %w", k.ID, err)
+		return p, fmt.Errorf("open secret of access key %s: %w", k.ID, err)
 	}
-	return string(raw), c, d.active(r, k.Account), nil
+	p.secret, p.active = string(raw), d.active(r, k.Account)
+	return p, nil
 }
 
 func (d *Directory) lookupSession(r store.Reader, key, token string) (secret string, c cloud.Caller, active bool, err error) {

@@ -15,7 +15,7 @@ import (
 type Judge struct {
 	*Directory
 	cache      policy.Cache
-	remembered remembered
+	remembered remembered[cloud.Caller, policy.Policies]
 }
 
 // NewJudge returns a judge over the principals of a directory.

@@ -11,12 +11,21 @@ import (
 // maxRemembered bounds the memory of remembered: an entry is some 300 bytes.
 const maxRemembered = 4096
 
-// remembered are the policies that were gathered for callers at one revision of the store,
-// the newest that was asked for. Whatever changes in the store, all of it is forgotten.
-type remembered struct {
+// remembered is what was found out at one revision of the store, the newest that was asked
+// for. Whatever changes in the store, all of it is forgotten.
+type remembered[K comparable, V any] struct {
 	mu       sync.Mutex
-	revision int64                            // guarded by mu
-	of       map[cloud.Caller]policy.Policies // guarded by mu; the values are never written again
+	revision int64   // guarded by mu
+	of       map[K]V // guarded by mu; the values are never written again
+}
+
+// proofs are what access keys stand for.
+type proofs = remembered[string, proof]
+
+type proof struct {
+	secret string
+	caller cloud.Caller
+	active bool // the account is
 }
 
 // policies is Policies at a view of the store. Callers with a session are gathered anew:
@@ -37,24 +46,23 @@ func (j *Judge) policies(view *store.View, c cloud.Caller) (policy.Policies, err
 	return p, err
 }
 
-func (m *remembered) get(revision int64, id cloud.Caller) (policy.Policies, bool) {
+func (m *remembered[K, V]) get(revision int64, id K) (v V, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if revision != m.revision {
-		return policy.Policies{}, false
+	if revision == m.revision {
+		v, ok = m.of[id]
 	}
-	p, ok := m.of[id]
-	return p, ok
+	return v, ok
 }
 
-func (m *remembered) put(revision int64, id cloud.Caller, p policy.Policies) {
+func (m *remembered[K, V]) put(revision int64, id K, v V) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if revision < m.revision {
 		return
 	}
 	if revision > m.revision || m.of == nil || len(m.of) >= maxRemembered {
-		m.revision, m.of = revision, map[cloud.Caller]policy.Policies{}
+		m.revision, m.of = revision, map[K]V{}
 	}
-	m.of[id] = p
+	m.of[id] = v
 }

@@ -10,6 +10,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -63,9 +64,10 @@ type Agent struct {
 	poke  chan struct{}
 	world atomic.Pointer[World]
 
-	guests, disks, snapshots, cards, nets *reconcile.Loop
+	guests, disks, snapshots, flattenings, transfers, cards, nets *reconcile.Loop
 
-	locks locks // on volumes
+	locks    locks     // on volumes
+	underWay transfers // imports and exports
 
 	rounds atomic.Int64 // looks at the engines that were begun
 
@@ -108,6 +110,8 @@ func New(cfg Config) *Agent {
 	a.guests = a.loop("guest", 8, a.guest)
 	a.disks = a.loop("disk", 8, a.disk)
 	a.snapshots = a.loop("snapshot", 4, a.snapshot)
+	a.flattenings = a.loop("flattening", 1, a.flatten)
+	a.transfers = a.transferLoop()
 	a.cards = a.loop("card", 8, a.card)
 	a.nets = a.loop("network", 4, a.net)
 	return a
@@ -116,7 +120,7 @@ func New(cfg Config) *Agent {
 // Run works until ctx ends. Guests, disks and networks stay as they are.
 func (a *Agent) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, l := range []*reconcile.Loop{a.guests, a.disks, a.snapshots, a.cards, a.nets} {
+	for _, l := range []*reconcile.Loop{a.guests, a.disks, a.snapshots, a.flattenings, a.transfers, a.cards, a.nets} {
 		loops.Go(func() { l.Run(ctx) })
 	}
 	loops.Go(func() { a.followFlows(ctx) })
@@ -142,7 +146,7 @@ func (a *Agent) Run(ctx context.Context) {
 // Failing returns what fails at present, by kind and resource.
 func (a *Agent) Failing() map[string]map[string]reconcile.Failure {
 	out := map[string]map[string]reconcile.Failure{}
-	for name, l := range map[string]*reconcile.Loop{"guest": a.guests, "disk": a.disks, "snapshot": a.snapshots, "card": a.cards, "network": a.nets} {
+	for name, l := range map[string]*reconcile.Loop{"guest": a.guests, "disk": a.disks, "snapshot": a.snapshots, "flattening": a.flattenings, "transfer": a.transfers, "card": a.cards, "network": a.nets} {
 		if f := l.Failing(); len(f) > 0 {
 			out[name] = f
 		}
@@ -288,7 +292,11 @@ func (a *Agent) round(ctx context.Context) error {
 		if w.busySnapshot(s) {
 			a.snapshots.Add(id)
 		}
+		if bent(s) {
+			a.flattenings.Add(id)
+		}
 	}
+	a.queueTransfers(w)
 	for _, key := range w.cardSteps() {
 		a.cards.Add(key)
 	}
@@ -310,8 +318,9 @@ func (a *Agent) report(ctx context.Context, w *World) error {
 			g.Go(func() error { return a.cfg.View.ReportInstance(ctx, id, seen) })
 		}
 	}
+	now := a.cfg.Now()
 	for id, v := range w.volumes {
-		if seen := w.seenVolume(v); seen != v.Seen {
+		if seen := w.seenVolume(v, now); seen != v.Seen {
 			g.Go(func() error { return a.cfg.View.ReportVolume(ctx, id, seen) })
 		}
 	}
@@ -354,7 +363,7 @@ func (a *Agent) Drain(ctx context.Context, grace time.Duration, progress func(ru
 		guests = slices.DeleteFunc(guests, func(g hypervisor.Guest) bool { return g.State == hypervisor.Absent })
 		progress(len(guests))
 		if len(guests) == 0 {
-			return a.drainNetworks(ctx)
+			return errors.Join(a.takeBackAll(ctx), a.drainNetworks(ctx))
 		}
 		var stop errgroup.Group
 		stop.SetLimit(16)

@@ -24,9 +24,18 @@ const (
 
 // seenVolume is what is to be reported of where a volume is plugged in. That
 // its bytes were made or removed is reported by the step that did it.
-func (w *World) seenVolume(v *cloud.Volume) cloud.VolumeSeen {
+func (w *World) seenVolume(v *cloud.Volume, now time.Time) cloud.VolumeSeen {
 	s := v.Seen
 	s.Guest = w.pluggedIn[v.ID]
+	switch {
+	case !w.full[v.ID]:
+		s.Full = time.Time{}
+	case s.Full.IsZero():
+		s.Full = now.UTC()
+	}
+	if s.Guest == "" || v.Attachment == nil || !v.Attachment.Detach {
+		s.Busy = false
+	}
 	return s
 }
 
@@ -113,7 +122,7 @@ func (a *Agent) createDisk(ctx context.Context, w *World, v *cloud.Volume) error
 	case err != nil:
 		return fmt.Errorf("create %s: %w", v.ID, err)
 	default:
-		s.Ready, s.SizeGiB, s.IOPS, s.Throughput = true, v.SizeGiB, v.IOPS, v.Throughput
+		s.Ready, s.Type, s.SizeGiB, s.IOPS, s.Throughput = true, v.Type, v.SizeGiB, v.IOPS, v.Throughput
 	}
 	return a.cfg.View.ReportVolume(ctx, v.ID, s)
 }
@@ -140,7 +149,7 @@ func (a *Agent) modify(ctx context.Context, w *World, v *cloud.Volume) error {
 		return fmt.Errorf("modify %s: %w", v.ID, err)
 	}
 	s := v.Seen
-	s.SizeGiB, s.IOPS, s.Throughput = v.SizeGiB, v.IOPS, v.Throughput
+	s.Type, s.SizeGiB, s.IOPS, s.Throughput = v.Type, v.SizeGiB, v.IOPS, v.Throughput
 	return a.cfg.View.ReportVolume(ctx, v.ID, s)
 }
 
@@ -155,11 +164,21 @@ func (a *Agent) open(ctx context.Context, v *cloud.Volume, uid int) (hypervisor.
 		return hypervisor.Disk{}, fmt.Errorf("open %s: %w", v.ID, err)
 	}
 	top := layers[0]
-	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Format: top.Format, Secret: top.Secret, IOPS: v.IOPS, MiBps: v.Throughput}
+	d := hypervisor.Disk{ID: v.ID, Path: top.Path, Export: top.Export, Format: top.Format, Secret: top.Secret, Limits: limits(v)}
 	for _, l := range layers[1:] {
-		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Format: l.Format, Secret: l.Secret})
+		d.Below = append(d.Below, hypervisor.Layer{Path: l.Path, Export: l.Export, Format: l.Format, Secret: l.Secret})
 	}
 	return d, nil
+}
+
+// limits are the volume's, as the hypervisor takes them.
+func limits(v *cloud.Volume) hypervisor.Limits {
+	l := v.Limits()
+	out := hypervisor.Limits{IOPS: l.IOPS, MiBps: l.MiBps, BurstIOPS: l.BurstIOPS, BurstMiBps: l.BurstMiBps, IOSize: l.IOSizeKiB << 10}
+	if burst := max(l.BurstIOPS, l.BurstMiBps); burst > 0 {
+		out.Burst = time.Duration(l.Credit/burst) * time.Second
+	}
+	return out
 }
 
 func (a *Agent) plug(ctx context.Context, w *World, v *cloud.Volume) error {
@@ -174,16 +193,38 @@ func (a *Agent) plug(ctx context.Context, w *World, v *cloud.Volume) error {
 	return nil
 }
 
+// How long a guest may take to let go of a disk before it is asked again, or the disk is
+// taken from it by force.
+const (
+	unplugPatience = 20 * time.Second
+	forcePatience  = 5 * time.Second
+)
+
 // unplug waits for the guest's consent, but not for ever: the back-off of the
-// loop asks again.
+// loop asks again. By force, it takes the disk without.
 func (a *Agent) unplug(ctx context.Context, w *World, v *cloud.Volume) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
-	defer cancel()
-	guest := w.pluggedIn[v.ID]
-	if err := a.cfg.Hypervisor.Unplug(ctx, guest, v.ID); err != nil && !errors.Is(err, hypervisor.ErrNoGuest) {
-		return fmt.Errorf("unplug %s from %s: %w", v.ID, guest, err)
+	guest, force, patience := w.pluggedIn[v.ID], v.Attachment != nil && v.Attachment.Force, unplugPatience
+	if force {
+		patience = forcePatience
 	}
-	return a.takeBack(ctx, []*cloud.Volume{v})
+	asked, cancel := context.WithTimeout(ctx, patience)
+	err := a.cfg.Hypervisor.Unplug(asked, guest, v.ID)
+	late := asked.Err() != nil && ctx.Err() == nil
+	cancel()
+	switch {
+	case err == nil || errors.Is(err, hypervisor.ErrNoGuest):
+		return a.takeBack(ctx, []*cloud.Volume{v})
+	case late && force:
+		a.cfg.Log.Warn("volume is taken from a guest by force", "volume", v.ID, "instance", guest)
+		if err = a.cfg.Hypervisor.Pull(ctx, guest, v.ID); err == nil {
+			return a.takeBack(ctx, []*cloud.Volume{v})
+		}
+	case late && !v.Seen.Busy:
+		s := v.Seen
+		s.Busy = true
+		err = errors.Join(err, a.cfg.View.ReportVolume(ctx, v.ID, s))
+	}
+	return fmt.Errorf("unplug %s from %s: %w", v.ID, guest, err)
 }
 
 // takeBack takes volumes from the users of the guests that had them.
@@ -191,6 +232,20 @@ func (a *Agent) takeBack(ctx context.Context, volumes []*cloud.Volume) error {
 	for _, v := range volumes {
 		if _, err := a.cfg.Blocks.Open(ctx, v.ID, 0, nil); err != nil && !errors.Is(err, block.ErrNoVolume) {
 			return fmt.Errorf("take back %s: %w", v.ID, err)
+		}
+	}
+	return nil
+}
+
+// takeBackAll takes back all volumes, once no guest has any.
+func (a *Agent) takeBackAll(ctx context.Context) error {
+	ids, err := a.cfg.Blocks.List(ctx)
+	if err != nil {
+		return fmt.Errorf("list volumes: %w", err)
+	}
+	for _, id := range ids {
+		if err := a.takeBack(ctx, []*cloud.Volume{{Meta: cloud.Meta{ID: id}}}); err != nil {
+			return err
 		}
 	}
 	return nil

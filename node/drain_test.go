@@ -3,6 +3,7 @@ package node_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -25,7 +26,15 @@ func (still) Changed() <-chan struct{}                                         {
 func (still) ReportHost(context.Context, cloud.Host) error                     { return nil }
 func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error { return nil }
 func (still) ReportSnapshot(context.Context, string, cloud.SnapshotSeen) error { return nil }
-func (still) ReportFlows(context.Context, cloud.FlowBatch) error               { return nil }
+func (still) ReportImport(context.Context, string, cloud.ImportSeen) error     { return nil }
+func (still) ReportExport(context.Context, string, cloud.ExportSeen) error     { return nil }
+func (still) ReadObject(context.Context, cloud.ObjectVersion) (io.ReadCloser, error) {
+	return nil, errors.ErrUnsupported
+}
+func (still) WriteObject(context.Context, cloud.ExportTask, int64, io.Reader) error {
+	return errors.ErrUnsupported
+}
+func (still) ReportFlows(context.Context, cloud.FlowBatch) error { return nil }
 
 func (still) DiskKey(string, []byte) (*seal.Key, error) { return nil, nil } //nolint:nilnil // there are none
 

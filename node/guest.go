@@ -188,17 +188,24 @@ func (a *Agent) terminate(ctx context.Context, w *World, i *cloud.Instance, g hy
 }
 
 // reboot asks the guest to shut down, and restarts its processor when it has,
-// or when the grace is over, as EC2 does.
+// or when the grace is over, as EC2 does. In between, the snapshots are taken that are to
+// show what the guest left.
 func (a *Agent) reboot(ctx context.Context, w *World, i *cloud.Instance, g hypervisor.Guest) (time.Duration, error) {
 	a.mu.Lock()
 	m := a.remember(i.ID)
 	done := m.rebooted >= i.Reboots
+	if m.pressed.IsZero() && g.State == hypervisor.Halted {
+		m.pressed = a.cfg.Now() // it shut down by itself
+	}
 	late := !m.pressed.IsZero() && a.cfg.Now().Sub(m.pressed) >= a.cfg.StopGrace
 	a.mu.Unlock()
 	switch {
 	case done:
 		return 0, nil
 	case g.State == hypervisor.Halted || late:
+		if err := a.takeAtReboot(ctx, w, i); err != nil && !late { // once late, they are taken of the guest as it runs
+			return 0, err
+		}
 		if err := a.power(ctx, i.ID, hypervisor.Reset); err != nil {
 			return 0, err
 		}
@@ -324,7 +331,7 @@ func (a *Agent) spec(ctx context.Context, w *World, i *cloud.Instance) (hypervis
 		}
 	}
 	if img, ok := w.Images[i.Image]; ok && img.Direct {
-		kernel, initrd, err := a.cfg.Images.Boot(ctx, img.ID)
+		kernel, initrd, err := a.cfg.Images.Boot(ctx, img.BootImage())
 		if err != nil {
 			return spec, fmt.Errorf("kernel of %s: %w", img.ID, err)
 		}

@@ -19,15 +19,26 @@ func (w *World) busySnapshot(s *cloud.Snapshot) bool {
 		return !s.Seen.Gone && !w.startsVolumes(s.ID) && !w.fills(s.ID)
 	case s.Seen.Ready, s.Seen.Error != "":
 		return false
-	case s.From != "":
+	case s.From != "", s.Import != "":
 		return true
 	case s.Volume != "":
 		v := w.volumes[s.Volume]
-		return v == nil || v.Seen.Ready
+		return v == nil || v.Seen.Ready && !slices.ContainsFunc(w.takenWith(s), w.awaitsReboot)
 	case s.Fill != nil:
 		return busyFilling(s)
 	}
 	return false // it is filled otherwise
+}
+
+// awaitsReboot reports whether a snapshot is to be taken in the midst of a reboot that the
+// guest has still to come to. A guest that ends otherwise has shut down as well.
+func (w *World) awaitsReboot(s *cloud.Snapshot) bool {
+	v := w.volumes[s.Volume]
+	if s.Reboot == 0 || v == nil || v.Attachment == nil {
+		return false
+	}
+	i := w.instances[v.Attachment.Instance]
+	return i != nil && w.guests[i.ID].State != hypervisor.Absent && i.Seen.Reboots < s.Reboot
 }
 
 // startsVolumes reports whether volumes are about to be made from the snapshot.
@@ -62,9 +73,42 @@ func (a *Agent) snapshot(ctx context.Context, w *World, id string) (time.Duratio
 		return 0, a.copySnapshot(ctx, w, keeper, s)
 	case s.Fill != nil:
 		return 0, a.fill(ctx, w, keeper, s)
+	case s.Import != "":
+		return 0, a.adoptSnapshot(ctx, s)
 	default:
 		return 0, a.takeSnapshots(ctx, w, keeper, w.takenWith(s))
 	}
+}
+
+// bent reports whether it is to be seen to that volumes of a snapshot are fast.
+func bent(s *cloud.Snapshot) bool {
+	return s.Seen.Ready && !s.Seen.Flat && s.Seen.Error == "" && !s.Delete
+}
+
+// flatten sees to it that volumes of a snapshot are fast: the reconciler of the flattening
+// loop. It takes its time, which nobody waits for.
+func (a *Agent) flatten(ctx context.Context, w *World, id string) (time.Duration, error) {
+	s := w.snapshots[id]
+	if s == nil || s.Host != a.cfg.Host || !bent(s) {
+		return 0, nil
+	}
+	seen := s.Seen
+	if f, ok := a.cfg.Blocks.(block.Flattener); ok {
+		key, err := a.cfg.View.DiskKey(s.ID, s.Sealed)
+		if err != nil {
+			return 0, err
+		}
+		seen.Bytes, err = f.Flatten(ctx, id, key)
+		if errors.Is(err, block.ErrNoSnapshot) { // it went meanwhile
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	seen.Flat = true
+	defer a.again()
+	return 0, a.cfg.View.ReportSnapshot(ctx, id, seen)
 }
 
 func (a *Agent) deleteSnapshot(ctx context.Context, keeper block.Snapshots, s *cloud.Snapshot) error {
@@ -124,6 +168,31 @@ func (w *World) takenWith(s *cloud.Snapshot) []*cloud.Snapshot {
 		}
 	}
 	return all
+}
+
+// takeAtReboot takes the snapshots that waited for the guest to have shut down.
+func (a *Agent) takeAtReboot(ctx context.Context, w *World, i *cloud.Instance) error {
+	keeper, ok := a.cfg.Blocks.(block.Snapshots)
+	if !ok {
+		return nil
+	}
+	taken := map[string]bool{}
+	for _, v := range w.disksOf[i.ID] {
+		for k := range w.Snapshots {
+			s := &w.Snapshots[k]
+			if taken[s.ID] || s.Volume != v.ID || s.Delete || s.Seen.Ready || s.Seen.Error != "" || !w.awaitsReboot(s) {
+				continue
+			}
+			all := w.takenWith(s)
+			if err := a.takeSnapshots(ctx, w, keeper, all); err != nil {
+				return err
+			}
+			for _, s := range all {
+				taken[s.ID] = true
+			}
+		}
+	}
+	return nil
 }
 
 // takeSnapshots takes snapshots of volumes at one instant.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"io"
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/driver/network/plan"
@@ -23,6 +24,14 @@ type View interface {
 	ReportInstance(ctx context.Context, id string, seen cloud.InstanceSeen) error
 	ReportVolume(ctx context.Context, id string, seen cloud.VolumeSeen) error
 	ReportSnapshot(ctx context.Context, id string, seen cloud.SnapshotSeen) error
+	ReportImport(ctx context.Context, id string, seen cloud.ImportSeen) error
+	ReportExport(ctx context.Context, id string, seen cloud.ExportSeen) error
+	// ReadObject reads a version of an object, for an import. A *cloud.Error says why it
+	// cannot be read any more.
+	ReadObject(ctx context.Context, o cloud.ObjectVersion) (io.ReadCloser, error)
+	// WriteObject writes the object of an export. A *cloud.Error says why it cannot be
+	// written.
+	WriteObject(ctx context.Context, t cloud.ExportTask, size int64, content io.Reader) error
 	// ReportFlows hands over what was counted of flows.
 	ReportFlows(ctx context.Context, b cloud.FlowBatch) error
 	// DiskKey opens the key of a volume or snapshot that is kept here; nil for one
@@ -43,7 +52,10 @@ type Assignment struct {
 	Volumes   []cloud.Volume   // held by this host
 	// Snapshots are those kept by this host, and those on it that volumes start with.
 	Snapshots []cloud.Snapshot
-	Here      []string // IDs of the VPCs that an instance placed here is in, sorted
+	// Imports and Exports are those that this host carries out, which have not ended.
+	Imports []cloud.ImportTask
+	Exports []cloud.ExportTask
+	Here    []string // IDs of the VPCs that an instance placed here is in, sorted
 	// Documents are those VPCs, with what must be known of others: of interfaces those
 	// attached to an instance placed here, and those that Networks adds.
 	plan.Documents

@@ -28,6 +28,7 @@ type World struct {
 	interfaces map[string]*cloud.NetworkInterface
 	guests     map[string]hypervisor.Guest
 	pluggedIn  map[string]string // volume ID to the guest that has it
+	full       map[string]bool   // volumes for which a guest waits until there is space
 
 	networks  func() *plan.Index                            // made when first asked for
 	byAddress func() map[vpcAddress]*cloud.NetworkInterface // made when first asked for
@@ -52,6 +53,7 @@ func NewWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
 		interfaces: make(map[string]*cloud.NetworkInterface, len(a.Interfaces)),
 		guests:     make(map[string]hypervisor.Guest, len(guests)),
 		pluggedIn:  map[string]string{},
+		full:       map[string]bool{},
 	}
 	for k := range a.Instances {
 		w.instances[a.Instances[k].ID] = &a.Instances[k]
@@ -95,6 +97,9 @@ func NewWorld(host string, a *Assignment, guests []hypervisor.Guest) *World {
 		w.guests[g.ID] = g
 		for _, d := range g.Disks {
 			w.pluggedIn[d] = g.ID
+		}
+		for _, d := range g.Full {
+			w.full[d] = true
 		}
 	}
 	w.networks = sync.OnceValue(func() *plan.Index { return plan.NewIndex(&a.Documents) })

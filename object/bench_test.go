@@ -5,14 +5,18 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"github.com/vauban-cloud/vauban/object"
 )
@@ -84,7 +88,8 @@ type bencher struct {
 	b    *testing.B
 	body []byte
 	key  func(n int) string
-	have int // keys that there are
+	have int    // keys that there are
+	url  string // of a server over the store, for fetch
 }
 
 func newBencher(b *testing.B, size int) *bencher {
@@ -108,6 +113,11 @@ func (s *bencher) prepare(name string) {
 		n = 20_000
 	case name[:3] == "del":
 		n = s.b.N
+	case name[:5] == "fetch":
+		n = 32
+		server := httptest.NewServer(http.HandlerFunc(s.serve))
+		s.b.Cleanup(server.Close)
+		s.url = server.URL
 	case len(s.body) > 4096:
 		n = 32
 	default:
@@ -151,6 +161,35 @@ func (s *bencher) get(n int) error {
 	defer r.Close()
 	_, err = r.WriteTo(io.Discard)
 	return err
+}
+
+// serve answers with an object, and nothing else of S3.
+func (s *bencher) serve(w http.ResponseWriter, q *http.Request) {
+	r, _, err := s.Get(q.Context(), object.GetInput{Bucket: "b", Key: q.URL.Path[1:]})
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer r.Close()
+	w.Header().Set("Content-Length", strconv.FormatInt(r.Length, 10))
+	r.WriteTo(w) //nolint:errcheck // the client counts
+}
+
+// fetch is get with a socket on the way.
+func (s *bencher) fetch(n int) error {
+	q, err := http.NewRequestWithContext(context.Background(), http.MethodGet, s.url+"/"+s.key(n*7919%s.have), nil)
+	if err != nil {
+		return err
+	}
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if got, err := io.Copy(io.Discard, answer.Body); err != nil || got != int64(len(s.body)) {
+		return fmt.Errorf("%d bytes came: %w", got, err)
+	}
+	return nil
 }
 
 func (s *bencher) head(n int) error {
@@ -218,7 +257,8 @@ func (s *bencher) readFile() func() error {
 }
 
 // BenchmarkEncryption measures what encrypting costs: the rates of an encrypted and of a
-// plain store, in turns, and how the first is to the second.
+// plain store, in turns, and how the first is to the second; and the same of the processor
+// time of both, which depends less on what else the machine does.
 func BenchmarkEncryption(b *testing.B) {
 	for _, m := range []struct {
 		name    string
@@ -230,6 +270,7 @@ func BenchmarkEncryption(b *testing.B) {
 		{"get/4KiB", 16, 4096, (*bencher).get},
 		{"put/1MiB", 8, 1 << 20, (*bencher).put},
 		{"get/1MiB", 8, 1 << 20, (*bencher).get},
+		{"fetch/1MiB", 8, 1 << 20, (*bencher).fetch},
 	} {
 		b.Run(m.name, func(b *testing.B) {
 			sealed, plain := newBencher(b, m.size), newBencher(b, m.size)
@@ -238,16 +279,34 @@ func BenchmarkEncryption(b *testing.B) {
 			plain.prepare(m.name)
 			b.ResetTimer()
 			const turns = 6
-			var took [2]time.Duration
+			var took, used [2]time.Duration
+			begin := processorTime(b)
+			lap := func(k int) {
+				now := processorTime(b)
+				used[k] += now - begin
+				begin = now
+			}
 			for turn := range turns {
 				from, to := b.N*turn/turns, b.N*(turn+1)/turns
 				took[0] += sealed.run(m.workers, from, to, m.op)
+				lap(0)
 				took[1] += plain.run(m.workers, from, to, m.op)
+				lap(1)
 			}
 			b.ReportMetric(float64(b.N)/took[0].Seconds(), "sealed/s")
 			b.ReportMetric(float64(b.N)/took[1].Seconds(), "plain/s")
 			b.ReportMetric(took[1].Seconds()/took[0].Seconds(), "ratio")
+			b.ReportMetric(used[1].Seconds()/used[0].Seconds(), "cpu-ratio")
 			b.ReportMetric(0, "ns/op")
 		})
 	}
+}
+
+// processorTime is what the process has used of all processors.
+func processorTime(t testing.TB) time.Duration {
+	var u unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

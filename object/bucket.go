@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
 // Versioning is whether a bucket keeps versions.
@@ -94,10 +94,9 @@ func (s *Store) CreateBucket(_ context.Context, id string) error {
 }
 
 func (s *Store) putBucket(b Bucket) error {
-	batch := s.db.NewBatch()
-	if err := batch.Set(bucketRow(tableBucket, b.ID), b.encode(), nil); err != nil {
-		return err
-	}
+	batch := s.db.Batch()
+	defer batch.Close()
+	batch.Set(bucketRow(tableBucket, b.ID), b.encode())
 	return s.commit(batch)
 }
 
@@ -186,15 +185,13 @@ func (s *Store) DeleteBucket(_ context.Context, id string) error {
 	} else if some {
 		return ErrNotEmpty
 	}
-	batch := s.db.NewBatch()
+	batch := s.db.Batch()
 	defer batch.Close()
 	if err := s.dropUploads(batch, id); err != nil {
 		return err
 	}
 	for _, table := range []byte{tableBucket, tableUsage} {
-		if err := batch.Delete(bucketRow(table, id), nil); err != nil {
-			return err
-		}
+		batch.Delete(bucketRow(table, id))
 	}
 	if err := s.commit(batch); err != nil {
 		return err
@@ -207,15 +204,14 @@ func (s *Store) DeleteBucket(_ context.Context, id string) error {
 }
 
 // dropUploads aborts all uploads of a bucket.
-func (s *Store) dropUploads(batch *pebble.Batch, id string) error {
+func (s *Store) dropUploads(batch index.Batch, id string) error {
 	prefix := bucketRow(tableUpload, id)
 	err := s.each(prefix, func(row, _ []byte) error {
-		return s.discardManifest(batch, rowNumber(row))
+		s.discardManifest(batch, rowNumber(row))
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	return batch.DeleteRange(prefix, after(prefix), nil)
+	batch.DeleteRange(prefix, after(prefix))
+	return err
 }
 
 // Usage is what a bucket holds.
@@ -228,8 +224,8 @@ type Usage struct {
 	Pending  int64 // bytes of their parts
 }
 
-func (u Usage) counters() counters {
-	return counters{u.Objects, u.Versions, u.Markers, u.Bytes, u.Uploads, u.Pending}
+func (u Usage) counters() index.Counters {
+	return index.Counters{u.Objects, u.Versions, u.Markers, u.Bytes, u.Uploads, u.Pending}
 }
 
 // Usage returns exact numbers.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/cockroachdb/pebble/v2"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vauban-cloud/vauban/object/blob"
@@ -22,10 +21,8 @@ func (s *Store) compact(ctx context.Context, segment uint64, used int64) error {
 		}
 		// Moved entries were not synced one by one. All must be before the bytes
 		// that they referred to go.
-		b := s.db.NewBatch()
-		if err := b.LogData(nil, nil); err != nil {
-			return err
-		}
+		b := s.db.Batch()
+		defer b.Close()
 		if err := s.commit(b); err != nil {
 			return err
 		}
@@ -41,11 +38,10 @@ func (s *Store) compact(ctx context.Context, segment uint64, used int64) error {
 	if err := s.bytes.Remove(blob.Packed, segment); err != nil {
 		return err
 	}
-	b := s.db.NewBatch()
-	if err := b.Delete(numberRow(tableSegment, segment), nil); err != nil {
-		return err
-	}
-	return s.apply(b, pebble.NoSync)
+	b := s.db.Batch()
+	defer b.Close()
+	b.Delete(numberRow(tableSegment, segment))
+	return s.apply(b, false)
 }
 
 // moveAtOnce is how many bytes are moved in one go.
@@ -125,16 +121,13 @@ func (s *Store) move(v *moving) error {
 	if err != nil || r == nil {
 		return err
 	}
-	c := &change{s: s, bucket: Bucket{ID: v.bucket}, key: v.key, batch: s.db.NewBatch()}
+	c := &change{s: s, bucket: Bucket{ID: v.bucket}, key: v.key, batch: s.db.Batch()}
 	defer c.batch.Close()
 	r.ref = v.to
 	c.set(row, r.encode())
 	c.drop(v.from)
 	c.keep(v.to)
-	if err := errors.Join(c.errs...); err != nil {
-		return err
-	}
-	return s.apply(c.batch, pebble.NoSync)
+	return s.apply(c.batch, false)
 }
 
 // refers returns the version that a blob is of, and its row, nil if it is not in

@@ -2,55 +2,18 @@ package object
 
 import (
 	"encoding/binary"
-	"io"
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
-// counters is a row of numbers that changes are added to.
-type counters []int64
-
-func (c counters) encode() []byte {
-	var e encoder
-	for _, n := range c {
-		e.int(n)
-	}
-	return e
-}
-
-// add adds a row to c, which grows as it must.
-func (c *counters) add(row []byte) error {
-	d := decoder{b: row}
-	for k := 0; len(d.b) > 0; k++ {
-		if k == len(*c) {
-			*c = append(*c, 0)
-		}
-		(*c)[k] += d.int()
-	}
-	return d.err
-}
-
-// adder merges counters. Addition commutes: order is nothing.
-var adder = pebble.Merger{
-	Name: "vauban.counters",
-	Merge: func(_, value []byte) (pebble.ValueMerger, error) {
-		c := &sum{}
-		return c, c.add(value)
-	},
-}
-
-type sum struct{ counters }
-
-func (s *sum) MergeNewer(value []byte) error          { return s.add(value) }
-func (s *sum) MergeOlder(value []byte) error          { return s.add(value) }
-func (s *sum) Finish(bool) ([]byte, io.Closer, error) { return s.encode(), nil, nil }
-func (s *Store) counters(row []byte) (c counters, _ error) {
+// counters reads a row of numbers, none if there is no such row.
+func (s *Store) counters(row []byte) (c index.Counters, _ error) {
 	v, err := s.get(row)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.add(v)
+	return c, c.Add(v)
 }
 
 // sequence gives out numbers, none twice: it reserves many at a time in the index.
@@ -81,10 +44,9 @@ func (q *sequence) open(s *Store) error {
 
 // more reserves numbers. If it cannot, the store has failed, and no number counts.
 func (q *sequence) more() error {
-	b := q.s.db.NewBatch()
-	if err := b.Set([]byte{tableSequence}, binary.BigEndian.AppendUint64(nil, q.limit+reserve), nil); err != nil {
-		return err
-	}
+	b := q.s.db.Batch()
+	defer b.Close()
+	b.Set([]byte{tableSequence}, binary.BigEndian.AppendUint64(nil, q.limit+reserve))
 	if err := q.s.commit(b); err != nil {
 		return err
 	}

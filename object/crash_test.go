@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
 // TestCrashes crashes a disk that forgets what was not synced, at moments that are
@@ -58,6 +59,7 @@ type crasher struct {
 	t      testing.TB
 	rng    *rand.Rand
 	rig    *rig
+	disk   *crashFS
 	models []*model // one a worker, each of its own bucket
 }
 
@@ -66,9 +68,16 @@ const crashWorkers = 3
 func crashBucket(w int) string { return "crash" + strconv.Itoa(w) }
 
 func newCrasher(t testing.TB, seed uint64) *crasher {
-	c := &crasher{t: t, rng: rand.New(rand.NewPCG(seed, 1))}
-	disk := &crashFS{FS: vfs.NewCrashableMem()}
-	c.rig = newRig(&quiet{TB: t}, func(o *object.Config) { o.FS, o.SegmentSize = disk, 20_000 })
+	c := &crasher{t: t, rng: rand.New(rand.NewPCG(seed, 1)), disk: &crashFS{FS: vfs.NewCrashableMem()}}
+	c.rig = newRig(&quiet{TB: t}, func(o *object.Config) {
+		o.FS, o.SegmentSize = c.disk, 20_000
+		if open := o.Index; open != nil {
+			o.Index = func(failed func(error)) (index.Engine, error) {
+				e, err := open(failed)
+				return crashIndex{e, c.disk}, err
+			}
+		}
+	})
 	for w := range crashWorkers {
 		c.models = append(c.models, newModel())
 		c.rig.must(c.rig.CreateBucket(c.rig.ctx, crashBucket(w)))
@@ -83,7 +92,7 @@ func (quiet) Cleanup(func()) {}
 
 // round works until the crash, starts anew and compares.
 func (c *crasher) round(n int) {
-	disk := c.rig.config.FS.(*crashFS)
+	disk := c.disk
 	disk.arm(c.rng.IntN(120)+1, c.rng)
 	after := make([][]*model, crashWorkers) // what may be there
 	var workers sync.WaitGroup
@@ -93,7 +102,7 @@ func (c *crasher) round(n int) {
 	}
 	workers.Go(func() {
 		for range 8 {
-			if err := c.rig.Maintain(c.rig.ctx); err != nil {
+			if err := c.rig.Maintain(c.rig.ctx); err != nil && !errors.Is(err, errCrashed) {
 				c.t.Errorf("maintain: %v", err)
 			}
 		}
@@ -103,7 +112,8 @@ func (c *crasher) round(n int) {
 	if err := c.rig.Close(); err != nil {
 		c.t.Errorf("close: %v", err)
 	}
-	c.rig.config.FS = &crashFS{FS: left}
+	c.disk = &crashFS{FS: left}
+	c.rig.config.FS = c.disk
 	c.rig.open()
 	for w, possible := range after {
 		c.models[w] = c.choose(n, w, possible)
@@ -153,7 +163,7 @@ func (c *crasher) work(rng *rand.Rand, w int, disk *crashFS) []*model {
 			return []*model{m}
 		}
 		err := c.change(rng, crashBucket(w), next)
-		if err != nil {
+		if err != nil && !errors.Is(err, errCrashed) {
 			c.t.Errorf("change: %v", err)
 			return []*model{m}
 		}
@@ -240,6 +250,28 @@ func (c *crasher) upload(rng *rand.Rand, bucket, key string, body []byte, m *mod
 		u.parts[n] = body
 		return err
 	}
+}
+
+// crashIndex is an index elsewhere, which takes nothing from a process that has crashed.
+type crashIndex struct {
+	index.Engine
+	disk *crashFS
+}
+
+type crashBatch struct {
+	index.Batch
+	disk *crashFS
+}
+
+var errCrashed = errors.New("this process does not exist any more")
+
+func (c crashIndex) Batch() index.Batch { return crashBatch{c.Engine.Batch(), c.disk} }
+
+func (b crashBatch) Commit(durable bool) error {
+	if b.disk.isCrashed() {
+		return errCrashed
+	}
+	return b.Batch.Commit(durable)
 }
 
 // crashFS is a disk that is copied, as it would be after a crash, before one of

@@ -2,7 +2,6 @@ package object
 
 import (
 	"context"
-	"errors"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -47,9 +46,10 @@ func (s *Store) Delete(_ context.Context, bucket string, in DeleteInput) (Delete
 	if err != nil {
 		return Deleted{}, err
 	}
+	defer c.batch.Close()
 	d, err := c.doDelete(in)
 	if err != nil {
-		return Deleted{}, errors.Join(err, c.batch.Close())
+		return Deleted{}, err
 	}
 	return d, c.commit()
 }

@@ -39,6 +39,8 @@ var (
 	ErrUnreadable   = errors.New("the bucket's key is gone, and with it what it had sealed")   // AccessDenied
 	ErrFull         = errors.New("the object store is full: free space, or give it more disk") // SlowDown, 503
 	ErrCorrupt      = blob.ErrCorrupt                                                          // InternalError
+	// ErrForeign says that an index and a folder do not belong together; Open returns it.
+	ErrForeign = errors.New("the index of objects and their bytes do not belong together: give both as they were")
 	// ErrFailed is fatal: the index could not be written, and what it holds in memory
 	// may not be on the disk. Only a new start tells. Run returns it.
 	ErrFailed = errors.New("the object index failed: the process must start anew")

@@ -3,9 +3,8 @@ package object
 import (
 	"encoding/binary"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
 // garbage is what is to be removed from the disk: a file, or the files of all parts
@@ -21,8 +20,8 @@ func (g garbage) encode() []byte {
 	return e
 }
 
-func (s *Store) discardManifest(b *pebble.Batch, manifest uint64) error {
-	return b.Set(numberRow(tableGarbage, s.numbers.take()), garbage{manifest: manifest}.encode(), nil)
+func (s *Store) discardManifest(b index.Batch, manifest uint64) {
+	b.Set(numberRow(tableGarbage, s.numbers.take()), garbage{manifest: manifest}.encode())
 }
 
 // rowNumber is the number that a row ends with.

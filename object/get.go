@@ -85,7 +85,7 @@ func (s *Store) lookup(bucket, key, version string) (*record, error) {
 	lock := s.key(bucket, key)
 	lock.RLock()
 	defer lock.RUnlock()
-	current, err := s.record(keyRow(tableCurrent, bucket, key), key)
+	current, err := s.read(lock, bucket, key)
 	if err != nil {
 		return nil, err
 	}

@@ -4,55 +4,17 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"log/slog"
-	"sync"
-
-	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 
 	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
-// openIndex opens the database.
-func (s *Store) openIndex() error {
+func (s *Store) openIndex() (err error) {
 	if err := blob.MakeDir(s.FS, s.Dir); err != nil {
 		return err
 	}
-	cache := pebble.NewCache(s.Cache)
-	defer cache.Unref()
-	o := &pebble.Options{
-		FS: s.FS, Cache: cache, Merger: &adder, Logger: pebbleLog{s},
-		FormatMajorVersion: pebble.FormatNewest,
-		MemTableSize:       8 << 20, MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold: 4, L0StopWritesThreshold: 24,
-		BytesPerSync: 1 << 20, WALBytesPerSync: 0,
-	}
-	for k := range o.Levels {
-		o.Levels[k].FilterPolicy = bloom.FilterPolicy(10) // puts ask for keys that are not there
-	}
-	db, err := pebble.Open(s.FS.PathJoin(s.Dir, "index"), o)
-	if err != nil {
-		return fmt.Errorf("open the object index in %s: %w", s.Dir, err)
-	}
-	s.db = db
-	return nil
-}
-
-// pebbleLog tells the operator what goes wrong. A fatal error is one of a write to
-// the log of the database: see ErrFailed.
-type pebbleLog struct{ s *Store }
-
-func (pebbleLog) Infof(string, ...any) {}
-
-func (l pebbleLog) Errorf(format string, args ...any) {
-	l.s.Log.Error("object index", slog.String("error", fmt.Sprintf(format, args...)))
-}
-
-func (l pebbleLog) Fatalf(format string, args ...any) {
-	err := fmt.Errorf(format, args...)
-	l.s.fail(err)
-	panic(err) // commit recovers; what no commit called stops the process
+	s.db, err = s.Index(s.fail)
+	return err
 }
 
 // fail lets nothing happen any more.
@@ -74,21 +36,17 @@ func (s *Store) ready() error {
 }
 
 // commit makes a batch durable, or the store fail.
-func (s *Store) commit(b *pebble.Batch) error { return s.apply(b, pebble.Sync) }
+func (s *Store) commit(b index.Batch) error { return s.apply(b, true) }
 
-// apply with pebble.NoSync is for what may be done again after a crash.
-func (s *Store) apply(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			s.fail(fmt.Errorf("commit: %v", p))
-			err = s.failure
-		}
-	}()
+// apply without durable is for what may be done again after a crash.
+func (s *Store) apply(b index.Batch, durable bool) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	if err := b.Commit(o); err != nil {
+	if err := b.Commit(durable); errors.Is(err, index.ErrFailed) {
 		s.fail(err)
+	} else if err != nil {
+		return fmt.Errorf("write the object index: %w", err)
 	}
 	return s.ready()
 }
@@ -96,7 +54,7 @@ func (s *Store) apply(b *pebble.Batch, o *pebble.WriteOptions) (err error) {
 // get reads a row, nil if there is none.
 func (s *Store) get(row []byte) ([]byte, error) {
 	v, closer, err := s.db.Get(row)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, index.ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("read the object index: %w", err)
@@ -108,13 +66,13 @@ func (s *Store) get(row []byte) ([]byte, error) {
 // record reads the row of a version, nil if there is none.
 func (s *Store) record(row []byte, key string) (*record, error) {
 	v, closer, err := s.db.Get(row)
-	if errors.Is(err, pebble.ErrNotFound) {
+	if errors.Is(err, index.ErrNotFound) {
 		return nil, nil
 	} else if err != nil {
 		return nil, fmt.Errorf("read the object index: %w", err)
 	}
 	defer closer.Close()
-	r := &record{Info: Info{Key: key, Latest: row[0] == tableCurrent}}
+	r := &record{Info: Info{Key: key, Latest: row[0] == tableCurrent}, row: len(v)}
 	if err := r.decode(v); err != nil {
 		return nil, fmt.Errorf("%q: %w", key, err)
 	}
@@ -122,9 +80,7 @@ func (s *Store) record(row []byte, key string) (*record, error) {
 }
 
 // rows iterates over all rows that begin with prefix. Close the iterator.
-func (s *Store) rows(prefix []byte) (*pebble.Iterator, error) {
-	return s.db.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
-}
+func (s *Store) rows(prefix []byte) (index.Iterator, error) { return s.db.Walk(prefix, after(prefix)) }
 
 // each calls fn with all rows that begin with prefix. The slices are fn's only
 // until it returns.
@@ -133,7 +89,7 @@ func (s *Store) each(prefix []byte, fn func(row, value []byte) error) error {
 	if err != nil {
 		return err
 	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
+	for ok := it.SeekGE(nil); ok && err == nil; ok = it.Next() {
 		err = fn(it.Key(), it.Value())
 	}
 	return errors.Join(err, it.Close())
@@ -148,15 +104,15 @@ const rowsAtOnce = 256
 func (s *Store) slowly(prefix []byte, fn func(row, value []byte) error) error {
 	type pair struct{ row, value []byte }
 	for from := prefix; from != nil; {
-		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: after(prefix)})
+		it, err := s.db.Walk(from, after(prefix))
 		if err != nil {
 			return err
 		}
 		var page []pair
-		for ok := it.First(); ok && len(page) < rowsAtOnce; ok = it.Next() {
+		for ok := it.SeekGE(nil); ok && len(page) < rowsAtOnce; ok = it.Next() {
 			page = append(page, pair{bytes.Clone(it.Key()), bytes.Clone(it.Value())})
 		}
-		if err := errors.Join(it.Error(), it.Close()); err != nil {
+		if err := it.Close(); err != nil {
 			return err
 		}
 		from = nil
@@ -170,25 +126,12 @@ func (s *Store) slowly(prefix []byte, fn func(row, value []byte) error) error {
 	return nil
 }
 
-// keyLocks is how many locks the keys share. A lock is held while a change is
-// synced, and so that nobody reads what a crash could take back.
-const keyLocks = 8192
-
-func (s *Store) key(bucket, key string) *sync.RWMutex {
-	var h maphash.Hash
-	h.SetSeed(s.seed)
-	h.WriteString(bucket)
-	h.WriteByte(0)
-	h.WriteString(key)
-	return &s.keys[h.Sum64()%keyLocks]
-}
-
 // has reports whether a row begins with prefix.
 func (s *Store) has(prefix []byte) (bool, error) {
 	it, err := s.rows(prefix)
 	if err != nil {
 		return false, err
 	}
-	found := it.First() && bytes.HasPrefix(it.Key(), prefix)
-	return found, errors.Join(it.Error(), it.Close())
+	found := it.SeekGE(nil) && bytes.HasPrefix(it.Key(), prefix)
+	return found, it.Close()
 }

@@ -17,13 +17,13 @@ import (
 	"github.com/vauban-cloud/vauban/seal"
 )
 
-const childDir, childRound = "VAUBAN_OBJECT_CHILD", "VAUBAN_OBJECT_ROUND"
+const childDir, childRound, childIndex = "VAUBAN_OBJECT_CHILD", "VAUBAN_OBJECT_ROUND", "VAUBAN_OBJECT_DATABASE"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		child(dir, os.Getenv(childRound))
 	}
-	os.Exit(m.Run())
+	os.Exit(withDatabase(m.Run))
 }
 
 // oneKey is the same in every process.
@@ -35,7 +35,11 @@ func (oneKey) BucketKey(context.Context, string) (*seal.Key, error) {
 
 // child writes until it is killed, and prints what was answered.
 func child(dir, round string) {
-	s, err := object.Open(object.Config{Dir: dir, Keys: oneKey{}, SegmentSize: 100_000})
+	c := object.Config{Dir: dir, Keys: oneKey{}, SegmentSize: 100_000}
+	if dsn := os.Getenv(childIndex); dsn != "" {
+		inPostgres(&c, dsn)
+	}
+	s, err := object.Open(c)
 	if err != nil {
 		fmt.Println("error", err)
 		os.Exit(1)
@@ -79,8 +83,14 @@ func childBody(key string, n int) []byte {
 // that all that it was told is there, and nothing that was deleted.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
+	c := object.Config{Dir: dir, Keys: oneKey{}}
+	if database != nil {
+		dsn := database.DSN(t)
+		t.Setenv(childIndex, dsn)
+		inPostgres(&c, dsn)
+	}
 	open := func() *rig {
-		s, err := object.Open(object.Config{Dir: dir, Keys: oneKey{}})
+		s, err := object.Open(c)
 		if err != nil {
 			t.Fatal(err)
 		}

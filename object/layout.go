@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// The index is one Pebble database. The first byte of a key says what it is of:
+// The first byte of a row of the index says what it is of:
 //
 //	k bucket                        a bucket
 //	o bucket key                    the current version of an object, or its delete marker
@@ -15,11 +15,12 @@ import (
 //	p manifest number               a part of an upload, or of the object that was made of it
 //	b unit                          a file that is in use: others are left of crashes
 //	g generation                    what is to be removed from the disk
-//	s unit                          how many bytes of a segment are in use (merged)
-//	q bucket                        what the bucket holds (merged)
+//	s unit                          how many bytes of a segment are in use (added to)
+//	q bucket                        what the bucket holds (added to)
 //	e queue number                  a note that a change has left
-//	l queue                         how many notes the queue holds (merged)
+//	l queue                         how many notes the queue holds (added to)
 //	h time bucket                   a sample of what the bucket held
+//	i                               the identity of the store
 //	y                               numbers below this one may have been given out
 //
 // Numbers are 8 bytes, big-endian. Buckets are led by their length. Keys end with
@@ -39,6 +40,7 @@ const (
 	tableNote     = 'e'
 	tableQueue    = 'l'
 	tableSample   = 'h'
+	tableIdentity = 'i'
 	tableSequence = 'y'
 )
 

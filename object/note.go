@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
 // Note is what a change leaves in a queue for others to learn of it.
@@ -44,7 +44,7 @@ func (c *change) leave(about Info, notes Notes) {
 			return
 		}
 		c.set(noteRow(n.Queue, c.s.numbers.take()), n.Body)
-		c.merge(bucketRow(tableQueue, n.Queue), counters{1}.encode())
+		c.add(bucketRow(tableQueue, n.Queue), index.Counters{1})
 		c.left = true
 	}
 }
@@ -58,7 +58,8 @@ func (s *Store) Leave(_ context.Context, notes ...Note) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	c := &change{s: s, batch: s.db.NewBatch()}
+	c := &change{s: s, batch: s.db.Batch()}
+	defer c.batch.Close()
 	c.leave(Info{}, func(Info) []Note { return notes })
 	return c.commit()
 }
@@ -81,8 +82,8 @@ func (s *Store) Queues(context.Context) ([]Queue, error) {
 	}
 	var list []Queue
 	err := s.each([]byte{tableQueue}, func(row, value []byte) error {
-		var c counters
-		if err := c.add(value); err != nil || len(c) != 1 {
+		var c index.Counters
+		if err := c.Add(value); err != nil || len(c) != 1 {
 			return errors.Join(err, errRow)
 		}
 		if c[0] > 0 {
@@ -103,11 +104,11 @@ func (s *Store) Peek(_ context.Context, queue string, most int) ([]Queued, error
 		return nil, err
 	}
 	var list []Queued
-	for ok := it.First(); ok && len(list) < most; ok = it.Next() {
+	for ok := it.SeekGE(nil); ok && len(list) < most; ok = it.Next() {
 		row := it.Key()
 		list = append(list, Queued{binary.BigEndian.Uint64(row[len(row)-8:]), append([]byte(nil), it.Value()...)})
 	}
-	return list, errors.Join(it.Error(), it.Close())
+	return list, it.Close()
 }
 
 // Forget removes notes from a queue that Peek has returned, each once. After a crash they
@@ -116,14 +117,11 @@ func (s *Store) Forget(_ context.Context, queue string, notes []Queued) error {
 	if err := s.ready(); err != nil || len(notes) == 0 {
 		return err
 	}
-	c := &change{s: s, batch: s.db.NewBatch()}
+	c := &change{s: s, batch: s.db.Batch()}
 	defer c.batch.Close()
 	for _, n := range notes {
 		c.delete(noteRow(queue, n.Number))
 	}
-	c.merge(bucketRow(tableQueue, queue), counters{-int64(len(notes))}.encode())
-	if err := errors.Join(c.errs...); err != nil {
-		return err
-	}
-	return s.apply(c.batch, pebble.NoSync)
+	c.add(bucketRow(tableQueue, queue), index.Counters{-int64(len(notes))})
+	return s.apply(c.batch, false)
 }

@@ -135,7 +135,7 @@ func TestSamples(t *testing.T) {
 	one := object.Sample{Bucket: "b-1", Name: "one", Owner: "0", Usage: object.Usage{1, 2, 3, 4, 5, 6}, Traffic: object.Traffic{7, 8, 9, 10}}
 	two := object.Sample{Bucket: "b-2", Name: "two", Owner: "0"}
 	for k, list := range [][]object.Sample{{two, one}, {one}, {}} {
-		if err := r.Store.Keep(r.ctx, hour.Add(time.Duration(k)*time.Hour), list); err != nil {
+		if err := r.Keep(r.ctx, hour.Add(time.Duration(k)*time.Hour), list); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -34,10 +34,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/object/index"
+	"github.com/vauban-cloud/vauban/object/index/pebble"
 	"github.com/vauban-cloud/vauban/seal"
 )
 
@@ -67,12 +68,18 @@ type Backend interface {
 	Remove(kind blob.Kind, unit uint64) error
 }
 
+// blobsDir is where bytes are in the folder, if no other Backend has them.
+const blobsDir = "blobs"
+
 // Config says what a Store is made of. Dir and Keys must be given.
 type Config struct {
 	Dir  string
 	Keys Keys
 
 	FS vfs.FS // the operating system's if nil
+	// Index opens where everything but the bytes is kept; a Pebble database in Dir if nil. The
+	// function is told of a fatal error that no batch can be told.
+	Index func(failed func(error)) (index.Engine, error)
 	// Backend opens where bytes are kept; blobs in Dir if nil. Its units must be
 	// numbered by the function, which returns no number twice, in any run: so it is told
 	// what a crash has left.
@@ -82,7 +89,7 @@ type Config struct {
 	SegmentSize int64  // in bytes; 256 MiB if 0
 	MinPart     int64  // the least size of parts but the last, in bytes; 5 MiB if 0
 	MinFree     uint64 // how many bytes of the disk puts leave free; 256 MiB if 0
-	Cache       int64  // of the index, in bytes; 24 MiB if 0
+	Cache       int64  // of an index in Dir, in bytes; 24 MiB if 0
 	// Tend is how often Run removes garbage and compacts segments; once a minute if 0.
 	Tend time.Duration
 	// ScrubRest is how long Run rests between two scrubs, a day if 0, and ScrubRate how
@@ -107,8 +114,15 @@ func (c *Config) fill() error {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Index == nil {
+		on := pebble.Config{Dir: c.FS.PathJoin(c.Dir, "index"), FS: c.FS, Cache: c.Cache, Log: c.Log}
+		c.Index = func(failed func(error)) (index.Engine, error) {
+			on.Failed = failed
+			return pebble.Open(on)
+		}
+	}
 	if c.Backend == nil {
-		on := blob.Config{Dir: c.FS.PathJoin(c.Dir, "blobs"), FS: c.FS, SegmentSize: c.SegmentSize}
+		on := blob.Config{Dir: c.FS.PathJoin(c.Dir, blobsDir), FS: c.FS, SegmentSize: c.SegmentSize}
 		c.Backend = func(number func() uint64) (Backend, error) {
 			on.Number = number
 			return blob.Open(on)
@@ -128,7 +142,7 @@ func or[T comparable](v *T, otherwise T) {
 // at a time may have it.
 type Store struct {
 	Config
-	db      *pebble.DB
+	db      index.Engine
 	bytes   Backend
 	numbers sequence
 	grace   grace
@@ -137,7 +151,7 @@ type Store struct {
 	lanes   lanes
 	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
-	keys    [keyLocks]sync.RWMutex
+	keys    [keyLocks]keyLock
 	born    uint64 // numbers below it are of earlier runs
 	tending sync.Mutex
 	swept   bool // guarded by tending
@@ -168,6 +182,9 @@ func Open(c Config) (*Store, error) {
 }
 
 func (s *Store) open() error {
+	if err := s.identify(); err != nil {
+		return err
+	}
 	if err := s.numbers.open(s); err != nil {
 		return err
 	}
@@ -189,9 +206,6 @@ func (s *Store) Close() error {
 	var err error
 	if c, ok := s.bytes.(io.Closer); ok {
 		err = c.Close()
-	}
-	if s.ready() != nil {
-		return err // the index is of no use, and might not let go
 	}
 	return errors.Join(err, s.db.Close())
 }

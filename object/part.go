@@ -69,17 +69,13 @@ func (s *Store) eachPart(manifest uint64, behind int, fn func(*part) (bool, erro
 	if err != nil {
 		return err
 	}
-	defer it.Close()
-	for ok := it.SeekGE(partRow(manifest, behind+1)); ok; ok = it.Next() {
+	for more := it.SeekGE(partRow(manifest, behind+1)); more && err == nil; more = more && it.Next() {
 		p := &part{Part: Part{Number: int(binary.BigEndian.Uint16(it.Key()[len(it.Key())-2:]))}}
-		if err := p.decode(it.Value()); err != nil {
-			return err
-		}
-		if more, err := fn(p); err != nil || !more {
-			return err
+		if err = p.decode(it.Value()); err == nil {
+			more, err = fn(p)
 		}
 	}
-	return it.Error()
+	return errors.Join(err, it.Close())
 }
 
 // PartInput is a part to put.

@@ -4,19 +4,18 @@ import (
 	"encoding/binary"
 	"errors"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
 // change is what happens to the versions of one key, in one batch. Its maker holds
-// the bucket and the key's lock.
+// the bucket and the key's lock, and closes the batch.
 type change struct {
 	s       *Store
 	bucket  Bucket
 	key     string
 	current *record // nil if there is none
-	batch   *pebble.Batch
+	batch   index.Batch
 	usage   Usage // what is added to the bucket's
 	errs    []error
 	left    bool // notes
@@ -28,19 +27,24 @@ func (s *Store) begin(b Bucket, key string) (*change, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &change{s: s, bucket: b, key: key, current: current, batch: s.db.NewBatch()}, nil
+	return &change{s: s, bucket: b, key: key, current: current, batch: s.db.Batch()}, nil
 }
 
-func (c *change) set(row, value []byte)   { c.note(c.batch.Set(row, value, nil)) }
-func (c *change) delete(row []byte)       { c.note(c.batch.Delete(row, nil)) }
-func (c *change) merge(row, value []byte) { c.note(c.batch.Merge(row, value, nil)) }
-func (c *change) note(err error)          { c.errs = append(c.errs, err) }
+func (c *change) set(row, value []byte)            { c.batch.Set(row, value) }
+func (c *change) delete(row []byte)                { c.batch.Delete(row) }
+func (c *change) add(row []byte, n index.Counters) { c.batch.Add(row, n) }
+
+// note keeps an error for commit.
+func (c *change) note(err error) {
+	if err != nil {
+		c.errs = append(c.errs, err)
+	}
+}
 
 // commit makes the change durable.
 func (c *change) commit() error {
-	defer c.batch.Close()
 	if c.usage != (Usage{}) {
-		c.merge(bucketRow(tableUsage, c.bucket.ID), c.usage.counters().encode())
+		c.add(bucketRow(tableUsage, c.bucket.ID), c.usage.counters())
 	}
 	if err := errors.Join(c.errs...); err != nil {
 		return err
@@ -146,12 +150,12 @@ func (c *change) newestOld() (*record, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer it.Close()
-	if !it.First() {
-		return nil, it.Error()
+	var r *record
+	if it.SeekGE(nil) {
+		r = &record{Info: Info{Key: c.key}}
+		err = r.decode(it.Value())
 	}
-	r := &record{Info: Info{Key: c.key}}
-	return r, r.decode(it.Value())
+	return r, errors.Join(err, it.Close())
 }
 
 // discard counts a version out, and its bytes.
@@ -166,7 +170,7 @@ func (c *change) discard(r *record) {
 	c.usage.Versions--
 	c.usage.Bytes -= r.Size
 	if r.manifest != 0 {
-		c.note(c.s.discardManifest(c.batch, r.manifest))
+		c.s.discardManifest(c.batch, r.manifest)
 		return
 	}
 	c.drop(r.ref)
@@ -176,7 +180,7 @@ func (c *change) discard(r *record) {
 func (c *change) keep(r blob.Ref) {
 	switch r.Kind {
 	case blob.Packed:
-		c.merge(numberRow(tableSegment, r.Unit), counters{packedSize(c.bucket.ID, c.key, r)}.encode())
+		c.add(numberRow(tableSegment, r.Unit), index.Counters{packedSize(c.bucket.ID, c.key, r)})
 	case blob.Alone:
 		c.set(numberRow(tableFile, r.Unit), nil)
 	case blob.Nothing:
@@ -187,7 +191,7 @@ func (c *change) keep(r blob.Ref) {
 func (c *change) drop(r blob.Ref) {
 	switch r.Kind {
 	case blob.Packed:
-		c.merge(numberRow(tableSegment, r.Unit), counters{-packedSize(c.bucket.ID, c.key, r)}.encode())
+		c.add(numberRow(tableSegment, r.Unit), index.Counters{-packedSize(c.bucket.ID, c.key, r)})
 	case blob.Alone:
 		c.set(numberRow(tableGarbage, c.s.numbers.take()), garbage{file: r.Unit}.encode())
 	case blob.Nothing:
@@ -199,7 +203,7 @@ func (s *Store) current(bucket, key string) (*record, error) {
 	lock := s.key(bucket, key)
 	lock.RLock()
 	defer lock.RUnlock()
-	return s.record(keyRow(tableCurrent, bucket, key), key)
+	return s.read(lock, bucket, key)
 }
 
 // find returns a version, nil if there is none: the current one for "". The caller

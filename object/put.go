@@ -158,12 +158,13 @@ func (s *Store) finish(b *bucket, r *record, cond Conditions, before func(*chang
 	if err != nil {
 		return err
 	}
+	defer c.batch.Close()
 	if err := cond.check(c.current); err != nil {
-		return errors.Join(err, c.batch.Close())
+		return err
 	}
 	if before != nil {
 		if err := before(c); err != nil {
-			return errors.Join(err, c.batch.Close())
+			return err
 		}
 	}
 	r.Modified = s.now()

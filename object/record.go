@@ -1,11 +1,11 @@
 package object
 
 import (
-	"bytes"
 	"crypto/rand"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
+	"slices"
 
 	"github.com/vauban-cloud/vauban/object/blob"
 )
@@ -21,6 +21,7 @@ type record struct {
 	ref      blob.Ref // of an object in one piece
 	manifest uint64   // of an object in parts: where its parts are listed
 	runs     []run
+	row      int   // bytes of the row that it was read from
 	notes    Notes // to leave when it is placed; not kept
 }
 
@@ -100,8 +101,9 @@ func (r *record) decode(row []byte) error {
 	if err != nil {
 		return err
 	}
-	r.md5 = bytes.Clone(r.md5)
-	r.sealed = bytes.Clone(d.bytes())
+	sealed := d.bytes()
+	own := slices.Concat(r.md5, sealed)
+	r.md5, r.sealed = own[:len(r.md5):len(r.md5)], own[len(r.md5):]
 	r.id = d.uint()
 	r.ref = d.ref()
 	r.manifest = d.uint()

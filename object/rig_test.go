@@ -93,6 +93,9 @@ func newRig(t testing.TB, change ...func(*object.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, ctx: t.Context(), keys: newKeyring(), clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	r.config = object.Config{Dir: "/objects", FS: vfs.NewMem(), Keys: r.keys, Now: r.clock.Now, MinPart: 100, SegmentSize: 1 << 20, Log: slog.New(slog.DiscardHandler)}
+	if database != nil {
+		inPostgres(&r.config, database.DSN(t))
+	}
 	for _, c := range change {
 		c(&r.config)
 	}

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
-
-	"github.com/cockroachdb/pebble/v2"
 )
 
 // Sample is what a bucket held at a moment, and what went in and out of it before.
@@ -38,7 +36,7 @@ func (m *Sample) encode() []byte {
 	e := encoder{recordFormat}
 	e.text(m.Name)
 	e.text(m.Owner)
-	for _, n := range append(m.Usage.counters(), m.Reads, m.Writes, m.In, m.Out) {
+	for _, n := range append(m.counters(), m.Reads, m.Writes, m.In, m.Out) {
 		e.int(n)
 	}
 	return e
@@ -61,12 +59,10 @@ func (s *Store) Keep(_ context.Context, at time.Time, samples []Sample) error {
 	if err := s.ready(); err != nil {
 		return err
 	}
-	b := s.db.NewBatch()
+	b := s.db.Batch()
 	defer b.Close()
 	for _, m := range samples {
-		if err := b.Set(sampleRow(at, m.Bucket), m.encode(), nil); err != nil {
-			return err
-		}
+		b.Set(sampleRow(at, m.Bucket), m.encode())
 	}
 	return s.commit(b)
 }
@@ -76,11 +72,11 @@ func (s *Store) Samples(ctx context.Context, from, until time.Time, fn func(time
 	if err := s.ready(); err != nil {
 		return err
 	}
-	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: sampleRow(from, ""), UpperBound: sampleRow(until, "")})
+	it, err := s.db.Walk(sampleRow(from, ""), sampleRow(until, ""))
 	if err != nil {
 		return err
 	}
-	for ok := it.First(); ok && err == nil; ok = it.Next() {
+	for ok := it.SeekGE(nil); ok && err == nil; ok = it.Next() {
 		row := it.Key()
 		m := Sample{Bucket: string(row[9:])}
 		if err = m.decode(it.Value()); err == nil {
@@ -88,15 +84,13 @@ func (s *Store) Samples(ctx context.Context, from, until time.Time, fn func(time
 		}
 		err = errors.Join(err, ctx.Err())
 	}
-	return errors.Join(err, it.Error(), it.Close())
+	return errors.Join(err, it.Close())
 }
 
 // DropSamples forgets what was kept before a moment.
 func (s *Store) DropSamples(_ context.Context, before time.Time) error {
-	b := s.db.NewBatch()
+	b := s.db.Batch()
 	defer b.Close()
-	if err := b.DeleteRange([]byte{tableSample}, sampleRow(before, ""), nil); err != nil {
-		return err
-	}
-	return s.apply(b, pebble.NoSync)
+	b.DeleteRange([]byte{tableSample}, sampleRow(before, ""))
+	return s.apply(b, false)
 }

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/cockroachdb/pebble/v2"
-
 	"github.com/vauban-cloud/vauban/object/blob"
 )
 
@@ -69,15 +67,15 @@ func (s *Store) collect(ctx context.Context) error {
 			garbage
 		}
 		var items []item
-		it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: numberRow(tableGarbage, behind), UpperBound: after([]byte{tableGarbage})})
+		it, err := s.db.Walk(numberRow(tableGarbage, behind), after([]byte{tableGarbage}))
 		if err != nil {
 			return err
 		}
-		for ok := it.First(); ok && len(items) < collectAtOnce; ok = it.Next() {
+		for ok := it.SeekGE(nil); ok && len(items) < collectAtOnce; ok = it.Next() {
 			d := decoder{b: it.Value()}
 			items = append(items, item{rowNumber(it.Key()), garbage{d.uint(), d.uint()}})
 		}
-		if err := errors.Join(it.Error(), it.Close()); err != nil || len(items) == 0 {
+		if err := it.Close(); err != nil || len(items) == 0 {
 			return err
 		}
 		s.grace.wait() // for who found them in the index, and has not opened them yet
@@ -98,10 +96,11 @@ func (s *Store) collect(ctx context.Context) error {
 
 // burn removes files, and then what the index says of them.
 func (s *Store) burn(row uint64, g garbage) error {
-	b := s.db.NewBatch()
+	b := s.db.Batch()
 	defer b.Close()
 	file := func(unit uint64) error {
-		return errors.Join(s.bytes.Remove(blob.Alone, unit), b.Delete(numberRow(tableFile, unit), nil))
+		b.Delete(numberRow(tableFile, unit))
+		return s.bytes.Remove(blob.Alone, unit)
 	}
 	if g.file != 0 {
 		if err := file(g.file); err != nil {
@@ -116,14 +115,13 @@ func (s *Store) burn(row uint64, g garbage) error {
 			return true, file(p.ref.Unit)
 		})
 		parts := numberRow(tablePart, g.manifest)
-		if err := errors.Join(err, b.DeleteRange(parts, after(parts), nil)); err != nil {
+		if err != nil {
 			return err
 		}
+		b.DeleteRange(parts, after(parts))
 	}
-	if err := b.Delete(numberRow(tableGarbage, row), nil); err != nil {
-		return err
-	}
-	return s.apply(b, pebble.NoSync)
+	b.Delete(numberRow(tableGarbage, row))
+	return s.apply(b, false)
 }
 
 // sweepOrphans removes, once in a run, the files of earlier runs that came into no

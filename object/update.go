@@ -2,7 +2,6 @@ package object
 
 import (
 	"context"
-	"errors"
 	"maps"
 )
 
@@ -43,9 +42,10 @@ func (s *Store) UpdateWith(_ context.Context, in UpdateInput, fn func(*Attribute
 	if err != nil {
 		return Info{}, err
 	}
+	defer c.batch.Close()
 	r, err := c.update(in.Version, in.Bypass, fn)
 	if err != nil {
-		return infoOf(r), errors.Join(err, c.batch.Close())
+		return infoOf(r), err
 	}
 	c.leave(r.Info, in.Notes)
 	return r.Info, c.commit()

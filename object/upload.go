@@ -104,7 +104,8 @@ func (s *Store) CreateUpload(ctx context.Context, in UploadInput) (Upload, error
 	}}
 	u.ID = ticket(u.generation, u.tail)
 	u.sealed = wrapper.Seal(owner(in.Bucket, in.Key, u.generation), seal.NewKey())
-	c := &change{s: s, bucket: info, key: in.Key, batch: s.db.NewBatch(), usage: Usage{Uploads: 1}}
+	c := &change{s: s, bucket: info, key: in.Key, batch: s.db.Batch(), usage: Usage{Uploads: 1}}
+	defer c.batch.Close()
 	c.set(uploadRow(in.Bucket, in.Key, u.generation), u.encode())
 	return u.Upload, c.commit()
 }
@@ -172,9 +173,10 @@ func (s *Store) changeUpload(bucket, key, id string, fn func(*change, *upload) e
 	if err != nil {
 		return err
 	}
-	c := &change{s: s, bucket: info, key: key, batch: s.db.NewBatch()}
+	c := &change{s: s, bucket: info, key: key, batch: s.db.Batch()}
+	defer c.batch.Close()
 	if err := fn(c, u); err != nil {
-		return errors.Join(err, c.batch.Close())
+		return err
 	}
 	return c.commit()
 }
@@ -191,6 +193,7 @@ func (s *Store) AbortUpload(_ context.Context, bucket, key, id string) error {
 			return true, nil
 		})
 		c.delete(uploadRow(bucket, key, u.generation))
-		return errors.Join(err, s.discardManifest(c.batch, u.generation))
+		s.discardManifest(c.batch, u.generation)
+		return err
 	})
 }

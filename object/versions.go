@@ -7,7 +7,7 @@ import (
 	"iter"
 	"math"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
 // VersionsInput says which versions to list: keys in order, of each the newest first.
@@ -35,7 +35,10 @@ func (s *Store) Versions(ctx context.Context, bucket string, in VersionsInput) (
 	if err != nil {
 		return VersionListing{}, err
 	}
-	snapshot := s.db.NewSnapshot() // both tables at the same moment
+	snapshot, err := s.db.Snapshot() // both tables at the same moment
+	if err != nil {
+		return VersionListing{}, err
+	}
 	l := versionLister{in: in}
 	err = l.run(ctx, s, snapshot, bucket, below)
 	if !l.More {
@@ -93,7 +96,7 @@ func (l *versionLister) add(r *record) bool {
 	return true
 }
 
-func (l *versionLister) run(ctx context.Context, s *Store, from pebble.Reader, bucket string, below uint64) error {
+func (l *versionLister) run(ctx context.Context, s *Store, from index.Reader, bucket string, below uint64) error {
 	if l.in.Max <= 0 {
 		return nil
 	}
@@ -102,11 +105,11 @@ func (l *versionLister) run(ctx context.Context, s *Store, from pebble.Reader, b
 		return err
 	}
 	prefix := escape(bucketRow(tableOld, bucket), l.in.Prefix)
-	old, err := from.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	old, err := from.Walk(prefix, after(prefix))
 	if err != nil {
 		return errors.Join(err, w.close())
 	}
-	old.First()
+	old.SeekGE(nil)
 	for w.valid() && err == nil && ctx.Err() == nil {
 		key, group := w.key()
 		if group != "" && (below == 0 || key != l.in.After) {
@@ -127,12 +130,12 @@ func (l *versionLister) run(ctx context.Context, s *Store, from pebble.Reader, b
 		}
 		w.it.Next()
 	}
-	return errors.Join(err, ctx.Err(), old.Error(), old.Close(), w.close())
+	return errors.Join(err, ctx.Err(), old.Close(), w.close())
 }
 
 // key lists the versions of a key below a generation, and reports whether there was
 // room for all.
-func (l *versionLister) key(key string, value []byte, old *pebble.Iterator, bucket string, below uint64) (bool, error) {
+func (l *versionLister) key(key string, value []byte, old index.Iterator, bucket string, below uint64) (bool, error) {
 	r := &record{Info: Info{Key: key, Latest: true}}
 	if _, err := r.decodeInfo(value); err != nil {
 		return false, err

@@ -3,13 +3,13 @@ package object
 import (
 	"strings"
 
-	"github.com/cockroachdb/pebble/v2"
+	"github.com/vauban-cloud/vauban/object/index"
 )
 
 // walker walks over the rows of a table that have a prefix.
 type walker struct {
 	ListInput
-	it      *pebble.Iterator
+	it      index.Iterator
 	table   byte
 	bucket  string
 	skipped int // how many bytes of a row are before the key
@@ -21,17 +21,17 @@ func (s *Store) walk(table byte, bucket string, in ListInput) (*walker, error) {
 }
 
 // walkFrom reads from a snapshot. With again, it begins at in.After.
-func (s *Store) walkFrom(from pebble.Reader, table byte, bucket string, in ListInput, again bool) (*walker, error) {
+func (s *Store) walkFrom(from index.Reader, table byte, bucket string, in ListInput, again bool) (*walker, error) {
 	w := &walker{ListInput: in, table: table, bucket: bucket, skipped: 2 + len(bucket)}
 	lower := escape(bucketRow(table, bucket), in.Prefix)
-	it, err := from.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: after(lower)})
+	it, err := from.Walk(lower, after(lower))
 	if err != nil {
 		return nil, err
 	}
 	w.it = it
 	switch {
 	case in.After == "" || in.After < in.Prefix:
-		it.First()
+		it.SeekGE(nil)
 	case !strings.HasPrefix(in.After, in.Prefix):
 		it.SeekGE(keyRow(table, bucket, in.After)) // behind all of the prefix
 	case again:
@@ -54,13 +54,7 @@ func (w *walker) key() (key, group string) {
 
 // skip goes behind all keys that begin with prefix.
 func (w *walker) skip(prefix string) {
-	to := after(escape(bucketRow(w.table, w.bucket), prefix))
-	if to == nil {
-		w.it.Last()
-		w.it.Next()
-		return
-	}
-	w.it.SeekGE(to)
+	w.it.SeekGE(after(escape(bucketRow(w.table, w.bucket), prefix)))
 }
 
 // rest is what follows the key in the row.
@@ -69,10 +63,4 @@ func (w *walker) rest() []byte {
 	return rest
 }
 
-func (w *walker) close() error {
-	err := w.it.Error()
-	if closed := w.it.Close(); err == nil {
-		err = closed
-	}
-	return err
-}
+func (w *walker) close() error { return w.it.Close() }

@@ -70,11 +70,11 @@ func New(ctx context.Context, engine Engine, documents ...Document) (*Store, err
 func (s *Store) Close() error { return s.close() }
 
 // View returns all documents as they are now. It costs nothing.
-func (s *Store) View() *View { return &View{s.state.Load()} }
+func (s *Store) View() *View { return &s.state.Load().view }
 
 // publish lets everybody see the state, and wakes who waits for a change.
 func (s *Store) publish(newer *state) {
-	newer.next = make(chan struct{})
+	newer.next, newer.view = make(chan struct{}), View{newer}
 	if old := s.state.Swap(newer); old != nil {
 		close(old.next)
 	}

@@ -42,6 +42,7 @@ type state struct {
 	recent *btree.BTreeG[*entry] // all of both, by revision
 
 	next chan struct{} // of a published state: closed when a newer one is published
+	view View          // of a published state: itself, for those who only read
 }
 
 func newState(s schema) *state {
@@ -60,7 +61,7 @@ func newState(s schema) *state {
 func (s *state) copy() *state {
 	c := *s
 	c.tables, c.dead, c.recent = slices.Clone(s.tables), s.dead.Copy(), s.recent.Copy()
-	c.next = nil
+	c.next, c.view = nil, View{}
 	return &c
 }
 

@@ -27,6 +27,8 @@ var (
 	instances  store.Table[cloud.Instance]
 	volumes    store.Table[cloud.Volume]
 	snapshots  store.Table[cloud.Snapshot]
+	imports    store.Table[cloud.ImportTask]
+	exports    store.Table[cloud.ExportTask]
 	interfaces store.Table[cloud.NetworkInterface]
 	vpcs       store.Table[cloud.VPC]
 	subnets    store.Table[cloud.Subnet]
@@ -48,6 +50,8 @@ type View struct {
 
 	// Flows takes what was counted of flows; nil: it is dropped.
 	Flows func(cloud.FlowBatch)
+	// Objects are what disks are imported from, and images exported to; nil: there are none.
+	Objects Objects
 
 	mu       sync.Mutex
 	interest map[string]bool // guarded by mu; keys of the documents of the last assignment
@@ -70,6 +74,8 @@ func (v *View) Assigned(context.Context) (*node.Assignment, error) {
 		Instances: slices.Collect(instances.Select(r, v.label)),
 		Volumes:   slices.Collect(volumes.Select(r, v.label)),
 		Snapshots: slices.Collect(snapshots.Select(r, v.label)),
+		Imports:   slices.Collect(imports.Select(r, v.label)),
+		Exports:   slices.Collect(exports.Select(r, v.label)),
 		Images:    map[string]cloud.Image{},
 		Keys:      map[string]cloud.KeyPair{},
 		Roles:     map[string]node.Role{},
@@ -102,6 +108,8 @@ func (v *View) remember(a *node.Assignment) {
 	note(interest, a.Instances)
 	note(interest, a.Volumes)
 	note(interest, a.Snapshots)
+	note(interest, a.Imports)
+	note(interest, a.Exports)
 	noteNetworks(interest, &a.Documents)
 	for _, i := range a.Instances {
 		if i.Profile != nil {

@@ -173,7 +173,7 @@ func (w *Writer) write(ctx context.Context, p place, lines []byte) error {
 		return nil
 	}
 	err := delivery.Put(ctx, w.Objects, delivery.Object{
-		Bucket: target, Key: w.key(p), Body: lines, Type: "text/plain", Principal: "logging.s3.amazonaws.com",
+		Bucket: target, Key: w.key(p), Body: bytes.NewReader(lines), Size: int64(len(lines)), Type: "text/plain", Principal: "logging.s3.amazonaws.com",
 	}, w.Now())
 	if errors.Is(err, object.ErrNoBucket) {
 		return nil

@@ -6,10 +6,11 @@
 package delivery
 
 import (
-	"bytes"
 	"context"
+	"io"
 	"time"
 
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 )
@@ -18,7 +19,8 @@ import (
 type Object struct {
 	Bucket    cloud.Bucket
 	Key       string
-	Body      []byte
+	Body      io.Reader
+	Size      int64  // bytes of Body
 	Type      string // of the content, such as "text/plain"
 	Principal string // who writes it, as notifications say
 }
@@ -27,27 +29,12 @@ type Object struct {
 func Put(ctx context.Context, objects *object.Store, o Object, now time.Time) error {
 	b := o.Bucket
 	in := object.PutInput{
-		Bucket: b.ID, Key: o.Key, Size: int64(len(o.Body)), Class: "STANDARD", Owner: b.Account,
-		Attributes: object.Attributes{System: map[string]string{"Content-Type": o.Type}},
+		Bucket: b.ID, Key: o.Key, Size: o.Size, Class: "STANDARD", Owner: b.Account,
+		Attributes: object.Attributes{System: map[string]string{"Content-Type": o.Type}, Retention: bucket.Retention(b, now)},
 	}
-	if r := b.Retention; r != nil {
-		in.Retention = object.Retention{Mode: object.Governance, Until: r.Until(now)}
-		if r.Mode == "COMPLIANCE" {
-			in.Retention.Mode = object.Compliance
-		}
-	}
-	if len(b.Notifications) > 0 {
-		in.Notes = func(i object.Info) (list []object.Note) {
-			e := cloud.ObjectEvent{Event: "s3:ObjectCreated:Put", Time: i.Modified, Bucket: b.Name, Owner: b.Account, Key: i.Key, ETag: i.ETag, Size: &i.Size, Principal: o.Principal}
-			if i.Version != object.NullVersion {
-				e.Version = i.Version
-			}
-			for _, m := range b.Messages(e) {
-				list = append(list, object.Note(m))
-			}
-			return list
-		}
-	}
-	_, err := objects.Put(ctx, in, bytes.NewReader(o.Body))
+	in.Notes = bucket.Notes(b, func(i object.Info) cloud.ObjectEvent {
+		return cloud.ObjectEvent{Event: "s3:ObjectCreated:Put", Time: i.Modified, Principal: o.Principal}
+	})
+	_, err := objects.Put(ctx, in, o.Body)
 	return err
 }

@@ -44,7 +44,7 @@ func (w *Writer) write(ctx context.Context, d *delivery) error {
 	}
 	now := w.Now().UTC()
 	err = bucket.Put(ctx, w.Objects, bucket.Object{
-		Bucket: target, Key: key(d.log, prefix, w.Place.Region, now), Body: file.Bytes(), Type: "application/gzip", Principal: "delivery.logs.amazonaws.com",
+		Bucket: target, Key: key(d.log, prefix, w.Place.Region, now), Body: &file, Size: int64(file.Len()), Type: "application/gzip", Principal: "delivery.logs.amazonaws.com",
 	}, now)
 	switch {
 	case errors.Is(err, object.ErrNoBucket):

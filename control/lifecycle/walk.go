@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 )
@@ -155,20 +156,10 @@ func (w *walk) lived(ctx context.Context, v *object.Info) cloud.Lived {
 // end notes that a version is to be removed; "" puts a marker before it, where there
 // is versioning.
 func (w *walk) end(v *object.Info, version, event string) {
-	in := object.DeleteInput{Key: v.Key, Version: version, Generation: v.Generation}
-	if len(w.b.Notifications) > 0 {
-		in.Notes = func(i object.Info) (list []object.Note) {
-			e := cloud.ObjectEvent{Event: event, Time: w.Now().UTC(), Bucket: w.b.Name, Owner: w.b.Account, Key: i.Key, Principal: "s3.amazonaws.com", RequestID: w.run.Rules}
-			if i.Version != object.NullVersion {
-				e.Version = i.Version
-			}
-			for _, m := range w.b.Messages(e) {
-				list = append(list, object.Note(m))
-			}
-			return list
-		}
-	}
-	w.due = append(w.due, in)
+	notes := bucket.Notes(w.b, func(object.Info) cloud.ObjectEvent {
+		return cloud.ObjectEvent{Event: event, Time: w.Now().UTC(), Principal: "s3.amazonaws.com", RequestID: w.run.Rules}
+	})
+	w.due = append(w.due, object.DeleteInput{Key: v.Key, Version: version, Generation: v.Generation, Notes: notes})
 }
 
 // remove removes what is due. What is locked stays; what changed meanwhile is looked

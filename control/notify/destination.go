@@ -64,7 +64,10 @@ var client = &http.Client{ //nolint:gochecknoglobals // never changed
 // send delivers messages in order, and returns how many were taken.
 func (d *Destination) send(ctx context.Context, messages [][]byte) (int, error) {
 	if d.url.Scheme == "file" {
-		return d.append(messages)
+		if err := appendLines(d.url.Path, messages); err != nil {
+			return 0, err
+		}
+		return len(messages), nil
 	}
 	for k, m := range messages {
 		if err := d.post(ctx, m); err != nil {
@@ -91,31 +94,31 @@ func (d *Destination) post(ctx context.Context, message []byte) error {
 	}
 	defer res.Body.Close()
 	io.CopyN(io.Discard, res.Body, 64<<10) //nolint:errcheck // so that the connection can be used again
-	if res.StatusCode/100 != 2 {
-		return fmt.Errorf("%s answered %s", d.url.Host, res.Status)
+	switch err := fmt.Errorf("%s answered %s", d.url.Host, res.Status); {
+	case res.StatusCode/100 == 2:
+		return nil
+	case refuses(res.StatusCode):
+		return refusal{err}
+	default:
+		return err
 	}
-	return nil
 }
 
-// append adds a line for each message to a file, and syncs it. A line that a crash has
+// appendLines adds a line for each message to a file, and syncs it. A line that a crash has
 // left without its end is ended first: readers skip what is no JSON. The operator may
 // move the file away at any time.
-func (d *Destination) append(messages [][]byte) (taken int, err error) {
-	f, err := os.OpenFile(d.url.Path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
+func appendLines(path string, messages [][]byte) (err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer func() {
-		if closed := f.Close(); err == nil && closed != nil {
-			taken, err = 0, closed
-		}
-	}()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	var lines []byte
 	if size, err := f.Seek(0, io.SeekEnd); err != nil {
-		return 0, err
+		return err
 	} else if last := make([]byte, 1); size > 0 {
 		if _, err := f.ReadAt(last, size-1); err != nil {
-			return 0, err
+			return err
 		}
 		if last[0] != '\n' {
 			lines = append(lines, '\n')
@@ -125,10 +128,7 @@ func (d *Destination) append(messages [][]byte) (taken int, err error) {
 		lines = append(append(lines, m...), '\n')
 	}
 	if _, err := f.Write(lines); err != nil {
-		return 0, err
+		return err
 	}
-	if err := f.Sync(); err != nil {
-		return 0, err
-	}
-	return len(messages), nil
+	return f.Sync()
 }

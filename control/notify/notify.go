@@ -3,9 +3,9 @@
 //
 // It guarantees that what a change has left in a queue is delivered at least once, over
 // restarts, and in the order of the queue: a destination that fails holds up its own
-// queue and no other. It gives up on notes that are older than MaxAge, and on the oldest
-// of more than MaxLength, and says so in the log. It calls nobody but the
-// destinations.
+// queue and no other. It gives up on notes that a webhook refuses again and again, on
+// those that are older than MaxAge, and on the oldest of more than MaxLength: it
+// keeps them in a file, and says so in the log. It calls nobody but the destinations.
 package notify
 
 import (
@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -26,6 +27,7 @@ type Config struct {
 	Destinations []Destination
 	Region       string
 	Owner        func(account string) string // canonical user ID
+	Dead         string                      // folder for what was not delivered
 	Log          *slog.Logger
 	Now          func() time.Time
 
@@ -77,11 +79,7 @@ func (c *Courier) Queue(name, account string) string {
 func (c *Courier) Failing() map[string]error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := map[string]error{}
-	for name, err := range c.failing {
-		out[name] = err
-	}
-	return out
+	return maps.Clone(c.failing)
 }
 
 func (c *Courier) note(name string, err error) {
@@ -133,25 +131,32 @@ func (c *Courier) Run(ctx context.Context) error {
 // batch is how many notes are in memory, of a queue.
 const batch = 100
 
+// queue is one that is served.
+type queue struct {
+	name    string
+	refused int // how often the webhook has refused since it took something
+}
+
 // serve empties a queue whenever it is woken.
-func (c *Courier) serve(ctx context.Context, queue string, wake <-chan struct{}) {
+func (c *Courier) serve(ctx context.Context, name string, wake <-chan struct{}) {
+	q := &queue{name: name}
 	delay := c.MinDelay
 	for {
-		again, err := c.deliver(ctx, queue)
+		again, err := c.deliver(ctx, q)
 		if ctx.Err() != nil {
 			return
 		}
-		c.note(queue, err)
+		c.note(name, err)
 		switch {
+		case again:
+			delay = c.MinDelay
+			continue
 		case err != nil:
-			c.Log.Warn("deliver notifications", "destination", queue, "again in", delay, "err", err)
+			c.Log.Warn("deliver notifications", "destination", name, "again in", delay, "err", err)
 			if !sleep(ctx, delay) {
 				return
 			}
 			delay = min(2*delay, c.MaxDelay)
-			continue
-		case again:
-			delay = c.MinDelay
 			continue
 		}
 		delay = c.MinDelay
@@ -172,63 +177,81 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// deliver delivers some notes of a queue, and reports whether there may be more.
-func (c *Courier) deliver(ctx context.Context, queue string) (more bool, err error) {
-	if err := c.trim(ctx, queue); err != nil {
+// deliver delivers some notes of a queue, and reports whether it got on and there may
+// be more. The error is what keeps the destination from taking the next.
+func (c *Courier) deliver(ctx context.Context, q *queue) (more bool, err error) {
+	if err := c.trim(ctx, q.name); err != nil {
 		return false, err
 	}
-	notes, err := c.Objects.Peek(ctx, queue, batch)
+	notes, err := c.Objects.Peek(ctx, q.name, batch)
 	if err != nil || len(notes) == 0 {
 		return false, err
 	}
-	d := c.byName[queue]
+	old := 0 // they come first
+	for old < len(notes) && c.tooOld(notes[old]) {
+		old++
+	}
+	if old > 0 {
+		return true, c.giveUp(ctx, q.name, "they are too old", notes[:old])
+	}
+	d := c.byName[q.name]
 	if d == nil {
-		err = fmt.Errorf("the operator has no destination %q any more", queue)
+		return false, fmt.Errorf("the operator has no destination %q any more", q.name)
 	}
-	var lost, ready []object.Queued
-	var bodies [][]byte
-	for _, n := range notes {
-		var e cloud.ObjectEvent
-		if wrong := json.Unmarshal(n.Body, &e); wrong != nil || c.Now().Sub(e.Time) > c.MaxAge {
-			c.Log.Error("a notification is lost: it is too old", "destination", queue, "event", e.Event, "bucket", e.Bucket, "key", e.Key, "time", e.Time)
-			lost = append(lost, n)
-			continue
-		}
-		if d == nil {
-			break
-		}
-		body, wrong := c.render(e, n.Number)
-		if wrong != nil {
-			return false, wrong
-		}
-		ready, bodies = append(ready, n), append(bodies, body)
-	}
-	sent := 0
-	if len(bodies) > 0 {
-		sent, err = d.send(ctx, bodies)
-	}
-	if forgotten := c.Objects.Forget(context.WithoutCancel(ctx), queue, append(lost, ready[:sent]...)); forgotten != nil {
+	sent, err := d.send(ctx, c.bodies(notes))
+	if forgotten := c.Objects.Forget(context.WithoutCancel(ctx), q.name, notes[:sent]); forgotten != nil {
 		return false, forgotten
 	}
-	return err == nil, err
+	if !q.dead(sent, err) {
+		return err == nil, err
+	}
+	if buried := c.giveUp(ctx, q.name, err.Error(), notes[sent:sent+1]); buried != nil {
+		return false, buried
+	}
+	return true, err
 }
 
-// trim drops the oldest notes of a queue that is too long.
-func (c *Courier) trim(ctx context.Context, queue string) error {
+// tooOld reports whether nobody waits for a note any more.
+func (c *Courier) tooOld(n object.Queued) bool {
+	var e cloud.ObjectEvent
+	return json.Unmarshal(n.Body, &e) != nil || c.Now().Sub(e.Time) > c.MaxAge
+}
+
+// bodies are the messages of notes.
+func (c *Courier) bodies(notes []object.Queued) (list [][]byte) {
+	for _, n := range notes {
+		list = append(list, c.render(n))
+	}
+	return list
+}
+
+// giveUp moves notes from their queue to the file of what was not delivered. If that
+// cannot be written, they are lost: queues must not grow for ever.
+func (c *Courier) giveUp(ctx context.Context, name, why string, notes []object.Queued) error {
+	log := c.Log.With("destination", name, "count", len(notes), "why", why)
+	if err := c.bury(name, c.bodies(notes)); err != nil {
+		log.Error("notifications are lost", "err", err)
+	} else {
+		log.Error("notifications were not delivered", "file", c.deadPath(name))
+	}
+	return c.Objects.Forget(context.WithoutCancel(ctx), name, notes)
+}
+
+// trim gives up the oldest notes of a queue that is too long.
+func (c *Courier) trim(ctx context.Context, name string) error {
 	queues, err := c.Objects.Queues(ctx)
 	if err != nil {
 		return err
 	}
 	for _, q := range queues {
-		if q.Name != queue || q.Length <= c.MaxLength {
+		if q.Name != name || q.Length <= c.MaxLength {
 			continue
 		}
-		lost, err := c.Objects.Peek(ctx, queue, int(min(q.Length-c.MaxLength, 10_000)))
+		oldest, err := c.Objects.Peek(ctx, name, int(min(q.Length-c.MaxLength, 10_000)))
 		if err != nil {
 			return err
 		}
-		c.Log.Error("notifications are lost: their destination has not taken them, and too many wait", "destination", queue, "lost", len(lost), "waiting", q.Length)
-		return c.Objects.Forget(ctx, queue, lost)
+		return c.giveUp(ctx, name, fmt.Sprintf("%d wait", q.Length), oldest)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,6 +75,7 @@ func (r *rig) run(c Config, destinations ...string) (end func(), courier *Courie
 		r.no(err)
 		c.Destinations = append(c.Destinations, d)
 	}
+	c.Dead = filepath.Join(r.dir, "undelivered")
 	c.Objects, c.Region, c.Owner, c.Log = r.Store, "eu-paris-1", func(string) string { return "canonical" }, slog.New(slog.DiscardHandler)
 	c.MinDelay, c.MaxDelay = time.Millisecond, 10*time.Millisecond
 	or(&c.MaxAge, 24*time.Hour)
@@ -111,7 +113,9 @@ func (r *rig) empty(queue string) bool {
 // hook is a webhook that remembers what it took.
 type hook struct {
 	*httptest.Server
-	down atomic.Bool
+	down     atomic.Bool
+	refusing atomic.Value // the key, or "*", of what is answered with 400
+	asked    atomic.Int64
 
 	mu    sync.Mutex
 	keys  []string // guarded by mu
@@ -136,6 +140,11 @@ func newHook(t testing.TB) *hook {
 		if err := json.Unmarshal(body, &m); err != nil {
 			t.Error(err)
 		}
+		h.asked.Add(1)
+		if bad, _ := h.refusing.Load().(string); bad == "*" || bad != "" && bad == m.Records[0].S3.Object.Key {
+			http.Error(w, "no", http.StatusBadRequest)
+			return
+		}
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		for _, x := range m.Records {
@@ -144,7 +153,7 @@ func newHook(t testing.TB) *hook {
 		h.last = string(body)
 		h.login, _, _ = q.BasicAuth()
 	}))
-	t.Cleanup(h.Server.Close)
+	t.Cleanup(h.Close)
 	return h
 }
 
@@ -251,6 +260,68 @@ func TestBounds(t *testing.T) {
 	until(t, "it is empty", func() bool { return r.empty("hook") })
 	if got := h.got(); got != "10 11 12 13 14 15 16 17 18 19" {
 		t.Errorf("it has %q", got)
+	}
+	if got := r.undelivered(c, "hook"); strings.Join(got, " ") != "old 0 1 2 3 4 5 6 7 8 9" {
+		t.Errorf("given up are %q", got)
+	}
+}
+
+// undelivered are the keys of what was given up.
+func (r *rig) undelivered(c *Courier, queue string) (keys []string) {
+	r.Helper()
+	text, err := os.ReadFile(c.deadPath(queue))
+	if os.IsNotExist(err) {
+		return nil
+	}
+	r.no(err)
+	for line := range strings.Lines(string(text)) {
+		var m message
+		r.no(json.Unmarshal([]byte(line), &m))
+		keys = append(keys, m.Records[0].S3.Object.Key)
+	}
+	return keys
+}
+
+// What a webhook refuses is sent some times, and then kept apart; what comes behind it goes
+// on. If it refuses everything, each of the others is sent once.
+func TestRefused(t *testing.T) {
+	r, h := newRig(t), newHook(t)
+	h.refusing.Store("b")
+	for _, key := range []string{"a", "b", "c"} {
+		r.leave("hook", key, time.Now())
+	}
+	_, c := r.run(Config{}, "hook="+h.URL)
+	until(t, "it is empty", func() bool { return r.empty("hook") })
+	if got, dead := h.got(), r.undelivered(c, "hook"); got != "a c" || !slices.Equal(dead, []string{"b"}) || h.asked.Load() != tries+2 {
+		t.Errorf("after %d requests it has %q, and not %q", h.asked.Load(), got, dead)
+	}
+	h.refusing.Store("*")
+	h.asked.Store(0)
+	var want []string
+	for k := range batch + 50 {
+		want = append(want, fmt.Sprint(k))
+		r.leave("hook", fmt.Sprint(k), time.Now())
+	}
+	until(t, "it is empty again", func() bool { return r.empty("hook") })
+	if dead := r.undelivered(c, "hook"); !slices.Equal(dead[1:], want) || h.asked.Load() != int64(tries+len(want)-1) {
+		t.Errorf("after %d requests it has not %q", h.asked.Load(), dead)
+	}
+	if list := c.Undelivered(); !slices.Equal(list, []string{c.deadPath("hook")}) {
+		t.Errorf("undelivered are %v", list)
+	}
+	h.refusing.Store("")
+	r.leave("hook", "z", time.Now())
+	until(t, "it takes again", func() bool { return r.empty("hook") })
+	if got := h.got(); got != "a c z" {
+		t.Errorf("it has %q", got)
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	for status, want := range map[int]bool{200: false, 302: false, 400: true, 401: true, 404: true, 408: false, 410: true, 422: true, 425: false, 429: false, 500: false, 503: false} {
+		if refuses(status) != want {
+			t.Errorf("%d: %v", status, !want)
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/object"
 )
 
 // The messages have AWS's form:
@@ -66,11 +67,24 @@ type test struct {
 
 const clock = "2006-01-02T15:04:05.000Z"
 
-// render makes the message of an event. Sequencers of one key ascend as texts.
-func (c *Courier) render(e cloud.ObjectEvent, number uint64) ([]byte, error) {
+// render makes the message of a note, which is sent as it is if it is no event's.
+func (c *Courier) render(n object.Queued) []byte {
+	var e cloud.ObjectEvent
+	if json.Unmarshal(n.Body, &e) != nil {
+		return n.Body
+	}
+	body, err := json.Marshal(c.message(e, n.Number))
+	if err != nil { // never: it has only texts and numbers
+		return n.Body
+	}
+	return body
+}
+
+// message is that of an event. Sequencers of one key ascend as texts.
+func (c *Courier) message(e cloud.ObjectEvent, number uint64) any {
 	at, host := e.Time.UTC().Format(clock), base64.StdEncoding.EncodeToString([]byte(e.RequestID))
 	if e.Event == cloud.TestEvent {
-		return json.Marshal(test{"Amazon S3", e.Event, at, e.Bucket, e.RequestID, host})
+		return test{"Amazon S3", e.Event, at, e.Bucket, e.RequestID, host}
 	}
 	r := record{
 		EventVersion: version(e.Event), EventSource: "aws:s3", AWSRegion: c.Region, EventTime: at, EventName: strings.TrimPrefix(e.Event, "s3:"),
@@ -83,7 +97,7 @@ func (c *Courier) render(e cloud.ObjectEvent, number uint64) ([]byte, error) {
 			Object: objectPart{Key: strings.ReplaceAll(url.QueryEscape(e.Key), "%2F", "/"), Size: e.Size, ETag: e.ETag, Version: e.Version, Sequencer: fmt.Sprintf("%018X", number)},
 		},
 	}
-	return json.Marshal(message{[]record{r}})
+	return message{[]record{r}}
 }
 
 // version is that of the form, which differs for the events that came later.

@@ -1,5 +1,5 @@
 // Package block is the narrow interface to the engine that keeps volumes, snapshots
-// and images. Drivers: local (files) and fake; both pass blocktest.
+// and images. Drivers: local (files), rbd (a Ceph pool) and fake; all pass blocktest.
 package block
 
 import (
@@ -65,9 +65,20 @@ type Snapshots interface {
 	ListSnapshots(ctx context.Context) ([]string, error)
 }
 
-// Layer is a file of a volume. What one does not hold, the next does.
+// Flattener is for drivers whose snapshots become slower to start from with the number of
+// those that came before them.
+type Flattener interface {
+	// Flatten puts a snapshot's bytes together anew if they lie in too many places, and
+	// returns how many bytes it keeps on the disk. Volumes can be made of it all the while.
+	// ErrNoSnapshot if it is not there, or has gone meanwhile.
+	Flatten(ctx context.Context, snapshot string, key *seal.Key) (bytes int64, err error)
+}
+
+// Layer is a file of a volume, or what a server exports as one. What one does not hold, the
+// next does.
 type Layer struct {
-	Path   string
+	Path   string // of the file, or of the server's Unix socket
+	Export string // by which the NBD server knows it; empty for a file
 	Format string // "qcow2" or "raw"
 	Secret []byte // LUKS passphrase of an encrypted one; nil if it is not
 }
@@ -86,7 +97,7 @@ type Images interface {
 	DeleteImage(ctx context.Context, id string) error
 }
 
-// Source is an image to store. Disk is a path to a qcow2, raw or VMDK file.
+// Source is an image to store. Disk is a path to a qcow2, raw, VMDK, VHD or VHDX file.
 type Source struct {
 	Disk           string
 	Format         string // empty to detect

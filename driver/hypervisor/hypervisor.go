@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 )
 
 // ErrNoGuest says that the host knows no guest of that ID, or that it has no
@@ -29,8 +30,8 @@ type Driver interface {
 	Power(ctx context.Context, id string, action Action) error
 	Plugger
 	// Switch makes a running guest go on in new layers of disks that are plugged in, all
-	// at one instant: Path is the new layer's, Below begins with the one that it wrote to
-	// until then, and no longer writes to when Switch returns. Disks that write to Path
+	// at one instant: the disk's own is the new one, Below begins with the one that it wrote to
+	// until then, and no longer writes to when Switch returns. Disks that write to their own
 	// already are left alone.
 	Switch(ctx context.Context, id string, disks []Disk) error
 	// Grow tells a running guest that a disk has become larger; nil if it was told.
@@ -53,6 +54,10 @@ type Plugger interface {
 	// Unplug asks the guest to let go of a disk or a card, and returns when it has and
 	// the file is closed, or when ctx ends. It is nil when the device is not there.
 	Unplug(ctx context.Context, id, device string) error
+	// Pull takes a disk from a guest that does not let go: the file is closed, and what the
+	// guest reads and writes from then on fails. The guest may go on to see a dead device, and
+	// cannot have the disk again before it has let go of that. It is nil when the disk is not there.
+	Pull(ctx context.Context, id, disk string) error
 }
 
 // Console is what a driver offers beside running guests.
@@ -96,6 +101,7 @@ type Guest struct {
 	State  State
 	Starts int      // Spec.Starts of the process; 0 when Absent
 	Disks  []string // IDs of the disks plugged in
+	Full   []string // IDs of those for which the guest waits until the host has space
 	NICs   []string // IDs of the network cards plugged in
 	PID    int      // 0 when Absent
 }
@@ -115,20 +121,31 @@ type Spec struct {
 	Cgroup    string // name of its control group below the driver's; empty for the ID
 }
 
-// Disk is a file to plug in.
+// Disk is a file to plug in, or what a server exports as one.
 type Disk struct {
-	ID     string // volume ID; the guest sees it, without its dash, as the serial number
-	Path   string
+	ID     string  // volume ID; the guest sees it, without its dash, as the serial number
+	Path   string  // of the file, or of the server's Unix socket
+	Export string  // by which the NBD server knows it; empty for a file
 	Format string  // "qcow2" or "raw"
 	Secret []byte  `json:"-"` // LUKS passphrase of an encrypted qcow2; never kept on a disk
 	Below  []Layer // what the file does not hold, the nearest first
-	IOPS   int     // limit, 0 for none
-	MiBps  int     // limit, 0 for none
+	Limits
 }
 
-// Layer is a file that a disk's own stands on. It is only read.
+// Limits are how fast a disk may be, 0 for as fast as it can. Above the sustained
+// rates there is a credit: of Burst at the burst rate, from the start on; it comes back at
+// the sustained rate.
+type Limits struct {
+	IOPS, MiBps           int // sustained, a second
+	BurstIOPS, BurstMiBps int // 0 for none
+	Burst                 time.Duration
+	IOSize                int // bytes; a larger operation counts as several
+}
+
+// Layer is what a disk's own file stands on. It is only read.
 type Layer struct {
 	Path   string
+	Export string
 	Format string
 	Secret []byte `json:"-"`
 }

@@ -5,11 +5,15 @@ import (
 	"net"
 	"path/filepath"
 	"regexp"
+	"time"
 )
 
 // name is the form of every ID here: outside names (folders, devices, control
 // groups) are made of them, and QEMU takes 31 characters at most.
 var name = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
+
+// export is the form of names of exports: QEMU makes addresses of them.
+var export = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
 
 // ValidName reports whether id can name a guest, disk or card: a small letter,
 // then small letters, digits and dashes, 31 characters at most.
@@ -60,19 +64,28 @@ func (d Disk) Validate() error {
 		return fmt.Errorf("disk ID %q is not a name", d.ID)
 	case !filepath.IsAbs(d.Path):
 		return fmt.Errorf("disk %s: path %q is not absolute", d.ID, d.Path)
+	case d.Export != "" && !export.MatchString(d.Export):
+		return fmt.Errorf("disk %s: %q is no name of an export", d.ID, d.Export)
 	case d.Format != "qcow2" && d.Format != "raw":
 		return fmt.Errorf("disk %s: format %q is not qcow2 or raw", d.ID, d.Format)
 	case d.Secret != nil && d.Format != "qcow2":
 		return fmt.Errorf("disk %s: format %q is never encrypted", d.ID, d.Format)
-	case d.IOPS < 0 || d.MiBps < 0:
+	case d.IOPS < 0 || d.MiBps < 0 || d.IOSize < 0:
 		return fmt.Errorf("disk %s: negative limit", d.ID)
+	case !bursts(d.IOPS, d.BurstIOPS, d.Burst) || !bursts(d.MiBps, d.BurstMiBps, d.Burst):
+		return fmt.Errorf("disk %s: burst that is not above a limit, for seconds", d.ID)
 	}
 	for _, l := range d.Below {
-		if err := (Disk{ID: d.ID, Path: l.Path, Format: l.Format, Secret: l.Secret}).Validate(); err != nil {
+		if err := (Disk{ID: d.ID, Path: l.Path, Export: l.Export, Format: l.Format, Secret: l.Secret}).Validate(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// bursts reports whether there can be a burst above a limit.
+func bursts(limit, burst int, d time.Duration) bool {
+	return burst == 0 || limit > 0 && burst > limit && d >= time.Second
 }
 
 // Validate returns why no driver can plug the card in, or nil.

@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// canonicalRequest builds what both sides hash:
+// appendCanonical appends what both sides hash:
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request
-func (c *Claim) canonicalRequest(r *http.Request, payloadHash string) ([]byte, error) {
-	b := make([]byte, 0, 1024)
+func (c *Claim) appendCanonical(b []byte, r *http.Request, payloadHash string) ([]byte, error) {
 	b = append(b, r.Method...)
 	b = append(b, '\n')
 	b = appendPath(b, r.URL.EscapedPath(), c.Service == serviceS3)
@@ -20,13 +19,17 @@ func (c *Claim) canonicalRequest(r *http.Request, payloadHash string) ([]byte, e
 	}
 	b = append(b, '\n')
 	for _, name := range c.SignedHeaders {
+		b = append(b, name...)
+		b = append(b, ':')
+		if name == "host" {
+			b = append(appendCollapsed(b, r.Host), '\n')
+			continue
+		}
 		values := headerValues(r, name)
 		if values == nil {
 			// It was removed: empty and absent are not the same.
 			return nil, &Failure{Reason: Mismatch}
 		}
-		b = append(b, name...)
-		b = append(b, ':')
 		for i, value := range values {
 			if i > 0 {
 				b = append(b, ',')
@@ -62,7 +65,7 @@ func appendPath(b []byte, sent string, s3 bool) []byte {
 	}
 	for i := 0; i < len(sent); i++ {
 		switch ch := sent[i]; {
-		case ch == '/':
+		case ch == '/' || isUnreserved(ch):
 			b = append(b, ch)
 		case ch == '%' && i+2 < len(sent) && isHex(sent[i+1]) && isHex(sent[i+2]):
 			b = appendEncoded(b, string([]byte{unhex(sent[i+1])<<4 | unhex(sent[i+2])}))
@@ -176,19 +179,25 @@ func unescape(s string) (string, bool) {
 func appendEncoded(b []byte, s string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(s) {
-		switch ch := s[i]; {
-		case 'a' <= ch && ch <= 'z', 'A' <= ch && ch <= 'Z', '0' <= ch && ch <= '9', ch == '-', ch == '_', ch == '.', ch == '~':
+		if ch := s[i]; isUnreserved(ch) {
 			b = append(b, ch)
-		default:
+		} else {
 			b = append(b, '%', digits[ch>>4], digits[ch&15])
 		}
 	}
 	return b
 }
 
+func isUnreserved(ch byte) bool {
+	return 'a' <= ch && ch <= 'z' || 'A' <= ch && ch <= 'Z' || '0' <= ch && ch <= '9' || ch == '-' || ch == '_' || ch == '.' || ch == '~'
+}
+
 // appendCollapsed trims white space, and makes one space of each run inside.
 func appendCollapsed(b []byte, s string) []byte {
 	s = strings.Trim(s, " \t")
+	if strings.IndexByte(s, ' ') < 0 && strings.IndexByte(s, '\t') < 0 {
+		return append(b, s...)
+	}
 	for i := range len(s) {
 		if s[i] != ' ' && s[i] != '\t' {
 			b = append(b, s[i])

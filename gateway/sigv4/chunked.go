@@ -150,7 +150,7 @@ func (r *chunkReader) readTrailer() error {
 	var signed bytes.Buffer // the canonical form of the trailing headers
 	var signature string
 	for {
-		line, err := r.line()
+		line, err := r.trailerLine()
 		if err != nil {
 			return err
 		}
@@ -182,6 +182,40 @@ func (r *chunkReader) readTrailer() error {
 
 // line reads up to a line end, without it.
 func (r *chunkReader) line() (string, error) {
+	line, err := r.rawLine()
+	if err != nil {
+		return "", err
+	}
+	text, ok := strings.CutSuffix(line, "\r\n")
+	if !ok {
+		return "", incompleteBody()
+	}
+	return text, nil
+}
+
+// trailerLine is line for a trailing header, which some clients send in its canonical
+// form, with a line feed of its own before the line end, as AWS documents it:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+func (r *chunkReader) trailerLine() (string, error) {
+	line, err := r.rawLine()
+	if err != nil {
+		return "", err
+	}
+	if text, ok := strings.CutSuffix(line, "\r\n"); ok {
+		return text, nil
+	}
+	if next, err := r.src.Peek(2); err == nil && string(next) == "\r\n" {
+		r.src.Discard(2) //nolint:errcheck // it is there
+	}
+	text := strings.TrimSuffix(line, "\n")
+	if text == "" {
+		return "", malformedTrailer()
+	}
+	return text, nil
+}
+
+// rawLine reads up to a line feed, with it.
+func (r *chunkReader) rawLine() (string, error) {
 	line, err := r.src.ReadSlice('\n')
 	switch {
 	case errors.Is(err, bufio.ErrBufferFull):
@@ -189,11 +223,7 @@ func (r *chunkReader) line() (string, error) {
 	case err != nil:
 		return "", ended(err)
 	}
-	text, ok := strings.CutSuffix(string(line), "\r\n")
-	if !ok {
-		return "", incompleteBody()
-	}
-	return text, nil
+	return string(line), nil
 }
 
 // ended is the error for a source that ended or broke too early.
@@ -225,7 +255,7 @@ func (p *chunkProof) checkTrailer(canonical []byte, claimed string) error {
 }
 
 func (p *chunkProof) check(algorithm, claimed string, hashes ...string) error {
-	want := sign(p.key, p.claim.stringToSign(algorithm, append([]string{p.previous}, hashes...)...))
+	want := sign(p.key, p.claim.appendToSign(nil, algorithm, append([]string{p.previous}, hashes...)...))
 	if subtle.ConstantTimeCompare([]byte(want), []byte(claimed)) != 1 {
 		return &Failure{Reason: Mismatch}
 	}

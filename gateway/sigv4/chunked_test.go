@@ -151,6 +151,9 @@ func TestChunks(t *testing.T) {
 		arrive := rapid.SampledFrom([]func(io.Reader) io.Reader{
 			func(r io.Reader) io.Reader { return r }, iotest.HalfReader, iotest.OneByteReader, iotest.DataErrReader,
 		}).Draw(rt, "arrival")
+		if rapid.Bool().Draw(rt, "trailer in its canonical form") {
+			u.body = bytes.Replace(u.body, []byte("sOO8/Q==\r\n"), []byte("sOO8/Q==\n\r\n"), 1)
+		}
 		got, trailer, err := u.read(arrive(bytes.NewReader(u.body)))
 		if err != nil || !bytes.Equal(got, want) {
 			rt.Fatalf("read %d bytes of %d: %v", len(got), len(want), err)
@@ -222,6 +225,8 @@ func TestChunkErrors(t *testing.T) {
 		"huge size":           {newUpload(t, streamTrailer, crc, data), replace("2710\r\n", "fffffffffffffffff\r\n"), "IncompleteBody"},
 		"endless head":        {newUpload(t, streamTrailer, crc, data), replace("2710\r\n", strings.Repeat("0", 9000)), "IncompleteBody"},
 		"missing trailer":     {newUpload(t, streamTrailer, crc, data), replace("x-amz-checksum-crc32c:sOO8/Q==\r\n", ""), "MalformedTrailerError"},
+		"trailer cut":         {newUpload(t, streamTrailer, crc, data), replace("sOO8/Q==\r\n\r\n", "sOO8/Q==\n\r\n"), "IncompleteBody"},
+		"a line feed alone":   {newUpload(t, streamTrailer, crc, data), replace("sOO8/Q==\r\n", "sOO8/Q==\r\n\n"), "MalformedTrailerError"},
 		"trailer of none":     {newUpload(t, streamTrailer, crc, data), replace("crc32c", "sha1"), "MalformedTrailerError"},
 		"trailer twice":       {newUpload(t, streamTrailer, crc, data), replace("\r\nx-amz", "\r\nx-amz-checksum-crc32c:x\r\nx-amz"), "MalformedTrailerError"},
 		"altered trailer":     {newUpload(t, streamSignedTrailer, crc, data), replace("sOO8", "sOO9"), "SignatureDoesNotMatch"},

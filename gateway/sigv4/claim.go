@@ -65,17 +65,22 @@ func unsignedFailure(rawQuery string) *Failure {
 // setCredential splits "key/date/region/service/aws4_request". The key is what
 // is left of the last four parts: keys of other makers may hold slashes.
 func (c *Claim) setCredential(s string) error {
-	parts := strings.Split(s, "/")
-	n := len(parts)
-	if n < 5 || slices.Contains(parts, "") {
+	var parts [4]string // the last ones
+	key, ok := s, true
+	for n := len(parts) - 1; n >= 0; n-- {
+		slash := strings.LastIndexByte(key, '/')
+		if ok = ok && slash >= 0; ok {
+			key, parts[n] = key[:slash], key[slash+1:]
+		}
+	}
+	if !ok || key == "" || slices.Contains(parts[:], "") || strings.HasPrefix(key, "/") || strings.HasSuffix(key, "/") || strings.Contains(key, "//") {
 		return &Failure{
 			Reason: Incomplete,
 			Text:   "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term, got '" + s + "'",
 			S3:     malformedS3(c.Presigned, `the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".`),
 		}
 	}
-	c.AccessKey = strings.Join(parts[:n-4], "/")
-	c.Date, c.Region, c.Service, c.Terminator = parts[n-4], parts[n-3], parts[n-2], parts[n-1]
+	c.AccessKey, c.Date, c.Region, c.Service, c.Terminator = key, parts[0], parts[1], parts[2], parts[3]
 	return nil
 }
 
@@ -91,7 +96,7 @@ func (c *Claim) checkSignedHeaders(r *http.Request) error {
 	}
 	var open []string
 	for name := range r.Header {
-		if strings.HasPrefix(name, "X-Amz-") && !slices.Contains(c.SignedHeaders, strings.ToLower(name)) {
+		if strings.HasPrefix(name, "X-Amz-") && !slices.ContainsFunc(c.SignedHeaders, func(signed string) bool { return strings.EqualFold(signed, name) }) {
 			open = append(open, strings.ToLower(name))
 		}
 	}
@@ -120,9 +125,21 @@ func headerValues(r *http.Request, name string) []string {
 	case "transfer-encoding":
 		return r.TransferEncoding
 	}
-	values := r.Header[textproto.CanonicalMIMEHeaderKey(name)]
+	values := r.Header[canonicalName(name)]
 	if name == "content-length" && len(values) == 0 && r.ContentLength >= 0 {
 		return []string{strconv.FormatInt(r.ContentLength, 10)}
 	}
 	return values
+}
+
+// canonicalName is a header's name as net/http writes it. Those that every client of S3
+// signs are known.
+func canonicalName(name string) string {
+	switch name {
+	case "x-amz-content-sha256":
+		return "X-Amz-Content-Sha256"
+	case "x-amz-date":
+		return "X-Amz-Date"
+	}
+	return textproto.CanonicalMIMEHeaderKey(name)
 }

@@ -4,7 +4,7 @@ import "net/http"
 
 // Canonical shows the goldens the canonical request.
 func (c *Claim) Canonical(r *http.Request, payloadHash string) ([]byte, error) {
-	return c.canonicalRequest(r, payloadHash)
+	return c.appendCanonical(nil, r, payloadHash)
 }
 
 // MaxKeys is the bound of the cache of signing keys.

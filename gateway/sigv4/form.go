@@ -1,7 +1,6 @@
 package sigv4
 
 import (
-	"crypto/subtle"
 	"net/http"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func (v *Verifier) VerifyForm(c *Claim, s Scope, secret, policy string) error {
 		return err
 	}
 	key := v.keys.get(keyID{secret: secret, date: c.Date, region: c.Region, service: c.Service})
-	if subtle.ConstantTimeCompare([]byte(sign(key, []byte(policy))), []byte(c.Signature)) != 1 {
+	if !key.signed([]byte(policy), c.Signature) {
 		return &Failure{Reason: Mismatch}
 	}
 	return nil

@@ -3,6 +3,7 @@ package sigv4
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,19 +33,19 @@ func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
 	if err != nil {
 		return c, err
 	}
-	missing := missingParts("Authorization header requires '%s' parameter. ", parts, "Credential", "Signature", "SignedHeaders")
+	missing := missingParts("Authorization header requires '%s' parameter. ", parts.get, "Credential", "Signature", "SignedHeaders")
 	date, dated := dateOf(r)
 	if !dated {
 		missing += "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header. "
 	}
-	if credential := parts["Credential"]; credential != "" {
+	if credential := parts.get("Credential"); credential != "" {
 		if err := c.setCredential(credential); err != nil && missing == "" {
 			return c, err
 		}
 	}
 	if missing != "" {
 		err := incompleteHeader(missing + "Authorization=" + algorithm)
-		if !dated && parts["Credential"] != "" && parts["Signature"] != "" && parts["SignedHeaders"] != "" {
+		if !dated && parts.get("Credential") != "" && parts.get("Signature") != "" && parts.get("SignedHeaders") != "" {
 			err.S3 = answerNoDate()
 		}
 		return c, err
@@ -57,8 +58,8 @@ func claimOfHeader(r *http.Request, header []string) (*Claim, error) {
 		err.S3 = answerMechanism()
 		return c, err
 	}
-	c.setSignedHeaders(parts["SignedHeaders"])
-	c.Signature = parts["Signature"]
+	c.setSignedHeaders(parts.get("SignedHeaders"))
+	c.Signature = parts.get("Signature")
 	return c, nil
 }
 
@@ -71,19 +72,32 @@ func badHeader(value, text string) *Failure {
 }
 
 // missingParts says which of the named parts are not there.
-func missingParts(format string, parts map[string]string, names ...string) string {
+func missingParts(format string, part func(string) string, names ...string) string {
 	var b strings.Builder
 	for _, name := range names {
-		if parts[name] == "" {
+		if part(name) == "" {
 			fmt.Fprintf(&b, format, name)
 		}
 	}
 	return b.String()
 }
 
+// parts are those of a header, of which there are few.
+type parts []pair
+
+// get returns the value of a part, empty if it is not there.
+func (p parts) get(name string) string {
+	for _, one := range p {
+		if one.name == name {
+			return one.value
+		}
+	}
+	return ""
+}
+
 // splitParts splits "Name=value, Name=value".
-func splitParts(s, header string) (map[string]string, error) {
-	parts := make(map[string]string, 3)
+func splitParts(s, header string) (parts, error) {
+	list := make(parts, 0, 3)
 	for part := range strings.SplitSeq(s, ",") {
 		part = strings.TrimSpace(part)
 		if part == "" {
@@ -93,12 +107,12 @@ func splitParts(s, header string) (map[string]string, error) {
 		if !ok {
 			return nil, incompleteHeader("'" + part + "' not a valid key=value pair (missing equal-sign) in Authorization header: '" + header + "'.")
 		}
-		if _, twice := parts[name]; twice {
+		if slices.ContainsFunc(list, func(p pair) bool { return p.name == name }) {
 			return nil, incompleteHeader("Authorization header has '" + name + "' more than once.")
 		}
-		parts[name] = value
+		list = append(list, pair{name, value})
 	}
-	return parts, nil
+	return list, nil
 }
 
 // dateOf returns the request's time as it was sent: X-Amz-Date, else Date.
@@ -113,6 +127,9 @@ func dateOf(r *http.Request) (string, bool) {
 
 // parseTime takes the ISO 8601 basic format, and that of the Date header.
 func parseTime(s string) (time.Time, error) {
+	if t, ok := parseBasic(s); ok {
+		return t, nil
+	}
 	t, err := time.Parse(timeFormat, s)
 	if err != nil {
 		t, err = http.ParseTime(s)
@@ -123,6 +140,37 @@ func parseTime(s string) (time.Time, error) {
 		return time.Time{}, f
 	}
 	return t.UTC(), nil
+}
+
+// parseBasic takes timeFormat, as nearly all clients write it, and nothing else.
+func parseBasic(s string) (time.Time, bool) {
+	if len(s) != len(timeFormat) || s[8] != 'T' || s[15] != 'Z' {
+		return time.Time{}, false
+	}
+	n := func(from, to int) (n int) {
+		for _, digit := range []byte(s[from:to]) {
+			n = 10*n + int(digit) - '0'
+		}
+		return n
+	}
+	t := time.Date(n(0, 4), time.Month(n(4, 6)), n(6, 8), n(9, 11), n(11, 13), n(13, 15), 0, time.UTC)
+	var back [len(timeFormat)]byte
+	return t, string(appendTime(back[:0], t)) == s // or else a field had no digits, or too much
+}
+
+// appendTime appends a time, which is UTC's, in timeFormat.
+func appendTime(b []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	b = append(b, byte('0'+year/1000%10), byte('0'+year/100%10))
+	for _, n := range [...]int{year % 100, int(month), day} {
+		b = append(b, byte('0'+n/10), byte('0'+n%10))
+	}
+	b = append(b, 'T')
+	for _, n := range [...]int{hour, minute, second} {
+		b = append(b, byte('0'+n/10), byte('0'+n%10))
+	}
+	return append(b, 'Z')
 }
 
 func answerNoDate() Answer {

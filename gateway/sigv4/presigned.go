@@ -46,7 +46,7 @@ func parseParameters(rawQuery string) (map[string]string, error) {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func claimOfQuery(p map[string]string) (*Claim, error) {
 	c := &Claim{Presigned: true, Token: p["X-Amz-Security-Token"]}
-	missing := missingParts("AWS query-string parameters must include '%s'. ", p, parameterNames[:len(parameterNames)-2]...)
+	missing := missingParts("AWS query-string parameters must include '%s'. ", func(name string) string { return p[name] }, parameterNames[:len(parameterNames)-2]...)
 	if credential := p["X-Amz-Credential"]; credential != "" {
 		if err := c.setCredential(credential); err != nil && missing == "" {
 			return c, err

@@ -18,7 +18,6 @@ package sigv4
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"net/http"
 	"slices"
@@ -96,34 +95,34 @@ func (v *Verifier) VerifyStream(r *http.Request, c *Claim, secret string, body [
 
 // verify compares the signatures and returns the signing key.
 func (v *Verifier) verify(r *http.Request, c *Claim, secret, payloadHash string) ([]byte, error) {
-	canonical, err := c.canonicalRequest(r, payloadHash)
+	var room [1024]byte
+	canonical, err := c.appendCanonical(room[:0], r, payloadHash)
 	if err != nil {
 		return nil, err
 	}
+	var room2 [384]byte
+	text := c.appendToSign(room2[:0], Algorithm)
 	sum := sha256.Sum256(canonical)
+	text = hex.AppendEncode(append(text, '\n'), sum[:])
 	key := v.keys.get(keyID{secret: secret, date: c.Date, region: c.Region, service: c.Service})
-	text := c.stringToSign(Algorithm, hex.EncodeToString(sum[:]))
-	want := sign(key, text)
-	if subtle.ConstantTimeCompare([]byte(want), []byte(c.Signature)) != 1 {
+	if !key.signed(text, c.Signature) {
 		return nil, &Failure{Reason: Mismatch, Detail: [][2]string{
 			{"AWSAccessKeyId", c.AccessKey}, {"StringToSign", string(text)}, {"SignatureProvided", c.Signature}, {"CanonicalRequest", string(canonical)},
 		}}
 	}
-	return key, nil
+	return key.bytes, nil
 }
 
-// stringToSign joins what is signed: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-string-to-sign
-func (c *Claim) stringToSign(algorithm string, lines ...string) []byte {
-	b := make([]byte, 0, 384)
+// appendToSign appends what is signed: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-string-to-sign
+func (c *Claim) appendToSign(b []byte, algorithm string, lines ...string) []byte {
 	b = append(b, algorithm...)
 	b = append(b, '\n')
-	b = c.Time.AppendFormat(b, timeFormat)
+	b = appendTime(b, c.Time)
 	b = append(b, '\n')
 	b = append(b, c.Date...)
-	for _, part := range []string{c.Region, c.Service, terminator} {
-		b = append(b, '/')
-		b = append(b, part...)
-	}
+	b = append(append(b, '/'), c.Region...)
+	b = append(append(b, '/'), c.Service...)
+	b = append(append(b, '/'), terminator...)
 	for _, line := range lines {
 		b = append(b, '\n')
 		b = append(b, line...)
@@ -170,7 +169,8 @@ func (v *Verifier) checkTimeS3(c *Claim) error {
 		}}
 	case !c.Presigned && (early || c.Time.Before(now.Add(-maxPast))):
 		return &Failure{Reason: Expired, Detail: [][2]string{
-			{"RequestTime", c.Time.Format(timeFormat)}, {"ServerTime", now.UTC().Format(time.RFC3339)},
+			{"RequestTime", c.Time.Format(timeFormat)},
+			{"ServerTime", now.UTC().Format(time.RFC3339)},
 			{"MaxAllowedSkewMilliseconds", strconv.FormatInt(maxPast.Milliseconds(), 10)},
 		}}
 	}
@@ -200,9 +200,9 @@ func (c *Claim) checkScope(s Scope) error {
 }
 
 func (c *Claim) checkScopeS3(s Scope) error {
-	day := c.Time.Format(dateFormat)
-	switch _, err := time.Parse(dateFormat, c.Date); {
-	case err != nil:
+	day := string(appendTime(nil, c.Time)[:len(dateFormat)])
+	switch {
+	case c.Date != day && !isDate(c.Date):
 		return c.malformedS3(`incorrect date format "` + c.Date + `". This date in the credential must be in the format "yyyyMMdd".`)
 	case !slices.Contains(s.Regions, c.Region):
 		return c.malformedS3("the region '"+c.Region+"' is wrong; expecting '"+s.Regions[0]+"'", [2]string{"Region", s.Regions[0]})
@@ -214,6 +214,11 @@ func (c *Claim) checkScopeS3(s Scope) error {
 		return c.malformedS3(`Invalid credential date "` + c.Date + `". This date is not the same as X-Amz-Date: "` + day + `".`)
 	}
 	return nil
+}
+
+func isDate(s string) bool {
+	_, err := time.Parse(dateFormat, s)
+	return err == nil
 }
 
 func (c *Claim) malformedS3(text string, detail ...[2]string) error {

@@ -255,7 +255,7 @@ func setRequestID(w http.ResponseWriter, s *Service, requestID string) {
 	if s.Name == "s3" || s.Name == "s3-control" {
 		name = "X-Amz-Request-Id"
 	}
-	w.Header().Set(name, requestID)
+	w.Header()[name] = []string{requestID}
 }
 
 func writeBody(w http.ResponseWriter, contentType string, status int, body []byte) error {

@@ -154,7 +154,10 @@ func (s *Service) routes(method string) []route {
 // only in required members are told apart by the presence of those; the one
 // without any comes last.
 func (s *Service) route(r *http.Request) *Operation {
-	query := r.URL.Query()
+	var query url.Values // most have none
+	if r.URL.RawQuery != "" {
+		query = r.URL.Query()
+	}
 	path := r.URL.EscapedPath()
 	var incomplete *route
 	all := s.routes(r.Method)
@@ -167,7 +170,7 @@ func (s *Service) route(r *http.Request) *Operation {
 			continue
 		}
 		complete := !slices.ContainsFunc(rt.required, func(f *field) bool {
-			return f.at == inQuery && !query.Has(f.name) || f.at == inHeader && r.Header.Get(f.name) == ""
+			return f.at == inQuery && !query.Has(f.name) || f.at == inHeader && r.Header.Get(f.header) == ""
 		})
 		if complete {
 			return rt.op

@@ -19,9 +19,12 @@ func decodeREST(p Protocol, op *Operation, v reflect.Value, r *http.Request, bod
 	if !matchPath(op.Path, r.URL.EscapedPath(), labels) {
 		return malformedf("The path does not fit %s", op.Path)
 	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
-	if err != nil {
-		return &fault{invalid, "query", "The query string contains a syntax error"}
+	var query url.Values // most have none
+	if r.URL.RawQuery != "" {
+		var err error
+		if query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+			return &fault{invalid, "query", "The query string contains a syntax error"}
+		}
 	}
 	plan := planOf(v.Type()).get()
 	for _, f := range plan.members {
@@ -165,6 +168,8 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 	if status == 0 {
 		status = http.StatusOK
 	}
+	header := w.Header()
+	texts := make([]string, 0, usualHeaders)
 	for _, f := range plan.get().members {
 		fv := v.Field(f.index)
 		if f.empty(fv) {
@@ -172,30 +177,32 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 		}
 		switch f.at {
 		case inHeader:
-			w.Header()[f.header] = []string{headerText(f, fv)}
+			// Most answers take one allocation for all of their headers.
+			texts = append(texts, headerText(f, fv))
+			header[f.header] = texts[len(texts)-1:][:1:1]
 		case inHeaders:
 			for _, key := range sortedKeys(fv) {
 				// As they are: clients read the key out of the header's name.
-				w.Header()[f.name+key.String()] = []string{fv.MapIndex(key).String()}
+				header[f.name+key.String()] = []string{fv.MapIndex(key).String()}
 			}
 		case inStatus:
 			status = int(fv.Elem().Int())
 		default: // in the body
 		}
 	}
-	if status == http.StatusOK && w.Header().Get("Content-Range") != "" {
+	if status == http.StatusOK && header["Content-Range"] != nil {
 		status = http.StatusPartialContent // the models do not say so: RFC 9110, 15.3.7
 	}
 	if status == http.StatusNoContent {
 		w.WriteHeader(status)
 		return b, nil
 	}
-	body, stream, err := restBody(s, p, op, plan, v, w.Header(), b)
+	body, stream, err := restBody(s, p, op, plan, v, header, b)
 	if err != nil {
 		return b, err
 	}
 	if stream == nil && op.Method != http.MethodHead {
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		header["Content-Length"] = []string{strconv.Itoa(len(body))}
 	}
 	w.WriteHeader(status)
 	if stream != nil {
@@ -209,6 +216,9 @@ func encodeREST(w http.ResponseWriter, s *Service, p Protocol, op *Operation, pl
 	return body, err
 }
 
+// usualHeaders is how many of its own an answer seldom exceeds.
+const usualHeaders = 12
+
 func headerText(f *field, v reflect.Value) string {
 	if f.kind == listKind {
 		var parts []string
@@ -220,15 +230,19 @@ func headerText(f *field, v reflect.Value) string {
 	if f.pointer {
 		v = v.Elem()
 	}
-	return string(appendScalar(nil, f, v, httpTime, false))
+	if f.kind == stringKind {
+		return v.String()
+	}
+	var room [64]byte
+	return string(appendScalar(room[:0], f, v, httpTime, false))
 }
 
 // restBody returns the body of an output, as bytes that are appended to b or as a
 // stream.
 func restBody(s *Service, p Protocol, op *Operation, plan *structPlan, v reflect.Value, header http.Header, b []byte) ([]byte, io.Reader, error) {
 	contentType := func(t string) {
-		if header.Get("Content-Type") == "" {
-			header.Set("Content-Type", t)
+		if known := header["Content-Type"]; len(known) == 0 || known[0] == "" {
+			header["Content-Type"] = []string{t}
 		}
 	}
 	f := plan.payload

@@ -57,8 +57,9 @@ func (l Lease) Answer(m *dhcpv6.Message) *dhcpv6.Message {
 		r := l.reply(m, dhcpv6.MessageTypeReply)
 		r.AddOption(dhcpv6.OptInformationRefreshTime(Valid))
 		return r
+	default: // what servers and relays say
+		return nil
 	}
-	return nil
 }
 
 // toAll answers what is said to any server.
@@ -73,8 +74,9 @@ func (l Lease) toAll(m *dhcpv6.Message) *dhcpv6.Message {
 		r := l.give(m, dhcpv6.MessageTypeReply)
 		r.AddOption(&dhcpv6.OptionGeneric{OptionCode: dhcpv6.OptionRapidCommit})
 		return r
+	default: // Rebind
+		return l.give(m, dhcpv6.MessageTypeReply)
 	}
-	return l.give(m, dhcpv6.MessageTypeReply)
 }
 
 // toOne answers what is said to this server. To give an address back changes nothing:

@@ -12,26 +12,29 @@ import (
 // The kinds of documents as policy is told of them, with the condition keys of
 // https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html#amazonec2-resources-for-iam-policies
 var (
-	aboutInstance  = about[cloud.Instance]{prefix: "i", table: instanceTable, facts: instanceFacts}
-	aboutVolume    = about[cloud.Volume]{prefix: "vol", table: volumeTable, facts: volumeFacts}
-	aboutSnapshot  = about[cloud.Snapshot]{prefix: "snap", table: snapshotTable, facts: snapshotFacts, seen: seenSnapshot, more: snapshotOwner}
-	aboutImage     = about[cloud.Image]{prefix: "ami", table: imageTable, facts: imageFacts, seen: seenImage, more: imageOwner}
-	aboutKeyPair   = about[cloud.KeyPair]{prefix: "key", table: keyPairTable, facts: keyPairFacts, name: keyPairName}
-	aboutVPC       = about[cloud.VPC]{prefix: "vpc", table: vpcTable, facts: vpcFacts}
-	aboutSubnet    = about[cloud.Subnet]{prefix: "subnet", table: subnetTable, facts: subnetFacts}
-	aboutRoutes    = about[cloud.RouteTable]{prefix: "rtb", table: routeTable, facts: routeTableFacts}
-	aboutGateway   = about[cloud.InternetGateway]{prefix: "igw", table: gatewayTable, facts: gatewayFacts}
-	aboutInterface = about[cloud.NetworkInterface]{prefix: "eni", table: interfaceTable, facts: interfaceFacts}
-	aboutAddress   = about[cloud.Address]{prefix: "eipalloc", table: addressTable, facts: addressFacts}
-	aboutACL       = about[cloud.NetworkACL]{prefix: "acl", table: aclTable, facts: aclFacts}
-	aboutList      = about[cloud.PrefixList]{prefix: "pl", table: listTable, facts: listFacts, seen: seenList, more: listOwner}
-	aboutPeering   = about[cloud.Peering]{prefix: "pcx", table: peeringTable, facts: peeringFacts, seen: seenPeering}
-	aboutFlowLog   = about[cloud.FlowLog]{prefix: "fl", table: flowLogTable, facts: flowLogFacts}
-	aboutGroup     = about[cloud.SecurityGroup]{prefix: "sg", table: groupTable, facts: groupFacts}
-	aboutEgress    = about[cloud.EgressGateway]{prefix: "eigw", table: egressTable, facts: egressFacts}
-	aboutNAT       = about[cloud.NATGateway]{prefix: "nat", table: natTable, facts: natFacts}
-	aboutOptions   = about[cloud.DHCPOptions]{prefix: "dopt", table: optionsTable, facts: optionsFacts}
-	aboutEndpoint  = about[cloud.Endpoint]{prefix: "vpce", table: endpointTable, facts: endpointFacts}
+	aboutInstance       = about[cloud.Instance]{prefix: "i", table: instanceTable, facts: instanceFacts}
+	aboutVolume         = about[cloud.Volume]{prefix: "vol", table: volumeTable, facts: volumeFacts}
+	aboutSnapshot       = about[cloud.Snapshot]{prefix: "snap", table: snapshotTable, facts: snapshotFacts, seen: seenSnapshot, more: snapshotOwner}
+	aboutImage          = about[cloud.Image]{prefix: "ami", table: imageTable, facts: imageFacts, seen: seenImage, more: imageOwner}
+	aboutKeyPair        = about[cloud.KeyPair]{prefix: "key", table: keyPairTable, facts: keyPairFacts, name: keyPairName}
+	aboutVPC            = about[cloud.VPC]{prefix: "vpc", table: vpcTable, facts: vpcFacts}
+	aboutSubnet         = about[cloud.Subnet]{prefix: "subnet", table: subnetTable, facts: subnetFacts}
+	aboutRoutes         = about[cloud.RouteTable]{prefix: "rtb", table: routeTable, facts: routeTableFacts}
+	aboutGateway        = about[cloud.InternetGateway]{prefix: "igw", table: gatewayTable, facts: gatewayFacts}
+	aboutInterface      = about[cloud.NetworkInterface]{prefix: "eni", table: interfaceTable, facts: interfaceFacts}
+	aboutAddress        = about[cloud.Address]{prefix: "eipalloc", table: addressTable, facts: addressFacts}
+	aboutACL            = about[cloud.NetworkACL]{prefix: "acl", table: aclTable, facts: aclFacts}
+	aboutList           = about[cloud.PrefixList]{prefix: "pl", table: listTable, facts: listFacts, seen: seenList, more: listOwner}
+	aboutPeering        = about[cloud.Peering]{prefix: "pcx", table: peeringTable, facts: peeringFacts, seen: seenPeering}
+	aboutFlowLog        = about[cloud.FlowLog]{prefix: "fl", table: flowLogTable, facts: flowLogFacts}
+	aboutGroup          = about[cloud.SecurityGroup]{prefix: "sg", table: groupTable, facts: groupFacts}
+	aboutEgress         = about[cloud.EgressGateway]{prefix: "eigw", table: egressTable, facts: egressFacts}
+	aboutNAT            = about[cloud.NATGateway]{prefix: "nat", table: natTable, facts: natFacts}
+	aboutOptions        = about[cloud.DHCPOptions]{prefix: "dopt", table: optionsTable, facts: optionsFacts}
+	aboutImportSnapshot = about[cloud.ImportTask]{prefix: importSnapshots, table: importTable, facts: importFacts}
+	aboutImportImage    = about[cloud.ImportTask]{prefix: importImages, table: importTable, facts: importFacts}
+	aboutExportImage    = about[cloud.ExportTask]{prefix: exportImages, table: exportTable, facts: exportFacts}
+	aboutEndpoint       = about[cloud.Endpoint]{prefix: "vpce", table: endpointTable, facts: endpointFacts}
 )
 
 func instanceFacts(a asking, i cloud.Instance) facts {
@@ -151,6 +154,10 @@ func peeringFacts(a asking, p cloud.Peering) facts {
 func flowLogFacts(asking, cloud.FlowLog) facts { return nil }
 
 func egressFacts(asking, cloud.EgressGateway) facts { return nil }
+
+func importFacts(asking, cloud.ImportTask) facts { return nil }
+
+func exportFacts(asking, cloud.ExportTask) facts { return nil }
 
 func natFacts(asking, cloud.NATGateway) facts { return nil }
 

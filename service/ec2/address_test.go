@@ -48,6 +48,8 @@ func TestAllocateAddress(t *testing.T) {
 		in   ec2.AllocateAddressRequest
 		code string
 	}{
+		{"this one, before any is taken by chance", ec2.AllocateAddressRequest{Address: new("100.64.0.77")}, ""},
+		{"this one again", ec2.AllocateAddressRequest{Address: new("100.64.0.77")}, "InvalidAddress.NotFound"},
 		{"plain", ec2.AllocateAddressRequest{}, ""},
 		{"everything said", ec2.AllocateAddressRequest{Domain: new("vpc"), PublicIpv4Pool: new("amazon"), NetworkBorderGroup: new("eu-paris-1"), TagSpecifications: tagSpec("elastic-ip", "Name", "x")}, ""},
 		{"classic", ec2.AllocateAddressRequest{Domain: new("standard")}, "InvalidParameterValue"},
@@ -56,8 +58,6 @@ func TestAllocateAddress(t *testing.T) {
 		{"IPAM pool", ec2.AllocateAddressRequest{IpamPoolId: new("x")}, "InvalidParameterValue"},
 		{"other border group", ec2.AllocateAddressRequest{NetworkBorderGroup: new("us-east-1")}, "InvalidParameterValue"},
 		{"wrong tags", ec2.AllocateAddressRequest{TagSpecifications: tagSpec("vpc", "Name", "x")}, "InvalidParameterValue"},
-		{"this one", ec2.AllocateAddressRequest{Address: new("100.64.0.77")}, ""},
-		{"this one again", ec2.AllocateAddressRequest{Address: new("100.64.0.77")}, "InvalidAddress.NotFound"},
 		{"the pool's own", ec2.AllocateAddressRequest{Address: new("100.64.0.0")}, "InvalidAddress.NotFound"},
 		{"the pool's last", ec2.AllocateAddressRequest{Address: new("100.64.0.255")}, "InvalidAddress.NotFound"},
 		{"outside the pool", ec2.AllocateAddressRequest{Address: new("8.8.8.8")}, "InvalidAddress.NotFound"},

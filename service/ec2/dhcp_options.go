@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"slices"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -133,10 +134,8 @@ var optionsFields = fields[cloud.DHCPOptions]{
 	},
 	"value": func(o cloud.DHCPOptions, is func(string) bool) bool {
 		for _, x := range o.Options {
-			for _, v := range x.Values {
-				if is(v) {
-					return true
-				}
+			if slices.ContainsFunc(x.Values, is) {
+				return true
 			}
 		}
 		return false

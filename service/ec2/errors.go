@@ -1,6 +1,7 @@
 package ec2
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -120,6 +121,18 @@ var kinds = []kind{
 		"These flow log ids in the input list are not found: [TotalCount: 1] %", "These flow log ids in the input list are not found: %", "FlowLogIds",
 	},
 	{
+		"import-snap", "import-snapshot-task", "InvalidConversionTaskId.Malformed", "InvalidConversionTaskId",
+		"The specified import task '%' does not exist", "The specified import tasks '%' do not exist", "ImportTaskIds",
+	},
+	{
+		"import-ami", "import-image-task", "InvalidConversionTaskId.Malformed", "InvalidConversionTaskId",
+		"The specified import task '%' does not exist", "The specified import tasks '%' do not exist", "ImportTaskIds",
+	},
+	{
+		"export-ami", "export-image-task", "InvalidExportTaskID.Malformed", "InvalidExportTaskID.NotFound",
+		"The specified export task '%' does not exist", "The specified export tasks '%' do not exist", "ExportImageTaskIds",
+	},
+	{
 		"r", "reservation", "InvalidReservationID.Malformed", "InvalidReservationID.NotFound",
 		"The reservation ID '%' does not exist", "The reservation IDs '%' do not exist", "",
 	},
@@ -184,4 +197,10 @@ func missing(parameter string) error {
 // sentence that names the remedy.
 func invalid(parameter, value, why string) error {
 	return cloud.Errorf("InvalidParameterValue", "Value (%s) for parameter %s is invalid. %s", value, parameter, why)
+}
+
+// isRefusal reports whether an error is one that callers are told of.
+func isRefusal(err error) bool {
+	_, ok := errors.AsType[*cloud.Error](err)
+	return ok
 }

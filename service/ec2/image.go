@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
@@ -16,75 +15,128 @@ import (
 // which many clients ask for, means the same.
 const operatorAlias = "vauban"
 
-// DescribeImages lists the images that the caller may start: its own and the
-// public ones.
+// visibleImage returns the image of that ID if the caller may see it.
+func visibleImage(r store.Reader, c cloud.Caller, id string) (cloud.Image, bool) {
+	i, ok := imageTable.Get(r, id)
+	return i, ok && seesImage(c, i)
+}
+
+// seesImage reports whether the caller may see an image: it is its own, or one that it may
+// launch.
+func seesImage(c cloud.Caller, i cloud.Image) bool {
+	if i.Account == c.Account {
+		return !i.Retired
+	}
+	return i.Available() && (i.Public || slices.Contains(i.Shared, c.Account))
+}
+
+// ownImage returns the caller's image of that ID.
+func ownImage(r store.Reader, c cloud.Caller, id *string) (cloud.Image, error) {
+	if val(id) == "" {
+		return cloud.Image{}, missing("imageId")
+	}
+	if err := checkIDs("ami", *id); err != nil {
+		return cloud.Image{}, err
+	}
+	i, ok := visibleImage(r, c, *id)
+	switch {
+	case !ok:
+		return i, notFound("ami", *id)
+	case i.Account != c.Account:
+		return i, cloud.Errorf("AuthFailure", "Not authorized for image:%s", i.ID)
+	}
+	return i, nil
+}
+
+// changeImage changes the caller's image of that ID.
+func (s *Service) changeImage(ctx context.Context, c cloud.Caller, id *string, change func(*store.Tx, *cloud.Image) error) error {
+	return s.DB.Update(ctx, func(tx *store.Tx) error {
+		i, err := ownImage(tx, c, id)
+		if err != nil {
+			return err
+		}
+		if err := change(tx, &i); err != nil {
+			return err
+		}
+		return imageTable.Put(tx, i)
+	})
+}
+
+// imageState is the state that the API shows.
+func imageState(i cloud.Image) string {
+	switch {
+	case i.Failure != "":
+		return ec2.ImageStateFailed
+	case i.Pending:
+		return ec2.ImageStatePending
+	case i.Disabled:
+		return ec2.ImageStateDisabled
+	default:
+		return ec2.ImageStateAvailable
+	}
+}
+
+// usableImage refuses an image that nothing can be done with yet, or any more.
+func usableImage(i cloud.Image) error {
+	if i.Available() {
+		return nil
+	}
+	return cloud.Errorf("InvalidAMIID.Unavailable", "The AMI ID '%s' is currently %s and may not be used for this operation", i.ID, imageState(i))
+}
+
+// DescribeImages lists the images that the caller may see: its own, those shared with it,
+// and the public ones. Deprecated ones of others, and disabled ones, are there for who asks
+// for them.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html
 func (s *Service) DescribeImages(ctx context.Context, in *ec2.DescribeImagesRequest) (*ec2.DescribeImagesResult, error) {
 	caller, err := s.allow(ctx, "DescribeImages", in.DryRun)
 	if err != nil {
 		return nil, err
 	}
-	if in.MaxResults != nil && len(in.ImageIds) > 0 {
-		return nil, cloud.Errorf("InvalidParameterCombination", "The parameter imageIdsSet cannot be used with the parameter maxResults")
+	chosen := func(i cloud.Image) bool {
+		return ownedBy(i.Account, caller, in.Owners) && executableBy(i, caller, in.ExecutableUsers)
 	}
-	p, err := s.page(caller, "DescribeImages", in.MaxResults, in.NextToken, 1, 1000)
+	listed := func(i cloud.Image) bool {
+		deprecated := i.Account != caller.Account && s.deprecated(i) && !val(in.IncludeDeprecated)
+		return chosen(i) && !deprecated && (!i.Disabled || val(in.IncludeDisabled))
+	}
+	found, next, err := listing[cloud.Image]{
+		operation: "DescribeImages", table: imageTable, prefix: "ami", ids: in.ImageIds,
+		filters: in.Filters, fields: s.imageFields(), max: in.MaxResults, least: 1, most: 1000, token: in.NextToken,
+		all:  func(r store.Reader) iter.Seq[cloud.Image] { return where(visibleImages(r, caller), listed) },
+		seen: func(i cloud.Image) bool { return seesImage(caller, i) },
+		tags: func(i cloud.Image) map[string]string { return imageTags(i, caller) },
+	}.of(s, s.DB.View(), caller)
 	if err != nil {
 		return nil, err
 	}
-	keep, err := match(in.Filters, imageFields, func(i cloud.Image) map[string]string { return i.Tags })
-	if err != nil {
-		return nil, err
-	}
-	images, err := s.visibleImages(caller, in.ImageIds)
-	if err != nil {
-		return nil, err
-	}
-	images = where(images, func(i cloud.Image) bool {
-		return ownedBy(i.Account, caller, in.Owners) && executableBy(i, caller, in.ExecutableUsers) && keep(i)
-	})
-	found, next := cut(p, images, cloud.Image.Key)
+	found = slices.DeleteFunc(found, func(i cloud.Image) bool { return !chosen(i) }) // of those named by their IDs
 	return &ec2.DescribeImagesResult{
 		Images:    each(found, func(i cloud.Image) ec2.Image { return s.showImage(i, caller) }),
 		NextToken: next,
 	}, nil
 }
 
-// visibleImages returns the images of the given IDs, or all that the caller may
-// see, by their IDs.
-func (s *Service) visibleImages(c cloud.Caller, ids []string) (iter.Seq[cloud.Image], error) {
-	view := s.DB.View()
+// visibleImages yields what the caller may see, by ID.
+func visibleImages(r store.Reader, c cloud.Caller) iter.Seq[cloud.Image] {
 	var found []cloud.Image
-	if len(ids) == 0 {
-		found = slices.AppendSeq(found, imageTable.Select(view, cloud.AccountLabel(c.Account)))
-		for i := range imageTable.Select(view, "public") {
-			if i.Account != c.Account {
+	for _, label := range []string{cloud.AccountLabel(c.Account), "public", "shared/" + c.Account} {
+		for i := range imageTable.Select(r, label) {
+			if seesImage(c, i) {
 				found = append(found, i)
 			}
 		}
 	}
-	var unknown []string
-	for _, id := range ids {
-		if err := checkIDs("ami", id); err != nil {
-			return nil, err
-		}
-		if i, ok := visibleImage(view, c, id); !ok {
-			unknown = append(unknown, id)
-		} else {
-			found = append(found, i)
-		}
-	}
-	if len(unknown) > 0 {
-		return nil, notFound("ami", unknown...)
-	}
 	slices.SortFunc(found, func(a, b cloud.Image) int { return strings.Compare(a.ID, b.ID) })
-	found = slices.CompactFunc(found, func(a, b cloud.Image) bool { return a.ID == b.ID })
-	return slices.Values(found), nil
+	return slices.Values(slices.CompactFunc(found, func(a, b cloud.Image) bool { return a.ID == b.ID }))
 }
 
-// visibleImage returns the image of that ID if the caller may start it.
-func visibleImage(r store.Reader, c cloud.Caller, id string) (cloud.Image, bool) {
-	i, ok := imageTable.Get(r, id)
-	return i, ok && i.Available() && (i.Public || i.Account == c.Account)
+// imageTags are an image's tags as the caller sees them: those of a shared one are its owner's.
+func imageTags(i cloud.Image, c cloud.Caller) map[string]string {
+	if i.Account == c.Account || i.Public {
+		return i.Tags
+	}
+	return nil
 }
 
 // ownedBy applies the owners of a request: account IDs, "self", or the alias of
@@ -102,88 +154,81 @@ func ownedBy(account string, c cloud.Caller, owners []string) bool {
 	})
 }
 
-// executableBy applies the users of a request: "all" are the public images;
-// "self" and account IDs, those that were shared with them by name, of which
-// there are none.
+// executableBy applies the users of a request: "all" are the public images; "self" and
+// account IDs, those that were shared with them by name. The caller learns of what is
+// shared with others of its own images alone.
 func executableBy(i cloud.Image, c cloud.Caller, users []string) bool {
-	return len(users) == 0 || slices.Contains(users, "all") && i.Public
+	return len(users) == 0 || slices.ContainsFunc(users, func(user string) bool {
+		switch user {
+		case "all":
+			return i.Public
+		case "self":
+			user = c.Account
+		}
+		return slices.Contains(i.Shared, user) && (user == c.Account || i.Account == c.Account)
+	})
 }
 
-// imageRoot is the root device of an image as its mapping describes it.
-func imageRoot(i cloud.Image) cloud.Volume {
-	return cloud.Volume{SizeGiB: i.SizeGiB, Type: ec2.VolumeTypeGp3, IOPS: gp3IOPS, Throughput: gp3Throughput}
+// deprecated reports whether the time has come from which an image is out of date.
+func (s *Service) deprecated(i cloud.Image) bool {
+	return !i.Deprecated.IsZero() && !s.Now().Before(i.Deprecated)
 }
 
 func (s *Service) showImage(i cloud.Image, c cloud.Caller) ec2.Image {
-	root := imageRoot(i)
 	out := ec2.Image{
 		ImageId: &i.ID, Name: &i.Name, Description: opt(i.Description), OwnerId: &i.Account,
 		ImageLocation: new(i.Account + "/" + i.Name), ImageType: new(ec2.ImageTypeValuesMachine),
 		Architecture: &i.Architecture, CreationDate: new(timeWord(i.Created)),
-		Public: &i.Public, State: new(ec2.ImageStateAvailable),
+		Public: &i.Public, State: new(imageState(i)), StateReason: failureOf(i),
 		PlatformDetails: new(platformDetails), UsageOperation: new(usageOperation), ProductCodes: []ec2.ProductCode{},
 		Hypervisor: new(ec2.HypervisorTypeXen), VirtualizationType: new(ec2.VirtualizationTypeHvm),
-		EnaSupport: new(false), BootMode: new(ec2.BootModeValuesLegacyBios),
+		EnaSupport: &i.ENA, SriovNetSupport: opt(i.SRIOV), BootMode: new(bootMode(i)), ImdsSupport: opt(i.IMDS),
 		RootDeviceName: &i.RootDevice, RootDeviceType: new(ec2.DeviceTypeEbs),
-		BlockDeviceMappings: []ec2.BlockDeviceMapping{{
-			DeviceName: &i.RootDevice,
-			Ebs: &ec2.EbsBlockDevice{
-				DeleteOnTermination: new(true), Encrypted: new(false), VolumeSize: new(int32(root.SizeGiB)),
-				VolumeType: &root.Type, Iops: new(int32(root.IOPS)), Throughput: new(int32(root.Throughput)),
-			},
-		}},
-		Tags: []ec2.Tag{},
+		BlockDeviceMappings: each(imageMappings(i), showMapping), Tags: tagSet(imageTags(i, c)),
+	}
+	if !i.Deprecated.IsZero() {
+		out.DeprecationTime = new(timeWord(i.Deprecated))
 	}
 	if i.Account == cloud.OperatorAccount {
 		out.ImageOwnerAlias = new(operatorAlias)
 	}
-	if i.Account == c.Account || i.Public {
-		out.Tags = tagSet(i.Tags)
+	if i.Account == c.Account {
+		out.SourceInstanceId, out.SourceImageId = opt(fromInstance(i)), opt(fromImage(i))
+		if out.SourceImageId != nil {
+			out.SourceImageRegion = &s.Place.Region
+		}
+		out.DeregistrationProtection = new(s.protection(i))
 	}
 	return out
 }
 
-// imageFields are the filters of DescribeImages; those that no image has a
-// value for match nothing.
-var imageFields = fields[cloud.Image]{
-	"architecture":      one(func(i cloud.Image) string { return i.Architecture }),
-	"creation-date":     one(func(i cloud.Image) string { return timeWord(i.Created) }),
-	"description":       maybe(func(i cloud.Image) string { return i.Description }),
-	"ena-support":       one(fixed[cloud.Image]("false")),
-	"hypervisor":        one(fixed[cloud.Image](ec2.HypervisorTypeXen)),
-	"image-id":          one(cloud.Image.Key),
-	"image-type":        one(fixed[cloud.Image](ec2.ImageTypeValuesMachine)),
-	"is-public":         flag(func(i cloud.Image) bool { return i.Public }),
-	"manifest-location": one(func(i cloud.Image) string { return i.Account + "/" + i.Name }),
-	"name":              one(func(i cloud.Image) string { return i.Name }),
-	"owner-id":          one(func(i cloud.Image) string { return i.Account }),
-	"owner-alias": func(i cloud.Image, is func(string) bool) bool {
-		return i.Account == cloud.OperatorAccount && (is(operatorAlias) || is("amazon"))
-	},
-	"root-device-name":    one(func(i cloud.Image) string { return i.RootDevice }),
-	"root-device-type":    one(fixed[cloud.Image](ec2.DeviceTypeEbs)),
-	"state":               one(fixed[cloud.Image](ec2.ImageStateAvailable)),
-	"virtualization-type": one(fixed[cloud.Image](ec2.VirtualizationTypeHvm)),
-
-	"block-device-mapping.delete-on-termination": one(fixed[cloud.Image]("true")),
-	"block-device-mapping.device-name":           one(func(i cloud.Image) string { return i.RootDevice }),
-	"block-device-mapping.encrypted":             one(fixed[cloud.Image]("false")),
-	"block-device-mapping.volume-size":           one(func(i cloud.Image) string { return strconv.Itoa(i.SizeGiB) }),
-	"block-device-mapping.volume-type":           one(func(i cloud.Image) string { return imageRoot(i).Type }),
-	"block-device-mapping.snapshot-id":           never[cloud.Image],
-
-	"kernel-id":            never[cloud.Image],
-	"platform":             never[cloud.Image],
-	"product-code":         never[cloud.Image],
-	"product-code.type":    never[cloud.Image],
-	"ramdisk-id":           never[cloud.Image],
-	"source-image-id":      never[cloud.Image],
-	"source-image-region":  never[cloud.Image],
-	"source-instance-id":   never[cloud.Image],
-	"sriov-net-support":    never[cloud.Image],
-	"state-reason-code":    never[cloud.Image],
-	"state-reason-message": never[cloud.Image],
+// bootMode is how an image boots, as the API writes it.
+func bootMode(i cloud.Image) string {
+	if i.Firmware == "" {
+		return ec2.BootModeValuesLegacyBios
+	}
+	return i.Firmware
 }
 
-// fixed is the value of a property that is the same for every resource.
-func fixed[T any](value string) func(T) string { return func(T) string { return value } }
+func failureOf(i cloud.Image) *ec2.StateReason {
+	code, _, ok := strings.Cut(i.Failure, ": ")
+	if !ok {
+		return nil
+	}
+	return &ec2.StateReason{Code: &code, Message: &i.Failure}
+}
+
+// fromInstance and fromImage are what an image was made of, "" if it was of nothing such.
+func fromInstance(i cloud.Image) string {
+	if strings.HasPrefix(i.From, "i-") {
+		return i.From
+	}
+	return ""
+}
+
+func fromImage(i cloud.Image) string {
+	if strings.HasPrefix(i.From, "ami-") {
+		return i.From
+	}
+	return ""
+}

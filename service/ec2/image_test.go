@@ -67,7 +67,7 @@ func TestDescribeImages(t *testing.T) {
 		t.Errorf("got %+v", image)
 	}
 	table := filterTable{
-		names: names(imageFields), id: testImage,
+		names: names(r.imageFields()), id: testImage,
 		ids: func(f []ec2.Filter) ([]string, error) { return ids(ec2.DescribeImagesRequest{Filters: f}) },
 		cases: map[string]string{
 			"architecture": "x86_64", "creation-date": when[:4] + "*", "description": "small", "ena-support": "false", "hypervisor": "xen", "image-id": testImage,
@@ -75,7 +75,7 @@ func TestDescribeImages(t *testing.T) {
 			"owner-id": cloud.OperatorAccount, "root-device-name": "/dev/xvda", "root-device-type": "ebs", "state": "available", "virtualization-type": "hvm",
 			"block-device-mapping.delete-on-termination": "true", "block-device-mapping.device-name": "/dev/xvda", "block-device-mapping.encrypted": "false",
 			"block-device-mapping.volume-size": "2", "block-device-mapping.volume-type": "gp3", "block-device-mapping.snapshot-id": absent,
-			"kernel-id": absent, "platform": absent, "product-code": absent, "product-code.type": absent, "ramdisk-id": absent, "source-image-id": absent,
+			"free-tier-eligible": absent, "image-allowed": absent, "kernel-id": absent, "platform": absent, "product-code": absent, "product-code.type": absent, "ramdisk-id": absent, "source-image-id": absent,
 			"source-image-region": absent, "source-instance-id": absent, "sriov-net-support": absent, "state-reason-code": absent, "state-reason-message": absent,
 		},
 	}

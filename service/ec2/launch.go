@@ -33,6 +33,8 @@ type launch struct {
 	ebsOptimized   bool
 	monitoring     bool
 	metadata       cloud.MetadataOptions
+	ownTokens      bool // the request says whether the metadata service wants tokens
+	ownHops        bool // and how far those may go
 	token          string
 	tags           map[string]map[string]string // by kind of resource
 }
@@ -79,6 +81,7 @@ func (s *Service) checkLaunch(in *ec2.RunInstancesRequest) (launch, error) {
 	}
 	l.metadata = cloud.MetadataOptions{Tokens: "optional", HopLimit: 1, Endpoint: "enabled", Tags: "disabled"}
 	if m := in.MetadataOptions; m != nil {
+		l.ownTokens, l.ownHops = m.HttpTokens != nil, m.HttpPutResponseHopLimit != nil
 		l.metadata, err = changeMetadata(l.metadata, *m, l.tags["instance"])
 	}
 	return l, err

@@ -29,6 +29,9 @@ func (s *Service) planLaunch(tx *store.Tx, c cloud.Caller, l launch) (p launchPl
 		p.image = cloud.Image{}
 		return p, notFound("ami", l.image)
 	}
+	if err := usableImage(p.image); err != nil {
+		return p, err
+	}
 	a := asking{s, tx, c}
 	if p.disks, err = a.launchDisks(p.image, l.mappings); err != nil {
 		return p, err

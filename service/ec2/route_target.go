@@ -37,7 +37,10 @@ func (t target) read() (string, error) {
 		prefix string
 		id     *string
 	}{
-		{"eigw", in.EgressOnlyInternetGatewayId}, {"i", in.InstanceId}, {"nat", in.NatGatewayId}, {"eni", in.NetworkInterfaceId},
+		{"eigw", in.EgressOnlyInternetGatewayId},
+		{"i", in.InstanceId},
+		{"nat", in.NatGatewayId},
+		{"eni", in.NetworkInterfaceId},
 		{"pcx", in.VpcPeeringConnectionId},
 	} {
 		if val(p.id) != "" {

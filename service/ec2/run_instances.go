@@ -105,6 +105,12 @@ func (s *Service) launchLike(c cloud.Caller, l launch, p launchPlan) cloud.Insta
 		EBSOptimized: l.ebsOptimized, Monitoring: l.monitoring, Metadata: l.metadata,
 		Want: cloud.PowerRunning, Starts: 1,
 	}
+	if p.image.IMDS != "" && !l.ownTokens {
+		like.Metadata.Tokens = "required"
+		if !l.ownHops {
+			like.Metadata.HopLimit = 2
+		}
+	}
 	if len(p.nics) > 0 {
 		like.Subnet, like.VPC, like.Zone = p.nics[0].subnet()
 		like.PublicAddress = p.nics[0].port.public

@@ -40,6 +40,7 @@ type Service struct {
 	// DiskKeys seals the data keys of new volumes and snapshots, each for its ID; nil:
 	// they have none, and hosts keep their bytes as they are.
 	DiskKeys *seal.Key
+	Depot    Depot // nil: nothing can be imported or exported
 }
 
 // Consoles reads what guests print on their serial lines.

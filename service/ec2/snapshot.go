@@ -123,9 +123,20 @@ func (s *Service) snapshot(tx *store.Tx, v cloud.Volume, group, description stri
 	made := cloud.Snapshot{
 		Meta:   cloud.Meta{ID: s.NewID("snap"), Account: v.Account, Created: s.Now().UTC(), Tags: tags},
 		Volume: v.ID, SizeGiB: v.SizeGiB, Description: description, Host: v.Host, Group: group, Encrypted: v.Encrypted,
+		Kernel: bootImage(tx, v),
 	}
 	made.Sealed = s.newDiskKey(made.ID)
 	return made, snapshotTable.Create(tx, made)
+}
+
+// bootImage is the image beside whose bytes the kernel of a volume's guest lies, "" if it
+// boots by itself.
+func bootImage(r store.Reader, v cloud.Volume) string {
+	if i, ok := imageTable.Get(r, v.Image); ok {
+		return i.BootImage()
+	}
+	n, _ := snapshotTable.Get(r, v.Snapshot)
+	return n.Kernel
 }
 
 // DeleteSnapshot gives up a snapshot; its host then removes the bytes, unless the recycle bin
@@ -141,12 +152,7 @@ func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequ
 		if err != nil {
 			return err
 		}
-		for i := range imageTable.Select(tx, "snapshot/"+n.ID) {
-			if !i.Retired {
-				return cloud.Errorf("InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", n.ID, i.ID)
-			}
-		}
-		return s.giveUp(tx, n)
+		return s.deleteSnapshot(tx, n)
 	})
 	if err != nil {
 		return nil, err
@@ -154,11 +160,25 @@ func (s *Service) DeleteSnapshot(ctx context.Context, in *ec2.DeleteSnapshotRequ
 	return &ec2.DeleteSnapshotOutput{}, nil
 }
 
-// giveUp has a snapshot removed, or kept in the recycle bin, unless it is locked.
-func (s *Service) giveUp(tx *store.Tx, n cloud.Snapshot) error {
+// deleteSnapshot has a snapshot removed, or kept in the recycle bin, unless an image needs it or
+// it is locked.
+func (s *Service) deleteSnapshot(tx *store.Tx, n cloud.Snapshot) error {
+	if image := imageOf(tx, n.ID); image != "" {
+		return cloud.Errorf("InvalidSnapshot.InUse", "The snapshot %s is currently in use by %s", n.ID, image)
+	}
 	now := s.Now().UTC()
 	if n.Lock.Holds(now) {
 		return cloud.Errorf("SnapshotLocked", "The snapshot %s is locked, and cannot be deleted", n.ID)
 	}
 	return snapshotTable.Put(tx, n.GiveUp(now, recycleTable.Select(tx, cloud.AccountLabel(n.Account))))
+}
+
+// imageOf is an image that stands on the snapshot, "" if there is none.
+func imageOf(r store.Reader, snapshot string) string {
+	for i := range imageTable.Select(r, "snapshot/"+snapshot) {
+		if !i.Retired {
+			return i.ID
+		}
+	}
+	return ""
 }

@@ -37,17 +37,23 @@ func (s *Service) CopySnapshot(ctx context.Context, in *ec2.CopySnapshotRequest)
 		case from.State() != cloud.SnapshotCompleted:
 			return notCompleted(from)
 		}
-		made := cloud.Snapshot{
-			Meta: cloud.Meta{ID: id, Account: caller.Account, Created: s.Now().UTC(), Tags: tags},
-			From: from.ID, SizeGiB: from.SizeGiB, Host: from.Host, Encrypted: encrypted || from.Encrypted, Sealed: s.newDiskKey(id),
-			Description: cmp.Or(val(in.Description), fmt.Sprintf("[Copied %s from %s]", from.ID, s.Place.Region)),
-		}
+		made := s.copyOf(from, id, caller, encrypted)
+		made.Tags = tags
+		made.Description = cmp.Or(val(in.Description), fmt.Sprintf("[Copied %s from %s]", from.ID, s.Place.Region))
 		return snapshotTable.Create(tx, made)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &ec2.CopySnapshotResult{SnapshotId: &id, Tags: tagSet(tags)}, nil
+}
+
+// copyOf is a snapshot of the caller's own of the same bytes, which the host has to copy.
+func (s *Service) copyOf(from cloud.Snapshot, id string, c cloud.Caller, encrypted bool) cloud.Snapshot {
+	return cloud.Snapshot{
+		Meta: cloud.Meta{ID: id, Account: c.Account, Created: s.Now().UTC()},
+		From: from.ID, SizeGiB: from.SizeGiB, Host: from.Host, Encrypted: encrypted || from.Encrypted, Sealed: s.newDiskKey(id), Kernel: from.Kernel,
+	}
 }
 
 // checkCopy refuses what a copy cannot be.

@@ -42,11 +42,14 @@ var keysOf = map[string]string{
 	"prefix-list":                  "PrefixListID",
 	"vpc-peering-connection":       "AccepterVpc RequesterVpc VpcPeeringConnectionID",
 	"vpc-flow-log":                 "",
+	"import-snapshot-task":         "",
+	"import-image-task":            "",
+	"export-image-task":            "",
 }
 
 // unmade are the keys that a resource has not before it is made.
 var unmade = map[string]string{
-	"instance": "InstanceID", "volume": "VolumeID", "snapshot": "SnapshotID SnapshotTime aws:ResourceAccount", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
+	"instance": "InstanceID", "volume": "VolumeID", "snapshot": "SnapshotID SnapshotTime aws:ResourceAccount", "image": "ImageID aws:ResourceAccount", "key-pair": "KeyPairName", "network-interface": "NetworkInterfaceID",
 	"elastic-ip": "AllocationId PublicIpAddress", "security-group": "SecurityGroupID Vpc",
 	"vpc": "VpcID", "subnet": "SubnetID", "route-table": "RouteTableID", "internet-gateway": "InternetGatewayID", "dhcp-options": "DhcpOptionsID",
 	"network-acl": "NetworkAclID", "prefix-list": "PrefixListID", "vpc-peering-connection": "VpcPeeringConnectionID",
@@ -92,10 +95,11 @@ func kindsAsked(q policy.Request) string {
 type authRig struct {
 	*rig
 	*recorder
-	instance, volume, loose, snapshot, address, mapped, nic, group, rule, key string
+	instance, volume, loose, snapshot, image, address, mapped, nic, group, rule, key string
 
 	net1    net1
 	filters filterFurniture
+	tasks   transferFurniture
 }
 
 func newAuthRig(t *testing.T) *authRig {
@@ -108,6 +112,7 @@ func newAuthRig(t *testing.T) *authRig {
 	a.loose = *must(a.CreateVolume(a.ctx, &ec2.CreateVolumeRequest{AvailabilityZone: &zone, Size: new(int32(1)), VolumeType: new("gp3")}))(t).VolumeId
 	a.seeVolume(a.loose, cloud.VolumeSeen{Ready: true})
 	a.snapshot = a.takeSnapshot(a.loose)
+	a.image = a.registerImage(a.snapshot)
 	a.address = *must(a.AllocateAddress(a.ctx, &ec2.AllocateAddressRequest{}))(t).AllocationId
 	a.mapped = *must(a.AllocateAddress(a.ctx, &ec2.AllocateAddressRequest{}))(t).AllocationId
 	a.nic = a.addInterface("", port{addresses: []netip.Addr{{}, {}}}).ID
@@ -119,6 +124,7 @@ func newAuthRig(t *testing.T) *authRig {
 	must(a.AssociateAddress(a.ctx, &ec2.AssociateAddressRequest{AllocationId: &a.mapped, NetworkInterfaceId: &a.nic}))(t)
 	a.net1 = a.newNet1()
 	a.filters = a.addFilters()
+	a.tasks = a.addTransfers()
 	a.Consoles, a.Authz = &consoles{}, a.recorder
 	return a
 }
@@ -332,6 +338,8 @@ func calls() map[string]call {
 	}
 	maps.Copy(all, networkCalls())
 	maps.Copy(all, diskCalls())
+	maps.Copy(all, transferCalls())
+	maps.Copy(all, imageCalls())
 	return all
 }
 

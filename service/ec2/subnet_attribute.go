@@ -19,10 +19,13 @@ const (
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifySubnetAttribute.html
 func (s *Service) ModifySubnetAttribute(ctx context.Context, in *ec2.ModifySubnetAttributeRequest) (*ec2.ModifySubnetAttributeOutput, error) {
 	attributes := []flagChange{
-		{"MapPublicIpOnLaunch", in.MapPublicIpOnLaunch}, {"AssignIpv6AddressOnCreation", in.AssignIpv6AddressOnCreation},
+		{"MapPublicIpOnLaunch", in.MapPublicIpOnLaunch},
+		{"AssignIpv6AddressOnCreation", in.AssignIpv6AddressOnCreation},
 		{"EnableResourceNameDnsARecordOnLaunch", in.EnableResourceNameDnsARecordOnLaunch},
 		{"EnableResourceNameDnsAAAARecordOnLaunch", in.EnableResourceNameDnsAAAARecordOnLaunch},
-		{"EnableDns64", in.EnableDns64}, {"MapCustomerOwnedIpOnLaunch", in.MapCustomerOwnedIpOnLaunch}, {"DisableLniAtDeviceIndex", in.DisableLniAtDeviceIndex},
+		{"EnableDns64", in.EnableDns64},
+		{"MapCustomerOwnedIpOnLaunch", in.MapCustomerOwnedIpOnLaunch},
+		{"DisableLniAtDeviceIndex", in.DisableLniAtDeviceIndex},
 	}
 	keys := changedFlag(attributes)
 	if val(in.PrivateDnsHostnameTypeOnLaunch) != "" {

@@ -31,8 +31,8 @@ var taggables = func() []taggable {
 	all := []taggable{
 		tagged(aboutInstance, func(v *cloud.Instance) *cloud.Meta { return &v.Meta }),
 		tagged(aboutVolume, func(v *cloud.Volume) *cloud.Meta { return &v.Meta }),
-		taggedSnapshots(),
-		tagged(aboutImage, func(v *cloud.Image) *cloud.Meta { return &v.Meta }),
+		hiding(tagged(aboutSnapshot, func(v *cloud.Snapshot) *cloud.Meta { return &v.Meta }), snapshotTable, func(v cloud.Snapshot) bool { return !kept(v) }),
+		hiding(tagged(aboutImage, func(v *cloud.Image) *cloud.Meta { return &v.Meta }), imageTable, func(v cloud.Image) bool { return v.Retired }),
 		tagged(aboutKeyPair, func(v *cloud.KeyPair) *cloud.Meta { return &v.Meta }),
 		tagged(aboutVPC, func(v *cloud.VPC) *cloud.Meta { return &v.Meta }),
 		tagged(aboutSubnet, func(v *cloud.Subnet) *cloud.Meta { return &v.Meta }),
@@ -49,6 +49,9 @@ var taggables = func() []taggable {
 		tagged(aboutNAT, func(v *cloud.NATGateway) *cloud.Meta { return &v.Meta }),
 		tagged(aboutOptions, func(v *cloud.DHCPOptions) *cloud.Meta { return &v.Meta }),
 		tagged(aboutEndpoint, func(v *cloud.Endpoint) *cloud.Meta { return &v.Meta }),
+		taggedImports(aboutImportSnapshot),
+		taggedImports(aboutImportImage),
+		tagged(aboutExportImage, func(v *cloud.ExportTask) *cloud.Meta { return &v.Meta }),
 		{kind: kindOf("sgr"), list: listRuleTags, change: changeRuleTags, subject: asking.rule},
 	}
 	slices.SortFunc(all, func(a, b taggable) int { return cmp.Compare(a.prefix+"-", b.prefix+"-") })
@@ -83,20 +86,34 @@ func tagged[T resource](k about[T], meta func(*T) *cloud.Meta) taggable {
 	}
 }
 
-// taggedSnapshots is the kind of snapshots: those that are deleted have no tags.
-func taggedSnapshots() taggable {
-	t := tagged(aboutSnapshot, func(v *cloud.Snapshot) *cloud.Meta { return &v.Meta })
-	change := t.change
+// hiding is the kind without those that are there and can be seen no more.
+func hiding[T resource](t taggable, table store.Table[T], hidden func(T) bool) taggable {
+	change, list := t.change, t.list
 	t.change = func(tx *store.Tx, account, id string, edit func(map[string]string) (map[string]string, error)) error {
-		if s, ok := snapshotTable.Get(tx, id); ok && !kept(s) {
-			return notFound(aboutSnapshot.prefix, id)
+		if v, ok := table.Get(tx, id); ok && hidden(v) {
+			return notFound(t.prefix, id)
 		}
 		return change(tx, account, id, edit)
 	}
 	t.list = func(r store.Reader, account string) iter.Seq2[string, map[string]string] {
 		return func(yield func(string, map[string]string) bool) {
-			for s := range snapshotTable.Select(r, cloud.AccountLabel(account)) {
-				if kept(s) && !yield(s.ID, s.Tags) {
+			for id, tags := range list(r, account) {
+				if v, ok := table.Get(r, id); ok && !hidden(v) && !yield(id, tags) {
+					return
+				}
+			}
+		}
+	}
+	return t
+}
+
+// taggedImports is one of the kinds of imports, which share a table.
+func taggedImports(k about[cloud.ImportTask]) taggable {
+	t := tagged(k, func(v *cloud.ImportTask) *cloud.Meta { return &v.Meta })
+	t.list = func(r store.Reader, account string) iter.Seq2[string, map[string]string] {
+		return func(yield func(string, map[string]string) bool) {
+			for v := range importsOf(r, account, k.prefix) {
+				if !yield(v.ID, v.Tags) {
 					return
 				}
 			}

@@ -45,6 +45,7 @@ func (r *rig) oneOfEachNetwork() map[string]string {
 	r.Helper()
 	meta := func(prefix string) cloud.Meta { return cloud.Meta{ID: cloud.NewID(prefix), Account: alice} }
 	list, peering, log := meta("pl"), meta("pcx"), meta("fl")
+	importSnap, importAMI, exportAMI := meta(importSnapshots), meta(importImages), meta(exportImages)
 	egress, nat, endpoint, snapshot := meta("eigw"), meta("nat"), meta("vpce"), meta("snap")
 	r.update(func(tx *store.Tx) error {
 		return errors.Join(
@@ -52,12 +53,14 @@ func (r *rig) oneOfEachNetwork() map[string]string {
 			flowLogTable.Create(tx, cloud.FlowLog{Meta: log}), egressTable.Create(tx, cloud.EgressGateway{Meta: egress}),
 			natTable.Create(tx, cloud.NATGateway{Meta: nat}), endpointTable.Create(tx, cloud.Endpoint{Meta: endpoint}),
 			snapshotTable.Create(tx, cloud.Snapshot{Meta: snapshot}),
+			importTable.Create(tx, cloud.ImportTask{Meta: importSnap}), importTable.Create(tx, cloud.ImportTask{Meta: importAMI}),
+			exportTable.Create(tx, cloud.ExportTask{Meta: exportAMI}),
 		)
 	})
 	return map[string]string{
 		"network-acl": r.net.ACL.ID, "prefix-list": list.ID, "vpc-peering-connection": peering.ID, "vpc-flow-log": log.ID,
 		"egress-only-internet-gateway": egress.ID, "natgateway": nat.ID, "vpc-endpoint": endpoint.ID, "dhcp-options": r.net.Options.ID,
-		"snapshot": snapshot.ID,
+		"snapshot": snapshot.ID, "import-snapshot-task": importSnap.ID, "import-image-task": importAMI.ID, "export-image-task": exportAMI.ID,
 	}
 }
 

@@ -55,6 +55,7 @@ func (s *Service) ModifyVolume(ctx context.Context, in *ec2.ModifyVolumeRequest)
 		if v.Seen.SizeGiB == 0 { // from before hosts reported what holds
 			v.Seen.SizeGiB, v.Seen.IOPS, v.Seen.Throughput = v.SizeGiB, v.IOPS, v.Throughput
 		}
+		v.Seen.Type = cmp.Or(v.Seen.Type, v.Type) // likewise
 		v.SizeGiB, v.Type, v.IOPS, v.Throughput = want.size, want.kind, want.iops, want.throughput
 		return volumeTable.Put(tx, v)
 	})

@@ -42,7 +42,7 @@ func TestModifyVolume(t *testing.T) {
 	}
 	_, err := modify(in{Size: n(30)})
 	want(t, "under way", err, "IncorrectModificationState", "Volume "+id+" cannot be modified in modification state MODIFYING")
-	r.seeVolume(id, cloud.VolumeSeen{Ready: true, SizeGiB: 20, IOPS: r.volume(id).IOPS, Throughput: r.volume(id).Throughput})
+	r.seeVolume(id, cloud.VolumeSeen{Ready: true, Type: r.volume(id).Type, SizeGiB: 20, IOPS: r.volume(id).IOPS, Throughput: r.volume(id).Throughput})
 	_, err = modify(in{Size: n(30)})
 	want(t, "not recorded", err, "IncorrectModificationState", "Volume "+id+" cannot be modified in modification state OPTIMIZING")
 	r.finish(id)

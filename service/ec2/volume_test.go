@@ -164,6 +164,8 @@ func TestAttachAndDetach(t *testing.T) {
 		t.Errorf("got %s", *out.State)
 	}
 	expect("in-use", "detaching")
+	r.seeVolume(volume, cloud.VolumeSeen{Ready: true, Guest: id, Busy: true})
+	expect("in-use", "busy")
 	if a := r.volume(volume).Attachment; !a.Detach || a.Force {
 		t.Errorf("got %+v", a)
 	}
@@ -384,4 +386,11 @@ func TestDescribeVolumeStatus(t *testing.T) {
 			"volume-status.details-name": "io-enabled", "volume-status.details-status": "passed", "volume-status.status": "ok",
 		},
 	}.check(t)
+	full, since := r.createVolume(), r.Now().UTC()
+	r.seeVolume(full, cloud.VolumeSeen{Ready: true, Guest: "i-1", Full: since})
+	waits := must(r.DescribeVolumeStatus(r.ctx, &ec2.DescribeVolumeStatusRequest{Filters: filters("event.event-type", "io-performance:stalled")}))(t).VolumeStatuses
+	if len(waits) != 1 || *waits[0].VolumeId != full || *waits[0].VolumeStatus.Status != "impaired" || *waits[0].VolumeStatus.Details[1].Status != "stalled" ||
+		len(waits[0].Events) != 1 || *waits[0].Events[0].InstanceId != "i-1" || *waits[0].Events[0].NotBefore != since {
+		t.Errorf("on a full disk: got %+v", waits)
+	}
 }

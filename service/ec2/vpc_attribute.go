@@ -42,7 +42,8 @@ func (s *Service) DescribeVpcAttribute(ctx context.Context, in *ec2.DescribeVpcA
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVpcAttribute.html
 func (s *Service) ModifyVpcAttribute(ctx context.Context, in *ec2.ModifyVpcAttributeRequest) (*ec2.ModifyVpcAttributeOutput, error) {
 	attributes := []flagChange{
-		{"EnableDnsSupport", in.EnableDnsSupport}, {"EnableDnsHostnames", in.EnableDnsHostnames},
+		{"EnableDnsSupport", in.EnableDnsSupport},
+		{"EnableDnsHostnames", in.EnableDnsHostnames},
 		{"EnableNetworkAddressUsageMetrics", in.EnableNetworkAddressUsageMetrics},
 	}
 	about := aboutVPC.of(s.asking(ctx), val(in.VpcId)).with(changedFlag(attributes))

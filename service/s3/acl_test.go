@@ -176,7 +176,7 @@ func TestObjectOwnership(t *testing.T) {
 		name := strings.ToLower(c.ownership + "-" + val(c.acl))
 		name = strings.Trim(name, "-")
 		bucket := r.listed(name, c.ownership)
-		document := `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"` + bob + `"},"Action":["s3:PutObject","s3:PutObjectAcl"],"Resource":"arn:aws:s3:::` + name + `/*"},` +
+		document := `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"` + bob + `"},"Action":"s3:PutObject","Resource":"arn:aws:s3:::` + name + `/*"},` +
 			`{"Effect":"Allow","Principal":{"AWS":"` + alice + `"},"Action":"s3:*","Resource":"arn:aws:s3:::` + name + `/*"}]}`
 		must(r.PutBucketPolicy(r.ctx, &api.PutBucketPolicyRequest{Bucket: bucket, Policy: &document}))(t)
 		want(t, name+": put", r.offer(r.bob, bucket, "k", c.acl), "")
@@ -189,6 +189,47 @@ func TestObjectOwnership(t *testing.T) {
 		_, err := r.DeleteObject(r.ctx, &api.DeleteObjectRequest{Bucket: bucket, Key: new("k")})
 		want(t, name+": the bucket's owner deletes", err, "")
 	}
+}
+
+// An upload is its initiator's to look at and to abort, in another account's bucket too; a
+// bucket that everybody may list tells of keys that are not there.
+func TestGuestsOfABucket(t *testing.T) {
+	r := newRig(t)
+	one := r.listed("one", "ObjectWriter")
+	must(r.DeletePublicAccessBlock(r.ctx, &api.DeletePublicAccessBlockRequest{Bucket: one}))(t)
+	must(r.PutBucketAcl(r.ctx, &api.PutBucketAclRequest{Bucket: one, ACL: new("public-read-write")}))(t)
+	begin := func(ctx context.Context) *string {
+		return must(r.CreateMultipartUpload(ctx, &api.CreateMultipartUploadRequest{Bucket: one, Key: new("k")}))(t).UploadId
+	}
+	parts := func(ctx context.Context, id *string) error {
+		return second(r.ListParts(ctx, &api.ListPartsRequest{Bucket: one, Key: new("k"), UploadId: id}))
+	}
+	abort := func(ctx context.Context, id *string) error {
+		return second(r.AbortMultipartUpload(ctx, &api.AbortMultipartUploadRequest{Bucket: one, Key: new("k"), UploadId: id}))
+	}
+	bobs, alices := begin(r.bob), begin(r.ctx)
+	list := must(r.ListMultipartUploads(r.bob, &api.ListMultipartUploadsRequest{Bucket: one}))(t)
+	for _, u := range list.Uploads {
+		whose := alice
+		if *u.UploadId == *bobs {
+			whose = bob
+		}
+		if *u.Owner.ID != *r.ownerOf(whose).ID || *u.Initiator.ID != *u.Owner.ID {
+			t.Errorf("the upload of %s is %s's", whose, *u.Owner.ID)
+		}
+	}
+	want(t, "the parts of one's own", parts(r.bob, bobs), "")
+	want(t, "the parts of another's", parts(r.bob, alices), "AccessDenied")
+	want(t, "the parts of a guest's", parts(r.ctx, bobs), "")
+	want(t, "abort another's", abort(r.bob, alices), "AccessDenied")
+	want(t, "abort one's own", abort(r.bob, bobs), "")
+	want(t, "abort it again", abort(r.bob, bobs), "AccessDenied")
+	want(t, "a key that is not there", r.readBy(t.Context(), one, "none"), "NoSuchKey")
+	want(t, "nobody puts for everybody", r.offer(t.Context(), one, "open", new("public-read")), "")
+	want(t, "everybody reads it", r.readBy(r.bob, one, "open"), "")
+	must(r.PutBucketAcl(r.ctx, &api.PutBucketAclRequest{Bucket: one, ACL: new("private")}))(t)
+	want(t, "where nobody may list", r.readBy(t.Context(), one, "none"), "AccessDenied")
+	want(t, "where nobody may write", r.offer(t.Context(), one, "open", new("public-read")), "AccessDenied")
 }
 
 func TestObjectACL(t *testing.T) {

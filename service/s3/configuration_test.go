@@ -212,10 +212,37 @@ func TestAbsentConfigurations(t *testing.T) {
 	if got := must(r.GetBucketAccelerateConfiguration(r.ctx, &api.GetBucketAccelerateConfigurationRequest{Bucket: one}))(t); got.Status != nil {
 		t.Errorf("acceleration is %s", *got.Status)
 	}
-	want(t, "analytics", second(r.GetBucketAnalyticsConfiguration(r.ctx, &api.GetBucketAnalyticsConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
-	want(t, "metrics", second(r.GetBucketMetricsConfiguration(r.ctx, &api.GetBucketMetricsConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
-	want(t, "inventory", second(r.GetBucketInventoryConfiguration(r.ctx, &api.GetBucketInventoryConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
-	want(t, "tiering", second(r.GetBucketIntelligentTieringConfiguration(r.ctx, &api.GetBucketIntelligentTieringConfigurationRequest{Bucket: one, Id: one})), "NoSuchConfiguration")
+	for name, call := range map[string]func() error{
+		"analytics": func() error {
+			return second(r.GetBucketAnalyticsConfiguration(r.ctx, &api.GetBucketAnalyticsConfigurationRequest{Bucket: one, Id: one}))
+		},
+		"metrics": func() error {
+			return second(r.GetBucketMetricsConfiguration(r.ctx, &api.GetBucketMetricsConfigurationRequest{Bucket: one, Id: one}))
+		},
+		"inventory": func() error {
+			return second(r.GetBucketInventoryConfiguration(r.ctx, &api.GetBucketInventoryConfigurationRequest{Bucket: one, Id: one}))
+		},
+		"tiering": func() error {
+			return second(r.GetBucketIntelligentTieringConfiguration(r.ctx, &api.GetBucketIntelligentTieringConfigurationRequest{Bucket: one, Id: one}))
+		},
+		"no analytics": func() error {
+			return second(r.DeleteBucketAnalyticsConfiguration(r.ctx, &api.DeleteBucketAnalyticsConfigurationRequest{Bucket: one, Id: one}))
+		},
+		"no metrics": func() error {
+			return second(r.DeleteBucketMetricsConfiguration(r.ctx, &api.DeleteBucketMetricsConfigurationRequest{Bucket: one, Id: one}))
+		},
+		"no inventory": func() error {
+			return second(r.DeleteBucketInventoryConfiguration(r.ctx, &api.DeleteBucketInventoryConfigurationRequest{Bucket: one, Id: one}))
+		},
+		"no tiering": func() error {
+			return second(r.DeleteBucketIntelligentTieringConfiguration(r.ctx, &api.DeleteBucketIntelligentTieringConfigurationRequest{Bucket: one, Id: one}))
+		},
+	} {
+		want(t, name, call(), "NoSuchConfiguration")
+	}
+	if got := must(r.ListBucketInventoryConfigurations(r.ctx, &api.ListBucketInventoryConfigurationsRequest{Bucket: one}))(t); *got.IsTruncated || got.InventoryConfigurationList != nil {
+		t.Errorf("inventories are %+v", got)
+	}
 	pays := func(payer string) error {
 		return second(r.PutBucketRequestPayment(r.ctx, &api.PutBucketRequestPaymentRequest{Bucket: one, RequestPaymentConfiguration: &api.RequestPaymentConfiguration{Payer: &payer}}))
 	}

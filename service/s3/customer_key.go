@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5" //nolint:gosec // it is what the header has
 	"encoding/base64"
+	"net/netip"
 
 	"github.com/vauban-cloud/vauban/cloud"
 )
@@ -18,7 +19,7 @@ func (c customer) open(ctx context.Context) ([]byte, error) {
 		return nil, nil
 	}
 	switch {
-	case !cloud.CallerFrom(ctx).Secure:
+	case !private(cloud.CallerFrom(ctx)):
 		return nil, invalidRequest("Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.")
 	case c.algorithm == nil:
 		return nil, invalid("Requests specifying Server Side Encryption with Customer provided keys must provide a valid encryption algorithm.")
@@ -38,6 +39,13 @@ func (c customer) open(ctx context.Context) ([]byte, error) {
 		return nil, invalid("The calculated MD5 hash of the key did not match the hash that was provided.")
 	}
 	return key, nil
+}
+
+// private reports whether nobody on the way could read a request: it came encrypted, or
+// from this machine, such as from a proxy on it that ends TLS.
+func private(caller cloud.Caller) bool {
+	ip, err := netip.ParseAddr(caller.SourceIP)
+	return caller.Secure || err == nil && ip.Unmap().IsLoopback() && caller.VPC == ""
 }
 
 // sealed are the members of an answer that tell how an object is encrypted.

@@ -18,7 +18,7 @@ const maxDeletes = 1000
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html.
 func (s *Service) DeleteObject(ctx context.Context, in *api.DeleteObjectRequest) (*api.DeleteObjectOutput, error) {
 	b, err := s.allowObject(ctx, versioned("DeleteObject", in.VersionId), in.Bucket, in.ExpectedBucketOwner, *in.Key,
-		keys{}.set("s3:VersionId", in.VersionId).set("s3:if-match", in.IfMatch))
+		keys(nil).set("s3:VersionId", in.VersionId).set("s3:if-match", in.IfMatch))
 	if err != nil {
 		return nil, err
 	}

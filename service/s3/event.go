@@ -4,6 +4,7 @@ import (
 	"context"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 )
@@ -11,33 +12,14 @@ import (
 // notes says what a change of an object leaves for those whom the bucket notifies of
 // an event; of tells which one it is.
 func (s *Service) notes(ctx context.Context, b cloud.Bucket, of func(object.Info) string) object.Notes {
-	if len(b.Notifications) == 0 {
-		return nil
-	}
 	caller := cloud.CallerFrom(ctx)
 	principal := "Anonymous"
 	if caller.UserID != "" {
 		principal = "AWS:" + caller.UserID
 	}
-	return func(i object.Info) (list []object.Note) {
-		e := cloud.ObjectEvent{
-			Event: of(i), Time: s.Now().UTC(), Bucket: b.Name, Owner: b.Account, Key: i.Key,
-			Principal: principal, SourceIP: caller.SourceIP, RequestID: caller.RequestID,
-		}
-		if i.Version != object.NullVersion {
-			e.Version = i.Version
-		}
-		if e.Made() {
-			e.Size = &i.Size
-		}
-		if !e.Removed() {
-			e.ETag = i.ETag
-		}
-		for _, m := range b.Messages(e) {
-			list = append(list, object.Note(m))
-		}
-		return list
-	}
+	return bucket.Notes(b, func(i object.Info) cloud.ObjectEvent {
+		return cloud.ObjectEvent{Event: of(i), Time: s.Now().UTC(), Principal: principal, SourceIP: caller.SourceIP, RequestID: caller.RequestID}
+	})
 }
 
 // always is notes for a change that is always the same event.

@@ -108,16 +108,18 @@ func answerForm(w http.ResponseWriter, at, bucket string, fields map[string]stri
 	if info.VersionId != nil {
 		h.Set("x-amz-version-id", *info.VersionId)
 	}
+	for algorithm, sum := range sumsOf(info) {
+		h.Set("x-amz-checksum-"+strings.ToLower(string(algorithm)), sum)
+	}
 	target := fields["success_action_redirect"]
 	if target == "" {
 		target = fields["redirect"]
 	}
 	if u, err := url.Parse(target); err == nil && u.Host != "" {
-		query := u.Query()
-		query.Set("bucket", bucket)
-		query.Set("key", fields["key"])
-		query.Set("etag", val(info.ETag))
-		u.RawQuery = query.Encode()
+		if u.RawQuery != "" {
+			u.RawQuery += "&"
+		}
+		u.RawQuery += "bucket=" + url.QueryEscape(bucket) + "&key=" + url.QueryEscape(fields["key"]) + "&etag=" + url.QueryEscape(val(info.ETag))
 		h.Set("Location", u.String())
 		w.WriteHeader(http.StatusSeeOther)
 		return

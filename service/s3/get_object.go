@@ -22,8 +22,8 @@ type reading struct {
 	mode      *string // x-amz-checksum-mode
 	customer  customer
 	preconditions
-	answer map[string]*string // headers that the caller wants otherwise
-	until  *time.Time         // Expires, likewise
+	answer overrides
+	until  *time.Time // Expires, likewise
 }
 
 // found is an object that was found, and how to tell of it.
@@ -34,6 +34,7 @@ type found struct {
 	first, length int64
 	partial       bool
 	sum           checksum.Sum // to tell; zero for none
+	summed        int          // parts whose checksums it is made of
 	parts         *int32
 }
 
@@ -43,7 +44,7 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: in.Key, version: in.VersionId, byteRange: in.Range, part: in.PartNumber, mode: in.ChecksumMode,
 		customer:      customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
 		preconditions: preconditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince},
-		answer:        overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType),
+		answer:        overrides{in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType},
 		until:         in.ResponseExpires,
 	}
 	var r *object.Reader
@@ -65,9 +66,9 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info), StorageClass: shownClass(f.info.Class),
 	}
-	out.ChecksumType = show(out, f.sum, f.info.Parts)
+	out.ChecksumType = show(out, f.sum, f.summed)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
 	return out, nil
@@ -79,7 +80,7 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 		bucket: in.Bucket, owner: in.ExpectedBucketOwner, key: in.Key, version: in.VersionId, byteRange: in.Range, part: in.PartNumber, mode: in.ChecksumMode,
 		customer:      customer{in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5},
 		preconditions: preconditions{in.IfMatch, in.IfNoneMatch, in.IfModifiedSince, in.IfUnmodifiedSince},
-		answer:        overridden(in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType),
+		answer:        overrides{in.ResponseCacheControl, in.ResponseContentDisposition, in.ResponseContentEncoding, in.ResponseContentLanguage, in.ResponseContentType},
 		until:         in.ResponseExpires,
 	}
 	f, err := s.read(ctx, q, func(get object.GetInput) (object.Info, int64, int64, error) { return s.Objects.Span(ctx, get) })
@@ -92,17 +93,32 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
-		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info),
+		WebsiteRedirectLocation: q.header(f, redirect), Expiration: s.expiration(f.b, f.info), StorageClass: shownClass(f.info.Class),
 	}
-	out.ChecksumType = show(out, f.sum, f.info.Parts)
+	out.ChecksumType = show(out, f.sum, f.summed)
 	out.ServerSideEncryption, out.SSECustomerAlgorithm, out.SSECustomerKeyMD5 = q.customer.sealed()
 	out.ObjectLockMode, out.ObjectLockRetainUntilDate, out.ObjectLockLegalHoldStatus = locked(f.info)
 	return out, nil
 }
 
-// overridden are the headers that a request wants in place of the object's.
-func overridden(cache, disposition, encoding, language, kind *string) map[string]*string {
-	return map[string]*string{cacheControl: cache, contentDisposition: disposition, contentEncoding: encoding, contentLanguage: language, contentType: kind}
+// overrides are the headers that a request wants in place of the object's.
+type overrides struct{ cache, disposition, encoding, language, kind *string }
+
+// of is the one of a name, nil if it is as the object's.
+func (o *overrides) of(name string) *string {
+	switch name {
+	case cacheControl:
+		return o.cache
+	case contentDisposition:
+		return o.disposition
+	case contentEncoding:
+		return o.encoding
+	case contentLanguage:
+		return o.language
+	case contentType:
+		return o.kind
+	}
+	return nil
 }
 
 // expires is the header Expires of the answer.
@@ -110,7 +126,11 @@ func (q *reading) expires(f *found) *time.Time {
 	if q.until != nil {
 		return q.until
 	}
-	if t, err := http.ParseTime(f.info.System[expires]); err == nil {
+	text := f.info.System[expires]
+	if text == "" {
+		return nil
+	}
+	if t, err := http.ParseTime(text); err == nil {
 		return &t
 	}
 	return nil
@@ -118,7 +138,7 @@ func (q *reading) expires(f *found) *time.Time {
 
 // header is a header of the answer, nil if the object has none.
 func (q *reading) header(f *found, name string) *string {
-	if want := q.answer[name]; want != nil {
+	if want := q.answer.of(name); want != nil {
 		return want
 	}
 	if name == contentType && f.info.System[name] == "" {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 )
@@ -24,8 +26,20 @@ const (
 // defaultType is what an object is whose writer did not say.
 const defaultType = "binary/octet-stream"
 
-// standard is the only storage class.
-const standard = "STANDARD"
+// The storage classes: all objects are kept alike, so of the others only that one can be
+// had which promises no more, and asks for nothing in return.
+const (
+	standard = api.StorageClassSTANDARD
+	reduced  = api.StorageClassREDUCEDREDUNDANCY
+)
+
+// shownClass is how answers tell a storage class, which is not for the usual one.
+func shownClass(class string) *string {
+	if class == standard {
+		return nil
+	}
+	return opt(class)
+}
 
 // maxMetadata is how many bytes the names and values of the caller's metadata may have.
 const maxMetadata = 2 << 10
@@ -119,18 +133,25 @@ func (h *headers) refuse() error {
 	switch {
 	case h.redirect != nil && !redirects(*h.redirect):
 		return cloud.Errorf("InvalidRedirectLocation", "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.")
-	case h.class != nil && *h.class != standard:
+	case h.class != nil && *h.class != standard && *h.class != reduced:
 		return cloud.Errorf("InvalidStorageClass", "The storage class you specified is not valid: use %s.", standard)
-	case h.kms != nil || val(h.sse) == "aws:kms" || val(h.sse) == "aws:kms:dsse":
+	case (h.sse != nil || h.kms != nil) && h.customer.algorithm != nil:
+		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
+	case h.kms != nil && !byKMS(h.sse):
+		return invalid("Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+	case byKMS(h.sse):
 		return notImplemented("encryption with KMS; use AES256.")
 	case h.sse != nil && *h.sse != "AES256":
 		return invalid("The encryption method specified is not supported: use AES256.")
-	case h.sse != nil && h.customer.algorithm != nil:
-		return invalid("Server Side Encryption with Customer provided key is incompatible with the encryption method specified")
 	case h.eventHold != nil || h.eventHoldDays != nil || h.eventHoldYears != nil:
 		return notImplemented("event holds; use retention or a legal hold.")
 	}
 	return nil
+}
+
+// byKMS reports whether a method of encryption is with keys of KMS.
+func byKMS(method *string) bool {
+	return val(method) == api.ServerSideEncryptionAwsKms || val(method) == api.ServerSideEncryptionAwsKmsDsse
 }
 
 // redirects reports whether a text says where a website may lead to.
@@ -149,16 +170,11 @@ func retention(mode *string, until *time.Time, now time.Time) (object.Retention,
 	case !until.After(now):
 		return r, invalid("The retain until date must be in the future!")
 	}
-	r.Until = until.UTC().Truncate(time.Millisecond)
-	switch *mode {
-	case governance:
-		r.Mode = object.Governance
-	case compliance:
-		r.Mode = object.Compliance
-	default:
+	known, ok := bucket.Modes[*mode]
+	if !ok {
 		return r, invalid("Unknown wormMode directive.")
 	}
-	return r, nil
+	return object.Retention{Mode: known, Until: until.UTC().Truncate(time.Millisecond)}, nil
 }
 
 // The modes of object lock, and the states of a legal hold.

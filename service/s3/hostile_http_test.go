@@ -110,7 +110,7 @@ func TestEveryByte(t *testing.T) {
 		"/box/..": "..", "/box/../x": "../x", "/box/%2e%2e/y": "../y", "/box/./z": "./z", "/box/%25zz": "%zz", "/box/" + strings.Repeat("a/", 511) + "bc": strings.Repeat("a/", 511) + "bc",
 	} {
 		r.wants(path, r.do(r.request(now, http.MethodPut, path, strings.NewReader(wanted))), "200 ")
-		r.wants("the object of "+path, r.rig.get("box", wanted, ""), wanted)
+		r.wants("the object of "+path, r.get("box", wanted, ""), wanted)
 		if !slices.Contains(keys, wanted) {
 			keys = append(keys, wanted)
 		}
@@ -132,7 +132,7 @@ func TestEveryByte(t *testing.T) {
 // TestHostileRequests sends what is wrong in one way each, and wants S3's code for it.
 func TestHostileRequests(t *testing.T) {
 	r := newRaw(t)
-	r.rig.write("box", "k", "0123456789")
+	r.write("box", "k", "0123456789")
 	now := time.Now()
 	bomb := `<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><Delete><Object><Key>&b;</Key></Object></Delete>`
 	deep := strings.Repeat("<Delete>", 10000) + strings.Repeat("</Delete>", 10000)
@@ -228,7 +228,7 @@ func TestOtherLengths(t *testing.T) {
 		t.Errorf("something was put: %s", list)
 	}
 	r.wants("a longer body", send(5, "xxxxxxxxxx\r\n\r\n", false), "200, 400")
-	r.wants("what was declared", r.rig.get("box", "k", ""), "xxxxx")
+	r.wants("what was declared", r.get("box", "k", ""), "xxxxx")
 }
 
 // TestDeepPrefixes lists a thousand folders in each other, one level at a time.

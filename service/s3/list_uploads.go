@@ -33,9 +33,10 @@ func (s *Service) ListMultipartUploads(ctx context.Context, in *api.ListMultipar
 		UploadIdMarker: new(val(in.UploadIdMarker)), MaxUploads: new(int32(list.Max)), IsTruncated: &l.More, CommonPrefixes: prefixes(l.Prefixes, write),
 		NextKeyMarker: maybe(write, opt(l.Next)), NextUploadIdMarker: opt(l.NextUpload),
 	}
-	owner := s.ownerOf(b.Account)
+	owners := s.owners(b)
 	for k := range l.Uploads {
 		u := &l.Uploads[k]
+		owner := owners(u.Owner)
 		shown := api.MultipartUpload{
 			Key: write(u.Key), UploadId: &u.ID, Initiated: &u.Initiated, StorageClass: opt(u.Class), Owner: owner,
 			Initiator: &api.Initiator{ID: owner.ID},
@@ -50,7 +51,7 @@ func (s *Service) ListMultipartUploads(ctx context.Context, in *api.ListMultipar
 
 // ListParts lists the parts of an upload: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html.
 func (s *Service) ListParts(ctx context.Context, in *api.ListPartsRequest) (*api.ListPartsOutput, error) {
-	b, err := s.allowObject(ctx, "ListMultipartUploadParts", in.Bucket, in.ExpectedBucketOwner, *in.Key, nil)
+	b, err := s.allowUpload(ctx, "ListMultipartUploadParts", in.Bucket, in.ExpectedBucketOwner, *in.Key, *in.UploadId)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +67,7 @@ func (s *Service) ListParts(ctx context.Context, in *api.ListPartsRequest) (*api
 	if err != nil {
 		return nil, expressed(err)
 	}
-	owner := s.ownerOf(b.Account)
+	owner := s.ownerOf(ownerOfObject(b, u.Owner))
 	out := &api.ListPartsOutput{
 		Bucket: in.Bucket, Key: in.Key, UploadId: in.UploadId, IsTruncated: &more, MaxParts: new(int32(most)), PartNumberMarker: new(itoa(behind)),
 		StorageClass: opt(u.Class), Owner: owner, Initiator: &api.Initiator{ID: owner.ID},
@@ -82,10 +83,16 @@ func (s *Service) ListParts(ctx context.Context, in *api.ListPartsRequest) (*api
 		show(&shown, p.Checksum, 0)
 		out.Parts = append(out.Parts, shown)
 	}
-	if more {
-		out.NextPartNumberMarker = new(itoa(parts[len(parts)-1].Number))
-	}
+	out.NextPartNumberMarker = new(lastNumber(parts))
 	return out, nil
+}
+
+// lastNumber is that of the last part of a list, behind which the next one begins.
+func lastNumber(parts []object.Part) string {
+	if len(parts) == 0 {
+		return "0"
+	}
+	return itoa(parts[len(parts)-1].Number)
 }
 
 // partPage is behind which part to begin, and how many to list.

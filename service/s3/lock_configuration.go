@@ -2,9 +2,9 @@ package s3
 
 import (
 	"context"
-	"time"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 )
@@ -58,7 +58,7 @@ func defaultRetention(r *api.DefaultRetention) (*cloud.DefaultRetention, error) 
 		return nil, malformedXML()
 	case r.DefaultEventHold != nil:
 		return nil, notImplemented("event holds; use retention or a legal hold")
-	case *r.Mode != governance && *r.Mode != compliance:
+	case bucket.Modes[*r.Mode] == object.NotRetained:
 		return nil, malformedXML()
 	case r.Days != nil && *r.Days <= 0, r.Years != nil && *r.Years <= 0:
 		return nil, invalid("Default retention period must be a positive integer value.")
@@ -88,16 +88,4 @@ func (s *Service) GetObjectLockConfiguration(ctx context.Context, in *api.GetObj
 		out.Rule = &api.ObjectLockRule{DefaultRetention: &api.DefaultRetention{Mode: &r.Mode, Days: opt(int32(r.Days)), Years: opt(int32(r.Years))}} //nolint:gosec // they were
 	}
 	return &api.GetObjectLockConfigurationOutput{ObjectLockConfiguration: out}, nil
-}
-
-// retained is the default retention of what is made in a bucket at a moment.
-func retained(b cloud.Bucket, now time.Time) object.Retention {
-	if b.Retention == nil {
-		return object.Retention{}
-	}
-	mode := object.Governance
-	if b.Retention.Mode == compliance {
-		mode = object.Compliance
-	}
-	return object.Retention{Mode: mode, Until: b.Retention.Until(now)}
 }

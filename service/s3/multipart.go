@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 	"github.com/vauban-cloud/vauban/object/checksum"
@@ -76,7 +77,7 @@ func (s *Service) CompleteMultipartUpload(ctx context.Context, in *api.CompleteM
 	if err != nil {
 		return nil, err
 	}
-	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1, Retention: retained(b, s.Now()), Notes: s.notes(ctx, b, always(api.EventS3ObjectCreatedCompleteMultipartUpload))}
+	done := object.CompleteInput{Bucket: b.ID, Key: *in.Key, Upload: *in.UploadId, Size: -1, Retention: bucket.Retention(b, s.Now()), Notes: s.notes(ctx, b, always(api.EventS3ObjectCreatedCompleteMultipartUpload))}
 	if done.Conditions, err = conditions(in.IfMatch, in.IfNoneMatch); err != nil {
 		return nil, err
 	}
@@ -193,7 +194,7 @@ func mismatch(u object.Upload, algorithm checksum.Algorithm) error {
 // AbortMultipartUpload ends an upload, and removes its parts:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html.
 func (s *Service) AbortMultipartUpload(ctx context.Context, in *api.AbortMultipartUploadRequest) (*api.AbortMultipartUploadOutput, error) {
-	b, err := s.allowObject(ctx, "AbortMultipartUpload", in.Bucket, in.ExpectedBucketOwner, *in.Key, nil)
+	b, err := s.allowUpload(ctx, "AbortMultipartUpload", in.Bucket, in.ExpectedBucketOwner, *in.Key, *in.UploadId)
 	if err != nil {
 		return nil, err
 	}
@@ -204,6 +205,21 @@ func (s *Service) AbortMultipartUpload(ctx context.Context, in *api.AbortMultipa
 		return nil, expressed(err)
 	}
 	return &api.AbortMultipartUploadOutput{}, nil
+}
+
+// allowUpload is the authorisation of an operation on an upload, which is also its
+// initiator's to do:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
+func (s *Service) allowUpload(ctx context.Context, action string, name, owner *string, key, id string) (cloud.Bucket, error) {
+	b, err := find(s.DB.View(), name)
+	if err != nil {
+		return b, err
+	}
+	caller := cloud.CallerFrom(ctx)
+	if u, err := s.Objects.Upload(ctx, b.ID, key, id); err == nil && !enforced(b) && caller.Account != "" && u.Owner == caller.Account {
+		return b, s.allowOwn(ctx, action, b, owner, key, nil)
+	}
+	return b, s.allowIn(ctx, action, b, owner, key, nil)
 }
 
 // upload is an upload that is under way.

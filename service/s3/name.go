@@ -21,8 +21,10 @@ func validName(name string) bool {
 	if len(name) < 3 || len(name) > 63 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" {
 		return false
 	}
-	if edge := name[:1] + name[len(name)-1:]; strings.ContainsAny(edge, ".-") || strings.Contains(name, "..") {
-		return false
+	for label := range strings.SplitSeq(name, ".") { // each a name of its own in DNS
+		if label == "" || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
 	}
 	for _, p := range reservedPrefixes {
 		if strings.HasPrefix(name, p) {

@@ -43,7 +43,7 @@ func (s *Service) GetObjectAttributes(ctx context.Context, in *api.GetObjectAttr
 			out.ObjectSize = &info.Size
 		case "Checksum":
 			sum := &api.Checksum{}
-			if sum.ChecksumType = show(sum, info.Checksum, info.Parts); sum.ChecksumType != nil {
+			if sum.ChecksumType = show(sum, info.Checksum, 0); sum.ChecksumType != nil { // AWS, too, tells no number of parts here
 				out.Checksum = sum
 			}
 		case "ObjectParts":
@@ -86,8 +86,6 @@ func (s *Service) parts(ctx context.Context, b cloud.Bucket, info object.Info, i
 		show(&shown, p.Checksum, 0)
 		out.Parts = append(out.Parts, shown)
 	}
-	if more {
-		out.NextPartNumberMarker = new(itoa(parts[len(parts)-1].Number))
-	}
+	out.NextPartNumberMarker = new(lastNumber(parts))
 	return out, nil
 }

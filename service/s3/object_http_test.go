@@ -91,7 +91,7 @@ func TestPresigned(t *testing.T) {
 	if status, body := do(strings.NewReader("another"), "Content-MD5", base64.StdEncoding.EncodeToString(sum[:])); status != 400 || !strings.Contains(body, "<Code>BadDigest</Code>") {
 		t.Errorf("put another: %d %s", status, body)
 	}
-	if status, body := do(io.MultiReader(strings.NewReader("of unknown length"))); status != 411 || !strings.Contains(body, "<Code>MissingContentLength</Code>") {
+	if status, body := do(io.MultiReader(strings.NewReader("of unknown length"))); status != 501 || !strings.Contains(body, "<Code>NotImplemented</Code>") || !strings.Contains(body, "<Header>Transfer-Encoding</Header>") {
 		t.Errorf("put of unknown length: %d %s", status, body)
 	}
 	if status, _ := do(nil); status != 200 || r.get("box", "k", "") != "" {
@@ -148,6 +148,33 @@ func TestCustomerKeys(t *testing.T) {
 	})), "")
 	if r.get("box", "c", "") != "hello" {
 		t.Error("the copy is another")
+	}
+}
+
+// A caller's key must not be read on its way.
+func TestCustomerKeysStayPrivate(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	key := bytes.Repeat([]byte{1}, 32)
+	sum := md5.Sum(key)
+	for name, c := range map[string]struct {
+		ip, vpc string
+		secure  bool
+		code    string
+	}{
+		"TLS":              {"192.0.2.1", "", true, ""},
+		"this machine":     {"127.0.0.1", "", false, ""},
+		"this machine, v6": {"::1", "", false, ""},
+		"another machine":  {"192.0.2.1", "", false, "InvalidRequest"},
+		"a guest":          {"127.0.0.1", "vpc-1", false, "InvalidRequest"},
+		"nowhere":          {"", "", false, "InvalidRequest"},
+	} {
+		caller := cloud.CallerFrom(r.ctx)
+		caller.SourceIP, caller.VPC, caller.Secure = c.ip, c.vpc, c.secure
+		want(t, name, second(r.PutObject(cloud.WithCaller(t.Context(), caller), &api.PutObjectRequest{
+			Bucket: new("box"), Key: new("k"), Body: strings.NewReader("x"), SSECustomerAlgorithm: new("AES256"),
+			SSECustomerKey: new(base64.StdEncoding.EncodeToString(key)), SSECustomerKeyMD5: new(base64.StdEncoding.EncodeToString(sum[:])),
+		})), c.code)
 	}
 }
 

@@ -3,7 +3,7 @@ package s3
 // existingTags adds the tags that an object carries.
 func (k keys) existingTags(tags map[string]string) keys {
 	for key, value := range tags {
-		k["s3:ExistingObjectTag/"+key] = []string{value}
+		k = k.set("s3:ExistingObjectTag/"+key, &value)
 	}
 	return k
 }

@@ -58,7 +58,10 @@ func TestPutRefuses(t *testing.T) {
 		"a grant":              {api.PutObjectRequest{GrantRead: new("id=x")}, "AccessControlListNotSupported"},
 		"a storage class":      {api.PutObjectRequest{StorageClass: new("GLACIER")}, "InvalidStorageClass"},
 		"KMS":                  {api.PutObjectRequest{ServerSideEncryption: new("aws:kms")}, "NotImplemented"},
-		"a KMS key":            {api.PutObjectRequest{SSEKMSKeyId: new("k")}, "NotImplemented"},
+		"a KMS key":            {api.PutObjectRequest{ServerSideEncryption: new("aws:kms"), SSEKMSKeyId: new("k")}, "NotImplemented"},
+		"a KMS key alone":      {api.PutObjectRequest{SSEKMSKeyId: new("k")}, "InvalidArgument"},
+		"a KMS key for AES256": {api.PutObjectRequest{ServerSideEncryption: new("AES256"), SSEKMSKeyId: new("k")}, "InvalidArgument"},
+		"KMS and a key":        {api.PutObjectRequest{ServerSideEncryption: new("aws:kms"), SSECustomerAlgorithm: new("AES256")}, "InvalidArgument"},
 		"another encryption":   {api.PutObjectRequest{ServerSideEncryption: new("DES")}, "InvalidArgument"},
 		"a key in the open":    {api.PutObjectRequest{SSECustomerAlgorithm: new("AES256")}, "InvalidRequest"},
 		"a checksum cut short": {api.PutObjectRequest{ChecksumXXHASH64: new("AA==")}, "InvalidRequest"},
@@ -79,7 +82,7 @@ func TestPutRefuses(t *testing.T) {
 		"an event hold":        {api.PutObjectRequest{ObjectLockEventHold: new("ON")}, "NotImplemented"},
 		"a long key":           {api.PutObjectRequest{Key: new(strings.Repeat("k", 1025))}, "KeyTooLongError"},
 		"a key in Latin-1":     {api.PutObjectRequest{Key: new("\xe9")}, "InvalidArgument"},
-		"no length":            {api.PutObjectRequest{Body: io.LimitReader(strings.NewReader("x"), 1)}, "MissingContentLength"},
+		"no length":            {api.PutObjectRequest{Body: io.LimitReader(strings.NewReader("x"), 1)}, "NotImplemented"},
 		"another's bucket":     {api.PutObjectRequest{ExpectedBucketOwner: new(bob)}, "AccessDenied"},
 		"no bucket":            {api.PutObjectRequest{Bucket: new("nowhere")}, "NoSuchBucket"},
 	} {
@@ -206,6 +209,36 @@ func TestMissing(t *testing.T) {
 	want(t, "a reader's copy", second(r.CopyObject(reader, &api.CopyObjectRequest{Bucket: box, Key: new("x"), CopySource: new("box/none")})), "AccessDenied")
 	want(t, "a lister's copy", second(r.CopyObject(lister, &api.CopyObjectRequest{Bucket: box, Key: new("x"), CopySource: new("box/none")})), "NoSuchKey")
 	want(t, "a get in no bucket", second(r.GetObject(r.bob, &api.GetObjectRequest{Bucket: none, Key: none})), "NoSuchBucket")
+}
+
+// Reduced redundancy is told as it was asked for, and a copy has the usual class again.
+func TestStorageClass(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	box := new("box")
+	must(r.PutObject(r.ctx, &api.PutObjectRequest{Bucket: box, Key: new("k"), Body: strings.NewReader("x"), StorageClass: new("REDUCED_REDUNDANCY")}))(t)
+	must(r.CopyObject(r.ctx, &api.CopyObjectRequest{Bucket: box, Key: new("copy"), CopySource: new("box/k")}))(t)
+	for key, class := range map[string]string{"k": "REDUCED_REDUNDANCY", "copy": ""} {
+		if got := must(r.HeadObject(r.ctx, &api.HeadObjectRequest{Bucket: box, Key: &key}))(t); val(got.StorageClass) != class {
+			t.Errorf("%s is %q", key, val(got.StorageClass))
+		}
+	}
+	list := must(r.ListObjectsV2(r.ctx, &api.ListObjectsV2Request{Bucket: box}))(t)
+	if a, b := *list.Contents[0].StorageClass, *list.Contents[1].StorageClass; a != "STANDARD" || b != "REDUCED_REDUNDANCY" {
+		t.Errorf("the list tells %s and %s", a, b)
+	}
+}
+
+// Nothing is in an archive, so nothing is restored.
+func TestRestore(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	r.put("box", "k")
+	restore := func(key string) error {
+		return second(r.RestoreObject(r.ctx, &api.RestoreObjectRequest{Bucket: new("box"), Key: &key, RestoreRequest: &api.RestoreRequest{Days: new(int32(1))}}))
+	}
+	want(t, "what is not archived", restore("k"), "InvalidObjectState")
+	want(t, "what is not there", restore("none"), "NoSuchKey")
 }
 
 // TestExistingTags lets read by the tags that an object carries.

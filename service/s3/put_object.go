@@ -1,10 +1,13 @@
 package s3
 
 import (
+	"cmp"
 	"context"
+	"net/http"
 	"unicode/utf8"
 
 	api "github.com/vauban-cloud/vauban/awsapi/s3"
+	"github.com/vauban-cloud/vauban/bucket"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 	"github.com/vauban-cloud/vauban/object/checksum"
@@ -71,7 +74,11 @@ func (s *Service) allowWrite(ctx context.Context, bucket, owner, key *string, h 
 		return b, err
 	}
 	for _, action := range h.alsoNeeds() {
-		if err := s.allowIn(ctx, action, b, owner, *key, k); err != nil {
+		allow := s.allowIn
+		if action == "PutObjectAcl" {
+			allow = s.allowOwn // the list of a new object is its writer's to make
+		}
+		if err := allow(ctx, action, b, owner, *key, k); err != nil {
 			return b, err
 		}
 	}
@@ -80,7 +87,7 @@ func (s *Service) allowWrite(ctx context.Context, bucket, owner, key *string, h 
 
 // newPut is what to put, but for the body.
 func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *headers) (object.PutInput, error) {
-	put := object.PutInput{Bucket: b.ID, Key: key, Class: standard}
+	put := object.PutInput{Bucket: b.ID, Key: key, Class: cmp.Or(val(h.class), standard)}
 	if err := checkKey(key); err != nil {
 		return put, err
 	}
@@ -96,7 +103,7 @@ func (s *Service) newPut(ctx context.Context, b cloud.Bucket, key string, h *hea
 		return put, err
 	}
 	if put.Retention.Mode == object.NotRetained {
-		put.Retention = retained(b, s.Now())
+		put.Retention = bucket.Retention(b, s.Now())
 	}
 	put.CustomerKey, err = h.customer.open(ctx)
 	return put, err
@@ -131,11 +138,19 @@ func size(body stream) (int64, error) {
 	}
 	switch n := body.Length(); {
 	case n < 0:
-		return 0, failure(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+		return 0, unknownLength()
 	case n > maxPut:
 		return 0, failure(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size of %d bytes: use an upload in parts.", int64(maxPut))
 	default:
 		return n, nil
+	}
+}
+
+// unknownLength is the error for a body in chunks that do not say how long it is.
+func unknownLength() error {
+	return &cloud.Error{
+		Code: "NotImplemented", Message: "A header you provided implies functionality that is not implemented", Status: http.StatusNotImplemented,
+		Detail: [][2]string{{"Header", "Transfer-Encoding"}},
 	}
 }
 

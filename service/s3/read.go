@@ -11,6 +11,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
+	"github.com/vauban-cloud/vauban/object/checksum"
 )
 
 // read finds what a reading is about, with look, which returns errors as the engine's
@@ -30,16 +31,19 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 		wrong = checkVersion(q.version)
 	}
 	if wrong != nil {
-		if err := s.allowIn(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, keys{}.set("s3:VersionId", q.version)); err != nil {
+		if err := s.allowIn(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, keys(nil).set("s3:VersionId", q.version)); err != nil {
 			return nil, err
 		}
 		return nil, wrong
 	}
 	f := &found{b: b, partial: q.byteRange != nil && get.Range != nil || q.part != nil}
 	f.info, f.first, f.length, err = look(get)
-	k := keys{}.set("s3:VersionId", q.version).existingTags(f.info.Tags)
-	if err := s.allowSeen(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, k, f.info.Attributes); err != nil {
-		return nil, err
+	k := keys(nil).set("s3:VersionId", q.version).existingTags(f.info.Tags)
+	if denied := s.allowSeen(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, k, f.info.Attributes); denied != nil {
+		if errors.Is(err, object.ErrNoKey) && s.mayList(ctx, b, q.owner, *q.key) {
+			return nil, noKey() // as a list would tell
+		}
+		return nil, denied
 	}
 	if err != nil && f.info.ETag == "" {
 		return nil, s.absent(ctx, b, *q.key, q.version, f.info, err)
@@ -53,10 +57,28 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 	if q.part != nil && f.info.Parts > 0 {
 		f.parts = new(int32(f.info.Parts))
 	}
-	if strings.EqualFold(val(q.mode), "ENABLED") && (!f.partial || f.length == f.info.Size) {
-		f.sum = f.info.Checksum
+	if strings.EqualFold(val(q.mode), "ENABLED") {
+		f.sum, f.summed = s.sumOf(ctx, f, val(q.part))
 	}
 	return f, nil
+}
+
+// sumOf is the checksum of what was found, and of how many parts' checksums it is one:
+// that of the object if all of it was asked for, or that of the part if the object's is
+// made of those of its parts.
+func (s *Service) sumOf(ctx context.Context, f *found, part int32) (checksum.Sum, int) {
+	switch {
+	case part > 0 && f.info.Parts > 0 && f.info.Checksum.Type == checksum.Composite:
+		parts, _, err := s.Objects.ObjectParts(ctx, f.b.ID, f.info.Key, f.info.Version, int(part)-1, 1)
+		if err == nil && len(parts) == 1 && parts[0].Number == int(part) && parts[0].Size == f.length {
+			sum := parts[0].Checksum
+			sum.Type = checksum.Composite
+			return sum, 0
+		}
+	case !f.partial || f.length == f.info.Size:
+		return f.info.Checksum, f.info.Parts
+	}
+	return checksum.Sum{}, 0
 }
 
 // absent is the error for what is not there, in whatever way.

@@ -19,6 +19,7 @@ import (
 	"slices"
 	"time"
 
+	api "github.com/vauban-cloud/vauban/awsapi/s3"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/object"
 	"github.com/vauban-cloud/vauban/policy"
@@ -46,11 +47,16 @@ var bucketTable store.Table[cloud.Bucket]
 // keys are condition keys of a request.
 type keys map[string][]string
 
-// set adds a key whose value is a header or a parameter that the request has.
+// set adds a key whose value is a header or a parameter that the request has. k may be
+// nil: most requests have none.
 func (k keys) set(name string, value *string) keys {
-	if value != nil {
-		k[name] = []string{*value}
+	if value == nil {
+		return k
 	}
+	if k == nil {
+		k = keys{}
+	}
+	k[name] = []string{*value}
 	return k
 }
 
@@ -89,13 +95,33 @@ func (s *Service) allowIn(ctx context.Context, action string, b cloud.Bucket, ow
 // allowSeen is allowIn for an object whose attributes were seen, with its access
 // control list. Who did not sign learns of no policy.
 func (s *Service) allowSeen(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys, a object.Attributes) error {
+	return s.ask(ctx, action, b, owner, k, s.resource(cloud.CallerFrom(ctx), action, b, key, a))
+}
+
+// allowOwn is allowIn for what is the caller's own in a bucket, whoever owns that: the
+// bucket's policy can only deny it. Who did not sign has what the bucket's list lets
+// them write.
+func (s *Service) allowOwn(ctx context.Context, action string, b cloud.Bucket, owner *string, key string, k keys) error {
+	caller, block := cloud.CallerFrom(ctx), s.block(b)
+	r := s.resource(caller, action, b, key, object.Attributes{})
+	switch {
+	case caller.Account != "":
+		r.Owner = caller.Account
+		r.Policy.DenyOnly = r.Policy.Document != "" && r.Owner != b.Account
+	case !enforced(b) && !restricted(caller, b, block):
+		write := map[string][]string{api.PermissionWRITE: {"s3:" + action}, api.PermissionFULLCONTROL: {"s3:" + action}}
+		r.ACL = attachedACL(caller, "ACL of bucket "+b.Name, bucketACL(b), write, block.IgnoreACLs)
+	}
+	return s.ask(ctx, action, b, owner, k, r)
+}
+
+// ask has the policies decide, if the bucket's owner is the expected one.
+func (s *Service) ask(ctx context.Context, action string, b cloud.Bucket, owner *string, k keys, r policy.Resource) error {
 	caller := cloud.CallerFrom(ctx)
 	if owner != nil && *owner != b.Account {
 		return denied()
 	}
-	err := s.Authz.Authorize(ctx, policy.Request{
-		Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{s.resource(caller, action, b, key, a)},
-	})
+	err := s.Authz.Authorize(ctx, policy.Request{Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{r}})
 	if refused, ok := errors.AsType[*cloud.Error](err); ok && caller.Account == "" && refused.Status == http.StatusForbidden {
 		return denied()
 	}
@@ -108,6 +134,9 @@ func (s *Service) resource(caller cloud.Caller, action string, b cloud.Bucket, k
 	r := policy.Resource{ARN: s.arn(b.Name), Owner: b.Account}
 	if key != "" {
 		r.ARN += "/" + key
+	}
+	if enforced(b) && b.Policy == "" { // most: its owner's alone
+		return r
 	}
 	l, name, actions := bucketACL(b), "ACL of bucket "+b.Name, granted.bucket
 	if slices.Contains(ofObject, "s3:"+action) {
@@ -147,10 +176,15 @@ func outruled(caller cloud.Caller, action string, b cloud.Bucket, block cloud.Pu
 // noKey is the error for a key that is not there: only who may list the bucket
 // learns that it is not.
 func (s *Service) noKey(ctx context.Context, b cloud.Bucket, key string) error {
-	if s.allowIn(ctx, "ListBucket", b, nil, "", keys{"s3:prefix": {key}}) != nil {
+	if !s.mayList(ctx, b, nil, key) {
 		return denied()
 	}
 	return noKey()
+}
+
+// mayList reports whether the caller may list a key of a bucket.
+func (s *Service) mayList(ctx context.Context, b cloud.Bucket, owner *string, key string) bool {
+	return s.allowIn(ctx, "ListBucket", b, owner, "", keys{"s3:prefix": {key}}) == nil
 }
 
 // arn is the name of a bucket, or of an object as BUCKET/KEY.
@@ -181,5 +215,5 @@ func opt[T comparable](v T) *T {
 	if v == zero {
 		return nil
 	}
-	return &v
+	return new(v)
 }

@@ -36,7 +36,7 @@ func fieldsOf(t reflect.Type) []int {
 func sumsOf(in any) (s sums) {
 	v := reflect.ValueOf(in).Elem()
 	for n, k := range fieldsOf(v.Type()) {
-		if text, _ := v.Field(k).Interface().(*string); text != nil {
+		if text, _ := reflect.TypeAssert[*string](v.Field(k)); text != nil {
 			if s == nil {
 				s = sums{}
 			}

@@ -49,6 +49,10 @@ func TestSDKUpload(t *testing.T) {
 		if len(listed.Parts) != 1 || *listed.Parts[0].Size != fiveMiB || !*listed.IsTruncated || *listed.NextPartNumberMarker != "1" || listed.ChecksumAlgorithm != q.algorithm {
 			t.Errorf("%s: parts %+v", q.algorithm, listed)
 		}
+		listed = must(c.ListParts(ctx, &sdk.ListPartsInput{Bucket: box, Key: key, UploadId: up.UploadId}))(t)
+		if len(listed.Parts) != 2 || *listed.IsTruncated || *listed.NextPartNumberMarker != "2" {
+			t.Errorf("%s: all parts %+v", q.algorithm, listed)
+		}
 		done := must(c.CompleteMultipartUpload(ctx, &sdk.CompleteMultipartUploadInput{
 			Bucket: box, Key: key, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, MpuObjectSize: new(int64(fiveMiB + 7)),
 		}))(t)
@@ -62,11 +66,22 @@ func TestSDKUpload(t *testing.T) {
 		if *head.ContentLength != 7 || *head.PartsCount != 2 || *head.ContentRange != fmt.Sprintf("bytes %d-%d/%d", fiveMiB, fiveMiB+6, fiveMiB+7) || *head.ContentType != "text/plain" || head.Metadata["a"] != "b" {
 			t.Errorf("%s: head of part 2 %+v", q.algorithm, head)
 		}
-		part := must(c.GetObject(ctx, &sdk.GetObjectInput{Bucket: box, Key: key, PartNumber: new(int32(2))}))(t)
+		part := must(c.GetObject(ctx, &sdk.GetObjectInput{Bucket: box, Key: key, PartNumber: new(int32(2)), ChecksumMode: types.ChecksumModeEnabled}))(t)
 		if got := read(t, part.Body); got != string(two) {
 			t.Errorf("%s: part 2 is %q", q.algorithm, got)
 		}
-		attributes := must(c.GetObjectAttributes(ctx, &sdk.GetObjectAttributesInput{Bucket: box, Key: key, MaxParts: new(int32(1)), ObjectAttributes: []types.ObjectAttributes{"ObjectParts"}}))(t)
+		// That of a part is told where the object's is made of those.
+		sum, wanted := val(part.ChecksumCRC32)+val(part.ChecksumCRC32C)+val(part.ChecksumCRC64NVME)+val(part.ChecksumSHA256), ""
+		if q.kind == "COMPOSITE" {
+			wanted = val(parts[1].ChecksumCRC32) + val(parts[1].ChecksumSHA256)
+		}
+		if sum != wanted || wanted != "" && part.ChecksumType != q.kind {
+			t.Errorf("%s: the checksum of part 2 is %q of type %s, not %q", q.algorithm, sum, part.ChecksumType, wanted)
+		}
+		attributes := must(c.GetObjectAttributes(ctx, &sdk.GetObjectAttributesInput{Bucket: box, Key: key, MaxParts: new(int32(1)), ObjectAttributes: []types.ObjectAttributes{"ObjectParts", "Checksum"}}))(t)
+		if sum := val(attributes.Checksum.ChecksumCRC32) + val(attributes.Checksum.ChecksumSHA256); sum != strings.TrimSuffix(val(done.ChecksumCRC32)+val(done.ChecksumSHA256), "-2") {
+			t.Errorf("%s: the checksum among the attributes is %q", q.algorithm, sum)
+		}
 		if p := attributes.ObjectParts; *p.TotalPartsCount != 2 || len(p.Parts) != 1 || *p.Parts[0].Size != fiveMiB || *p.NextPartNumberMarker != "1" {
 			t.Errorf("%s: attributes %+v", q.algorithm, p)
 		}

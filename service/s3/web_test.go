@@ -256,37 +256,38 @@ func TestForm(t *testing.T) {
 		status int
 		want   string // in the body, or the header Location
 	}{
-		"anonymous":         {"open", map[string]string{"key": "a/${filename}"}, "", "hello", 204, ""},
-		"anonymous, closed": {"closed", map[string]string{"key": "k"}, "", "hello", 403, "AccessDenied"},
-		"no key":            {"open", nil, "", "hello", 400, "named 'key'"},
-		"no bucket":         {"none", map[string]string{"key": "k"}, "", "hello", 404, "NoSuchBucket"},
-		"signed":            {"closed", map[string]string{"key": "in/${filename}"}, policy(""), "hello", 204, "/closed/in/cat.txt"},
-		"status 200":        {"open", map[string]string{"key": "k", "success_action_status": "200"}, "", "hello", 200, ""},
-		"status 201":        {"open", map[string]string{"key": "k", "success_action_status": "201"}, "", "hello", 201, "<Bucket>open</Bucket><Key>k</Key><ETag>"},
-		"redirect":          {"open", map[string]string{"key": "k", "success_action_redirect": "http://app.example.com/done?x=1"}, "", "hello", 303, "http://app.example.com/done?bucket=open&etag=%225d41402abc4b2a76b9719d911017c592%22&key=k&x=1"},
-		"not a URL":         {"open", map[string]string{"key": "k", "success_action_redirect": "done"}, "", "hello", 204, ""},
-		"fails eq":          {"closed", map[string]string{"key": "in/k", "acl": "public-read"}, policy(`,{"acl":"private"}`), "hello", 403, `Invalid according to Policy: Policy Condition failed: [&quot;eq&quot;, &quot;$acl&quot;, &quot;private&quot;]`},
-		"fails prefix":      {"closed", map[string]string{"key": "out/k"}, policy(""), "hello", 403, "Policy Condition failed"},
-		"other bucket":      {"open", map[string]string{"key": "in/k"}, policy(""), "hello", 403, "Policy Condition failed"},
-		"extra field":       {"closed", map[string]string{"key": "in/k", "x-amz-meta-a": "b"}, policy(""), "hello", 403, "Extra input fields: x-amz-meta-a"},
-		"ignored field":     {"closed", map[string]string{"key": "in/k", "x-ignore-a": "b"}, policy(""), "hello", 204, ""},
-		"metadata":          {"closed", map[string]string{"key": "in/meta", "x-amz-meta-a": "b", "Content-Type": "text/plain"}, policy(`,["eq","$x-amz-meta-a","b"],["starts-with","$Content-Type","text/"]`), "hello", 204, ""},
-		"large":             {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range",1,4]`), "hello", 400, "EntityTooLarge"},
-		"small":             {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range","6","10"]`), "hello", 400, "EntityTooSmall"},
-		"just so":           {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range",5,5]`), "hello", 204, ""},
-		"expired":           {"closed", map[string]string{"key": "in/k"}, strings.Replace(policy(""), ends, "2020-01-01T00:00:00.000Z", 1), "hello", 403, "Policy expired."},
-		"no JSON":           {"closed", map[string]string{"key": "in/k"}, "{", "hello", 400, "InvalidPolicyDocument"},
-		"no expiration":     {"closed", map[string]string{"key": "in/k"}, `{"conditions":[]}`, "hello", 400, "Policy missing expiration."},
-		"no conditions":     {"closed", map[string]string{"key": "in/k"}, `{"expiration":"` + ends + `"}`, "hello", 400, "Policy missing conditions."},
-		"upper case":        {"closed", map[string]string{"key": "in/k"}, strings.Replace(policy(""), "conditions", "CONDITIONS", 1), "hello", 400, "InvalidPolicyDocument"},
-		"unknown condition": {"closed", map[string]string{"key": "in/k"}, policy(`,["ends-with","$key","k"]`), "hello", 400, "InvalidPolicyDocument"},
-		"unsigned policy":   {"open", map[string]string{"key": "k", "policy": "e30="}, "", "hello", 400, "InvalidArgument"},
-		"forged":            {"closed", map[string]string{"key": "in/k", "X-Forged": "1"}, policy(""), "hello", 403, "SignatureDoesNotMatch"},
-		"stranger":          {"closed", map[string]string{"key": "in/k", "X-Stranger": "1"}, policy(""), "hello", 403, "InvalidAccessKeyId"},
-		"old signature":     {"closed", map[string]string{"key": "in/k", "AWSAccessKeyId": "AKIDEXAMPLE", "policy": "e30=", "signature": "x"}, "", "hello", 400, "Please use AWS4-HMAC-SHA256."},
-		"long fields":       {"open", map[string]string{"key": "k", "x-amz-meta-a": strings.Repeat("x", 30<<10)}, "", "hello", 400, "MaxPostPreDataLengthExceeded"},
-		"longer fields":     {"open", map[string]string{"key": "k", strings.Repeat("x", 200<<10): ""}, "", "hello", 400, "MaxPostPreDataLengthExceeded"},
-		"tags":              {"open", map[string]string{"key": "k", "tagging": "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"}, "", "hello", 403, "AccessDenied"},
+		"anonymous":          {"open", map[string]string{"key": "a/${filename}"}, "", "hello", 204, ""},
+		"anonymous, closed":  {"closed", map[string]string{"key": "k"}, "", "hello", 403, "AccessDenied"},
+		"no key":             {"open", nil, "", "hello", 400, "named 'key'"},
+		"no bucket":          {"none", map[string]string{"key": "k"}, "", "hello", 404, "NoSuchBucket"},
+		"signed":             {"closed", map[string]string{"key": "in/${filename}"}, policy(""), "hello", 204, "/closed/in/cat.txt"},
+		"status 200":         {"open", map[string]string{"key": "k", "success_action_status": "200"}, "", "hello", 200, ""},
+		"status 201":         {"open", map[string]string{"key": "k", "success_action_status": "201"}, "", "hello", 201, "<Bucket>open</Bucket><Key>k</Key><ETag>"},
+		"redirect":           {"open", map[string]string{"key": "k", "success_action_redirect": "http://app.example.com/done?x=1"}, "", "hello", 303, "http://app.example.com/done?x=1&bucket=open&key=k&etag=%225d41402abc4b2a76b9719d911017c592%22"},
+		"not a URL":          {"open", map[string]string{"key": "k", "success_action_redirect": "done"}, "", "hello", 204, ""},
+		"fails eq":           {"closed", map[string]string{"key": "in/k", "acl": "public-read"}, policy(`,{"acl":"private"}`), "hello", 403, `Invalid according to Policy: Policy Condition failed: [&quot;eq&quot;, &quot;$acl&quot;, &quot;private&quot;]`},
+		"fails prefix":       {"closed", map[string]string{"key": "out/k"}, policy(""), "hello", 403, "Policy Condition failed"},
+		"other bucket":       {"open", map[string]string{"key": "in/k"}, policy(""), "hello", 403, "Policy Condition failed"},
+		"extra field":        {"closed", map[string]string{"key": "in/k", "x-amz-meta-a": "b"}, policy(""), "hello", 403, "Extra input fields: x-amz-meta-a"},
+		"ignored field":      {"closed", map[string]string{"key": "in/k", "x-ignore-a": "b"}, policy(""), "hello", 204, ""},
+		"metadata":           {"closed", map[string]string{"key": "in/meta", "x-amz-meta-a": "b", "Content-Type": "text/plain"}, policy(`,["eq","$x-amz-meta-a","b"],["starts-with","$Content-Type","text/"]`), "hello", 204, ""},
+		"large":              {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range",1,4]`), "hello", 400, "EntityTooLarge"},
+		"small":              {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range","6","10"]`), "hello", 400, "EntityTooSmall"},
+		"just so":            {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range",5,5]`), "hello", 204, ""},
+		"expired":            {"closed", map[string]string{"key": "in/k"}, strings.Replace(policy(""), ends, "2020-01-01T00:00:00.000Z", 1), "hello", 403, "Policy expired."},
+		"no JSON":            {"closed", map[string]string{"key": "in/k"}, "{", "hello", 400, "InvalidPolicyDocument"},
+		"no expiration":      {"closed", map[string]string{"key": "in/k"}, `{"conditions":[]}`, "hello", 400, "Policy missing expiration."},
+		"no conditions":      {"closed", map[string]string{"key": "in/k"}, `{"expiration":"` + ends + `"}`, "hello", 400, "Policy missing conditions."},
+		"upper case":         {"closed", map[string]string{"key": "in/k"}, strings.Replace(policy(""), "conditions", "CONDITIONS", 1), "hello", 400, "InvalidPolicyDocument"},
+		"unknown condition":  {"closed", map[string]string{"key": "in/k"}, policy(`,["ends-with","$key","k"]`), "hello", 400, "InvalidPolicyDocument"},
+		"unsigned policy":    {"open", map[string]string{"key": "k", "policy": "e30="}, "", "hello", 400, "InvalidArgument"},
+		"forged":             {"closed", map[string]string{"key": "in/k", "X-Forged": "1"}, policy(""), "hello", 403, "SignatureDoesNotMatch"},
+		"stranger":           {"closed", map[string]string{"key": "in/k", "X-Stranger": "1"}, policy(""), "hello", 403, "InvalidAccessKeyId"},
+		"old signature":      {"closed", map[string]string{"key": "in/k", "AWSAccessKeyId": "AKIDEXAMPLE", "policy": "e30=", "signature": "x"}, "", "hello", 400, "Please use AWS4-HMAC-SHA256."},
+		"long fields":        {"open", map[string]string{"key": "k", "x-amz-meta-a": strings.Repeat("x", 30<<10)}, "", "hello", 400, "MaxPostPreDataLengthExceeded"},
+		"longer fields":      {"open", map[string]string{"key": "k", strings.Repeat("x", 200<<10): ""}, "", "hello", 400, "MaxPostPreDataLengthExceeded"},
+		"a field of no name": {"open", map[string]string{"key": "k", "": strings.Repeat("x", 30<<10)}, "", "hello", 400, "MalformedPOSTRequest"},
+		"tags":               {"open", map[string]string{"key": "k", "tagging": "<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"}, "", "hello", 403, "AccessDenied"},
 	} {
 		fields := map[string]string{}
 		maps.Copy(fields, c.fields)
@@ -301,6 +302,9 @@ func TestForm(t *testing.T) {
 		}
 		body, kind := formOf(t, fields, c.file)
 		response, text := d.ask("POST", "", "/"+c.bucket, map[string]string{"Content-Type": kind}, body)
+		if response.StatusCode/100 < 4 && response.Header.Get("X-Amz-Checksum-Crc64nvme") == "" {
+			t.Errorf("%s: the answer has no checksum: %v", name, response.Header)
+		}
 		if response.StatusCode != c.status || !strings.Contains(text+response.Header.Get("Location"), c.want) {
 			t.Errorf("%s: status %d, %s, location %s; want %d, %s", name, response.StatusCode, text, response.Header.Get("Location"), c.status, c.want)
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/vauban-cloud/vauban/store"
+	"github.com/vauban-cloud/vauban/store/postgres/session"
 )
 
 // Read yields the rows of the database; see store.Engine.
@@ -93,7 +94,7 @@ func (e *Engine) rollback() {
 
 // failed says what failed before a commit, and whether it is worth another try.
 func (e *Engine) failed(verb string, err error) error {
-	if away(e.conn, err) {
+	if session.Away(e.conn, err) {
 		return fmt.Errorf("%s documents: %w: %w", verb, store.ErrRetry, err)
 	}
 	return fmt.Errorf("%s documents: %w", verb, err)

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/vauban-cloud/vauban/store/postgres/session"
 )
 
 // Wait returns after every batch of any process, and once in a while; see
@@ -21,10 +23,10 @@ func (e *Engine) Wait(ctx context.Context) (int64, error) {
 			return revision, nil
 		}
 		if e.listen != nil {
-			goodbye(e.listen)
+			session.End(e.listen)
 			e.listen = nil
 		}
-		sleep(ctx, pause)
+		session.Sleep(ctx, pause)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/vauban-cloud/vauban/store"
+	"github.com/vauban-cloud/vauban/store/postgres/session"
 )
 
 // format is that of the tables; vauban_position holds it.
@@ -115,7 +116,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 func (e *Engine) Close() error {
 	e.abandon()
 	if e.listen != nil {
-		goodbye(e.listen)
+		session.End(e.listen)
 	}
 	return nil
 }

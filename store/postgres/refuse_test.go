@@ -72,13 +72,13 @@ func TestFsyncOff(t *testing.T) {
 // TestAway: while the server is away, callers leave when they want to, and go on
 // when it is back.
 func TestAway(t *testing.T) {
-	p, dsn := newProxy(t, server.DSN(t))
+	p, dsn := pgtest.NewProxy(t, server.DSN(t))
 	s, err := postgres.Open(context.Background(), dsn, tally{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	p.setAway(true)
+	p.SetAway(true)
 	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
 	defer cancel()
 	if err := s.Update(ctx, add); err == nil || ctx.Err() == nil {
@@ -86,7 +86,7 @@ func TestAway(t *testing.T) {
 	}
 	result := make(chan error)
 	go func() { result <- s.Update(context.Background(), add) }()
-	time.AfterFunc(200*time.Millisecond, func() { p.setAway(false) })
+	time.AfterFunc(200*time.Millisecond, func() { p.SetAway(false) })
 	if err := <-result; err != nil {
 		t.Error(err)
 	}
@@ -99,7 +99,7 @@ func TestAway(t *testing.T) {
 // of when the server is back.
 func TestMissedNotification(t *testing.T) {
 	dsn := server.DSN(t)
-	p, through := newProxy(t, dsn)
+	p, through := pgtest.NewProxy(t, dsn)
 	there, err := postgres.Open(context.Background(), dsn, tally{})
 	if err != nil {
 		t.Fatal(err)
@@ -110,11 +110,11 @@ func TestMissedNotification(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer here.Close()
-	p.setAway(true)
+	p.SetAway(true)
 	if err := there.Update(context.Background(), add); err != nil {
 		t.Fatal(err)
 	}
-	p.setAway(false)
+	p.SetAway(false)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if _, next, err := here.Changes(ctx, 0); err != nil || next != 1 {

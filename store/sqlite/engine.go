@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/vauban-cloud/vauban/store"
 )
@@ -76,7 +77,19 @@ func (w *writer) Commit(rows []store.Row, p store.Position) error {
 		return w.settle(p, err)
 	}
 	w.seen = p
+	w.forget(rows)
 	return nil
+}
+
+// forget empties the log, now and then, after documents were deleted. What prevents it,
+// the next commit tries again.
+func (w *writer) forget(rows []store.Row) {
+	if w.deleted.IsZero() && slices.ContainsFunc(rows, func(r store.Row) bool { return r.Data == nil }) {
+		w.deleted = w.now()
+	}
+	if !w.deleted.IsZero() && w.now().Sub(w.deleted) >= forget {
+		_ = (*Engine)(w).checkpoint(context.Background(), w.db) // the batch is on the disk, whatever comes of this
+	}
 }
 
 func (w *writer) fill(tx *sql.Tx, rows []store.Row, p store.Position) error {

@@ -1,7 +1,9 @@
 // Package sqlite keeps a store in one SQLite file, for a cloud of one process.
 //
 // It guarantees that a committed batch is on the disk before Update returns
-// (write-ahead log, synchronous=FULL), that a second process on the same file is
+// (write-ahead log, synchronous=FULL), that what a deleted document held is
+// overwritten in the file and gone from the log some seconds later, with the next
+// commit, that a second process on the same file is
 // refused, and that a file which is damaged, foreign or of a newer format is
 // refused with an error that says what to do. It does not serve several
 // processes: see package postgres.
@@ -15,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite" // the driver "sqlite"
 	code "modernc.org/sqlite/lib"
@@ -41,7 +44,12 @@ type Engine struct {
 	db      *sql.DB        // nil after a failed commit, until the file is opened again
 	seen    store.Position // what the file has
 	suspect bool           // a sync failed: what the log has may not be on the disk
+	deleted time.Time      // the first commit since the log was emptied that deleted documents; zero: none
+	now     func() time.Time
 }
+
+// forget is how long the log may hold what was deleted.
+const forget = 5 * time.Second
 
 // Open opens the store in the file, which it makes if there is none. The folder
 // must exist, on a local disk. The schema is that of store.New.
@@ -63,7 +71,7 @@ func New(ctx context.Context, path string) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open state file: %w", err)
 	}
-	e := &Engine{path: path}
+	e := &Engine{path: path, now: time.Now}
 	if e.lock, err = lock(path + ".lock"); err != nil {
 		return nil, fmt.Errorf("open state file %s: %w", path, err)
 	}
@@ -83,7 +91,7 @@ func (e *Engine) open(ctx context.Context) error {
 	}
 	f.Close()
 	name := url.URL{Scheme: "file", Path: e.path, RawQuery: url.Values{
-		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)"},
+		"_pragma": {"busy_timeout(10000)", "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)"},
 		"_txlock": {"immediate"},
 	}.Encode()}
 	db, err := sql.Open("sqlite", name.String())
@@ -144,7 +152,7 @@ func (e *Engine) checkpoint(ctx context.Context, db *sql.DB) error {
 	err := db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
 	switch {
 	case err == nil && busy == 0:
-		e.suspect = false
+		e.suspect, e.deleted = false, time.Time{}
 	case err == nil && e.suspect:
 		return errors.New("after a failed commit its log must be moved, but another program reads it: stop that")
 	case err != nil && (e.suspect || !full(err)):

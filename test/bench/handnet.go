@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -131,12 +132,14 @@ func (h *handNetwork) view(p port) still {
 			Want:     cloud.PowerStopped, Starts: 1, Host: handHost,
 		}},
 		Here: []string{n.VPC.ID},
-		Documents: plan.Documents{Interfaces: []cloud.NetworkInterface{{
-			Meta: meta(p.id), VPC: n.VPC.ID, Subnet: subnet.ID, Zone: subnet.Zone, MAC: p.mac, Groups: []string{n.Group.ID}, SourceDestCheck: true,
-			Addresses:  []cloud.PrivateAddress{{Private: p.address, Public: &cloud.PublicAddress{Address: h.public}}},
-			Attachment: &cloud.InterfaceAttachment{ID: cloud.NewID("eni-attach"), Instance: p.instance, Attached: now},
-		}}, VPCs: []cloud.VPC{n.VPC}, Subnets: n.Subnets, Routes: []cloud.RouteTable{n.Routes},
-			Gateways: []cloud.InternetGateway{n.Gateway}, Groups: []cloud.SecurityGroup{n.Group}},
+		Documents: plan.Documents{
+			Interfaces: []cloud.NetworkInterface{{
+				Meta: meta(p.id), VPC: n.VPC.ID, Subnet: subnet.ID, Zone: subnet.Zone, MAC: p.mac, Groups: []string{n.Group.ID}, SourceDestCheck: true,
+				Addresses:  []cloud.PrivateAddress{{Private: p.address, Public: &cloud.PublicAddress{Address: h.public}}},
+				Attachment: &cloud.InterfaceAttachment{ID: cloud.NewID("eni-attach"), Instance: p.instance, Attached: now},
+			}}, VPCs: []cloud.VPC{n.VPC}, Subnets: n.Subnets, Routes: []cloud.RouteTable{n.Routes},
+			Gateways: []cloud.InternetGateway{n.Gateway}, Groups: []cloud.SecurityGroup{n.Group},
+		},
 		Keys: map[string]cloud.KeyPair{account + "/bench": {Meta: meta(cloud.NewID("key")), Name: "bench", Type: "ed25519", PublicKey: publicKey}},
 	}
 }
@@ -163,7 +166,15 @@ func (still) ReportInstance(context.Context, string, cloud.InstanceSeen) error {
 
 // ReportSnapshot does nothing.
 func (still) ReportSnapshot(context.Context, string, cloud.SnapshotSeen) error { return nil }
-func (still) ReportFlows(context.Context, cloud.FlowBatch) error               { return nil }
+func (still) ReportImport(context.Context, string, cloud.ImportSeen) error     { return nil }
+func (still) ReportExport(context.Context, string, cloud.ExportSeen) error     { return nil }
+func (still) ReadObject(context.Context, cloud.ObjectVersion) (io.ReadCloser, error) {
+	return nil, errors.ErrUnsupported
+}
+func (still) WriteObject(context.Context, cloud.ExportTask, int64, io.Reader) error {
+	return errors.ErrUnsupported
+}
+func (still) ReportFlows(context.Context, cloud.FlowBatch) error { return nil }
 
 // DiskKey opens none.
 func (still) DiskKey(string, []byte) (*seal.Key, error) { return nil, nil } //nolint:nilnil // there are none

@@ -60,6 +60,7 @@ func measures() []measure {
 		{name: "network", needs: []string{"go"}, take: throughput},
 		{name: "changes", needs: []string{"go"}, take: changes},
 		{name: "networks", needs: nil, take: networksAtScale},
+		{name: "disks", needs: append([]string{"go", "aws"}, guests...), take: disks},
 		{name: "store", needs: nil, take: commits},
 		{name: "objects", needs: append([]string{"go"}, guests...), take: objectsByHTTP},
 		{name: "store-objects", needs: []string{"go"}, take: objects},

@@ -120,7 +120,7 @@ func (l commandLine) pages(t *testing.T) {
 func (l commandLine) unsupported(t *testing.T) {
 	l.refused(t, "UnsupportedOperation", "ec2", "describe-hosts")
 	l.refused(t, "InvalidAction", "iam", "list-signing-certificates")
-	l.refused(t, "NotImplemented", "s3api", "list-bucket-inventory-configurations", "--bucket", "none")
+	l.refused(t, "NotImplemented", "s3api", "get-object-torrent", "--bucket", "none", "--key", "k", filepath.Join(t.TempDir(), "torrent"))
 	l.refused(t, "UnknownOperationException", "kms", "list-keys")
 	l.refused(t, "InvalidAction", "elbv2", "describe-load-balancers")
 	// Newer clients ask CloudWatch in CBOR or JSON, older ones in the query protocol.

@@ -83,6 +83,12 @@ func Cache() string {
 // taken down, with everything that it made, when the test ends.
 func Start(t T, flags ...string) *Cloud {
 	t.Helper()
+	return StartIn(t, func(string) {}, flags...)
+}
+
+// StartIn is Start; prepare is called with the cloud's folder before anything runs in it.
+func StartIn(t T, prepare func(data string), flags ...string) *Cloud {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Fatal("end-to-end tests make networks and guests, and need root: run them with sudo")
 	}
@@ -95,6 +101,7 @@ func Start(t T, flags ...string) *Cloud {
 	}
 	c := &Cloud{t: t, Data: data, Addr: freePort(t), Pool: FreePool(t)}
 	c.args = append([]string{"--listen", c.Addr, "--public-pool", c.Pool.String(), "--stop-grace", "20s"}, flags...)
+	prepare(data)
 	t.Cleanup(c.destroy)
 	c.Up()
 	return c
@@ -252,8 +259,10 @@ func (c *Cloud) destroy() {
 // Leftovers lists the processes, namespaces, links, routes and nftables tables
 // that carry the cloud's mark.
 func (c *Cloud) Leftovers() (left []string) {
-	for _, p := range c.Processes("qemu-system-x86_64") {
-		left = append(left, fmt.Sprintf("process %d", p))
+	for _, program := range []string{"qemu-system-x86_64", "qemu-storage-daemon"} {
+		for _, p := range c.Processes(program) {
+			left = append(left, fmt.Sprintf("process %d, a %s", p, program))
+		}
 	}
 	for _, q := range [][]string{
 		{"ip", "-o", "netns", "list"}, {"ip", "-o", "link"}, {"ip", "-4", "route", "show", "root", c.Pool.String()}, {"nft", "list", "tables"},
@@ -286,7 +295,8 @@ func (c *Cloud) ID() string {
 	return strings.TrimSpace(string(b))
 }
 
-// Processes returns the processes of that program that use the cloud's folder.
+// Processes returns the processes of that program whose arguments or environment name the
+// cloud's folder.
 func (c *Cloud) Processes(program string) (pids []int) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -302,7 +312,11 @@ func (c *Cloud) Processes(program string) (pids []int) {
 			continue // it ended meanwhile
 		}
 		name, args, _ := bytes.Cut(b, []byte{0})
-		if filepath.Base(string(name)) == program && bytes.Contains(args, []byte(c.Data+"/")) {
+		if filepath.Base(string(name)) != program {
+			continue
+		}
+		env, err := os.ReadFile(filepath.Join("/proc", e.Name(), "environ"))
+		if err == nil && bytes.Contains(append(args, env...), []byte(c.Data+"/")) {
 			pids = append(pids, pid)
 		}
 	}

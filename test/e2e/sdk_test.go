@@ -331,10 +331,6 @@ func (s sdk) unsupported(t *testing.T) {
 	ctx := t.Context()
 	users := iam.New(iam.Options{BaseEndpoint: aws.String("http://" + s.c.Addr), Region: s.ec2.Options().Region, Credentials: s.ec2.Options().Credentials, Retryer: aws.NopRetryer{}})
 	for name, call := range map[string]func() error{
-		"UnsupportedOperation CreateImage": func() error {
-			_, err := s.ec2.CreateImage(ctx, &ec2.CreateImageInput{InstanceId: new("i-0123456789abcdef0"), Name: new("x")})
-			return err
-		},
 		"UnsupportedOperation DescribeHosts":           func() error { _, err := s.ec2.DescribeHosts(ctx, nil); return err },
 		"UnsupportedOperation DescribeLaunchTemplates": func() error { _, err := s.ec2.DescribeLaunchTemplates(ctx, nil); return err },
 		"InvalidAction ListSigningCertificates":        func() error { _, err := users.ListSigningCertificates(ctx, nil); return err },

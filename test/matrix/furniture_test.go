@@ -95,8 +95,11 @@ func (w *world) arn(id string) string {
 		"eigw": "egress-only-internet-gateway", "nat": "natgateway", "dopt": "dhcp-options", "vpce": "vpc-endpoint",
 		"acl": "network-acl", "pl": "prefix-list", "pcx": "vpc-peering-connection", "fl": "vpc-flow-log",
 	}
-	if strings.HasPrefix(id, "snap-") {
-		return w.snapshots(id) // whose ARNs have no account
+	switch {
+	case strings.HasPrefix(id, "snap-"): // whose ARNs have no account
+		return w.snapshots(id)
+	case strings.HasPrefix(id, "ami-"):
+		return w.images(id)
 	}
 	prefix := id[:strings.LastIndexByte(id, '-')]
 	if kinds[prefix] == "" {
@@ -167,6 +170,23 @@ func (w *world) volume() string {
 
 // snapshots names a snapshot, or "*".
 func (w *world) snapshots(id string) string { return w.Place.ARN("ec2", "", "snapshot/"+id) }
+
+// images names an image, or "*".
+func (w *world) images(id string) string { return w.Place.ARN("ec2", "", "image/"+id) }
+
+// image registers an image of Alice's.
+func (w *world) image() string {
+	w.Helper()
+	s := w.snapshot()
+	return *made[*api.RegisterImageResult](w, Alice, &api.RegisterImageRequest{
+		Name: new("of " + s), BlockDeviceMappings: rootOf(s), TagSpecifications: tagSpec("image"),
+	}).ImageId
+}
+
+// rootOf maps a root device to a snapshot.
+func rootOf(snapshot string) []api.BlockDeviceMapping {
+	return []api.BlockDeviceMapping{{DeviceName: new("/dev/sda1"), Ebs: &api.EbsBlockDevice{SnapshotId: &snapshot}}}
+}
 
 // snapshot takes a snapshot of a volume of Alice's, which is completed.
 func (w *world) snapshot() string {

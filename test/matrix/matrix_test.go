@@ -72,7 +72,7 @@ func also(action, resource string, pairs ...string) need {
 
 // rows are all rows, by service and operation: "ec2:StopInstances".
 var rows = join(
-	ec2Reads, ec2Instances, ec2Resources, ec2Disks, ec2Groups, ec2Networks, ec2Routes, ec2Interfaces, ec2Filters, stsRows,
+	ec2Reads, ec2Instances, ec2Resources, ec2Disks, ec2Images, ec2Transfers, ec2Groups, ec2Networks, ec2Routes, ec2Interfaces, ec2Filters, stsRows,
 	iamUsers, iamRoles, iamPolicies, iamCredentials, iamProviders, iamAccount, organizationRows,
 	s3Buckets, s3Objects, s3Control, ebsRows, rbinRows, dlmRows,
 )

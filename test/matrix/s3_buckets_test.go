@@ -149,6 +149,30 @@ var s3Buckets = table{
 	"s3:GetBucketMetricsConfiguration": func(w *world) row {
 		return w.onBucket(&api.GetBucketMetricsConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "GetMetricsConfiguration", "NoSuchConfiguration")
 	},
+	"s3:DeleteBucketAnalyticsConfiguration": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketAnalyticsConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "PutAnalyticsConfiguration", "NoSuchConfiguration")
+	},
+	"s3:ListBucketAnalyticsConfigurations": func(w *world) row {
+		return w.onBucket(&api.ListBucketAnalyticsConfigurationsRequest{Bucket: w.bucket()}, "GetAnalyticsConfiguration", "")
+	},
+	"s3:DeleteBucketIntelligentTieringConfiguration": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketIntelligentTieringConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "PutIntelligentTieringConfiguration", "NoSuchConfiguration")
+	},
+	"s3:ListBucketIntelligentTieringConfigurations": func(w *world) row {
+		return w.onBucket(&api.ListBucketIntelligentTieringConfigurationsRequest{Bucket: w.bucket()}, "GetIntelligentTieringConfiguration", "")
+	},
+	"s3:DeleteBucketInventoryConfiguration": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketInventoryConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "PutInventoryConfiguration", "NoSuchConfiguration")
+	},
+	"s3:ListBucketInventoryConfigurations": func(w *world) row {
+		return w.onBucket(&api.ListBucketInventoryConfigurationsRequest{Bucket: w.bucket()}, "GetInventoryConfiguration", "")
+	},
+	"s3:DeleteBucketMetricsConfiguration": func(w *world) row {
+		return w.onBucket(&api.DeleteBucketMetricsConfigurationRequest{Bucket: w.bucket(), Id: new("a")}, "PutMetricsConfiguration", "NoSuchConfiguration")
+	},
+	"s3:ListBucketMetricsConfigurations": func(w *world) row {
+		return w.onBucket(&api.ListBucketMetricsConfigurationsRequest{Bucket: w.bucket()}, "GetMetricsConfiguration", "")
+	},
 	"s3:GetBucketCors": func(w *world) row {
 		return w.onBucket(&api.GetBucketCorsRequest{Bucket: w.bucket()}, "GetBucketCORS", "NoSuchCORSConfiguration")
 	},

@@ -63,6 +63,11 @@ var s3Objects = table{
 		return w.onObject(&api.PutObjectTaggingRequest{Bucket: w.object(), Key: new(objectKey), Tagging: tags},
 			also("s3:PutObjectTagging", w.objectARN(), existingTag, "blue", "s3:RequestObjectTag/stage", "test", "s3:RequestObjectTagKeys", "stage"))
 	},
+	"s3:RestoreObject": func(w *world) row {
+		r := w.onObject(&api.RestoreObjectRequest{Bucket: w.object(), Key: new(objectKey)}, also("s3:RestoreObject", w.objectARN(), existingTag, "blue"))
+		r.ends = "InvalidObjectState"
+		return r
+	},
 	"s3:DeleteObjectTagging": func(w *world) row {
 		return w.onObject(&api.DeleteObjectTaggingRequest{Bucket: w.object(), Key: new(objectKey)}, also("s3:DeleteObjectTagging", w.objectARN(), existingTag, "blue"))
 	},

@@ -49,7 +49,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{Cloud: c, impls: map[string]any{
 		"ec2": &ec2.Service{
 			DB: c.DB, Authz: c.Judge, Place: c.Place, Now: c.Now, NewID: cloud.NewID,
-			PublicPool: netip.MustParsePrefix("100.64.0.0/24"), IPv6Pool: netip.MustParsePrefix("fd5a:c10d::/32"), Consoles: silence{}, PageKey: key,
+			PublicPool: netip.MustParsePrefix("100.64.0.0/24"), IPv6Pool: netip.MustParsePrefix("fd5a:c10d::/32"), Consoles: silence{}, PageKey: key, Depot: shelves{},
 		},
 		"sts":           &sts.Service{Judge: c.Judge, Authz: c.Judge, Web: oidc.NewVerifier(nil, c.Now)},
 		"iam":           &iam.Service{Judge: c.Judge, Authz: c.Judge, PageKey: key},

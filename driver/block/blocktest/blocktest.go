@@ -53,6 +53,7 @@ func Run(t *testing.T, b Bench) {
 	t.Run("Grow", b.grow)
 	t.Run("Snapshots", b.snapshots)
 	t.Run("SnapshotCopies", b.copies)
+	t.Run("SnapshotChains", b.chains)
 	t.Run("Direct", b.direct)
 }
 

@@ -199,3 +199,54 @@ func (b Bench) copies(t *testing.T) {
 		t.Errorf("copy no snapshot: %v, want ErrNoSnapshot", err)
 	}
 }
+
+// chains: a snapshot of a volume of a snapshot, 20 times over, has what was written last, and
+// is no slower to start from than the first, if the engine flattens.
+func (b Bench) chains(t *testing.T) {
+	for name, key := range map[string]*seal.Key{"Plain": nil, "Encrypted": newKey(t)} {
+		t.Run(name, func(t *testing.T) { b.chainsOf(t, key) })
+	}
+}
+
+func (b Bench) chainsOf(t *testing.T, key *seal.Key) {
+	const deep, most = 20, 18 // images of images; files that a volume may be of
+	e, reopen := b.New(t)
+	s := snapshotter(t, e)
+	ctx := t.Context()
+	must(t, e.Create(ctx, block.Volume{ID: "vol-0", Bytes: 4 * mib, Key: key}))
+	for n := range deep {
+		vol, snap := fmt.Sprintf("vol-%d", n), fmt.Sprintf("snap-%d", n)
+		b.write(t, e, vol, key, "state "+snap)
+		must(t, s.Cut(ctx, vol, snap, key))
+		_, err := s.Keep(ctx, vol, snap, key, key)
+		must(t, err)
+		must(t, e.Delete(ctx, vol))
+		if f, ok := e.(block.Flattener); ok {
+			for range 2 {
+				bytes, err := f.Flatten(ctx, snap, key)
+				must(t, err)
+				if bytes <= 0 {
+					t.Errorf("snapshot %d takes %d bytes", n, bytes)
+				}
+			}
+		}
+		must(t, e.Create(ctx, block.Volume{ID: fmt.Sprintf("vol-%d", n+1), Bytes: 4 * mib, Snapshot: snap, SnapshotKey: key, Key: key}))
+	}
+	e = reopen()
+	last := fmt.Sprintf("vol-%d", deep)
+	b.openWith(t, e, last, key, 4*mib, fmt.Appendf(nil, "state snap-%d", deep-1))
+	must(t, e.Create(ctx, block.Volume{ID: "vol-early", Bytes: 4 * mib, Snapshot: "snap-3", SnapshotKey: key, Key: key}))
+	b.openWith(t, e, "vol-early", key, 4*mib, []byte("state snap-3"))
+	f, ok := e.(block.Flattener)
+	if !ok {
+		return
+	}
+	layers, err := e.Open(ctx, last, b.UID, key)
+	must(t, err)
+	if len(layers) > most {
+		t.Errorf("a volume is of %d files, want %d at most", len(layers), most)
+	}
+	if _, err := f.Flatten(ctx, "snap-x", key); !errors.Is(err, block.ErrNoSnapshot) {
+		t.Errorf("flatten no snapshot: %v, want ErrNoSnapshot", err)
+	}
+}

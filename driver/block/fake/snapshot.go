@@ -11,7 +11,22 @@ import (
 	"github.com/vauban-cloud/vauban/seal"
 )
 
-var _ block.Snapshots = (*Driver)(nil)
+var (
+	_ block.Snapshots = (*Driver)(nil)
+	_ block.Flattener = (*Driver)(nil)
+)
+
+// Flatten implements block.Flattener: its snapshots are whole.
+func (d *Driver) Flatten(ctx context.Context, snapshot string, _ *seal.Key) (bytes int64, err error) {
+	err = d.do(ctx, "flatten", snapshot, func() error {
+		var ok bool
+		if bytes, ok = d.snapshots[snapshot]; !ok {
+			return block.ErrNoSnapshot
+		}
+		return nil
+	})
+	return bytes, err
+}
 
 // Grow implements block.Driver.
 func (d *Driver) Grow(ctx context.Context, id string, bytes int64, _ *seal.Key) error {

@@ -97,7 +97,7 @@ func (d *Driver) check(ctx context.Context, w workplace, size int64, format stri
 	if err := d.checkInfo(ctx, w, format); err != nil {
 		return "", err
 	}
-	if format == "raw" {
+	if format == "raw" || format == vhd { // of which the tool checks nothing
 		return format, nil
 	}
 	_, err = d.tool(ctx, run{args: []string{"check", "-q", "-f", format, w.tool("source")}, cpu: 300, patience: 10 * d.cfg.Patience})

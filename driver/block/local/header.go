@@ -26,7 +26,7 @@ func inspect(disk io.ReaderAt, size int64, format string) (string, int64, error)
 	}
 	if format == "" {
 		var err error
-		if format, err = detect(head); err != nil {
+		if format, err = detect(disk, size, head); err != nil {
 			return "", 0, err
 		}
 	}
@@ -39,8 +39,14 @@ func inspect(disk io.ReaderAt, size int64, format string) (string, int64, error)
 	case "vmdk":
 		bytes, err := inspectVMDK(disk, size, head)
 		return format, bytes, err
+	case "vhd", vhd:
+		bytes, err := inspectVHD(disk, size, head)
+		return vhd, bytes, err
+	case "vhdx":
+		bytes, err := inspectVHDX(disk, size, head)
+		return format, bytes, err
 	default:
-		return "", 0, refuse("its format %q is not qcow2, raw or vmdk", format)
+		return "", 0, refuse("its format %q is not qcow2, raw, vmdk, vhd or vhdx", format)
 	}
 }
 
@@ -48,9 +54,12 @@ func refuse(format string, args ...any) error {
 	return &block.BadImageError{Reason: fmt.Sprintf(format, args...)}
 }
 
-// detect tells the format by the first bytes. What is known to be something
-// else is not taken for a raw disk, for no guest would boot from it.
-func detect(head []byte) (string, error) {
+// vhd is what QEMU calls the format of VHDs.
+const vhd = "vpc"
+
+// detect tells the format by the first bytes, or of a fixed VHD by the last. What is
+// known to be something else is not taken for a raw disk, for no guest would boot from it.
+func detect(disk io.ReaderAt, size int64, head []byte) (string, error) {
 	for _, known := range []struct {
 		at             int
 		magic          string
@@ -60,8 +69,8 @@ func detect(head []byte) (string, error) {
 		{0, "KDMV", "vmdk", ""},
 		{0, "# Disk DescriptorFile", "", "it is a VMDK descriptor, whose bytes are in other files: take a monolithic or stream-optimised VMDK"},
 		{0, "COWD", "", "it is a VMDK of an old kind"},
-		{0, "conectix", "", "it is a VHD: convert it to qcow2"},
-		{0, "vhdxfile", "", "it is a VHDX: convert it to qcow2"},
+		{0, "conectix", vhd, ""},
+		{0, "vhdxfile", "vhdx", ""},
 		{0x40, "\x7f\x10\xda\xbe", "", "it is a VDI: convert it to qcow2"},
 		{0, "QED\x00", "", "it is a QED image: convert it to qcow2"},
 		{0, "LUKS\xba\xbe", "", "it is encrypted"},
@@ -79,6 +88,13 @@ func detect(head []byte) (string, error) {
 			}
 			return known.format, nil
 		}
+	}
+	tail, err := lastSector(disk, size)
+	if err != nil {
+		return "", err
+	}
+	if vhdFooter(tail) {
+		return vhd, nil
 	}
 	return "raw", nil
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -74,13 +75,13 @@ func replace(b []byte, old, text string) []byte {
 	return b
 }
 
-func TestHostileImages(t *testing.T) {
-	pipe := filepath.Join(t.TempDir(), "pipe")
-	if err := unix.Mkfifo(pipe, 0o600); err != nil {
-		t.Fatal(err)
-	}
+// hostileDisk is a disk that must be refused.
+type hostileDisk struct{ disk, format string }
+
+func hostileDisks(t *testing.T) map[string]hostileDisk {
+	t.Helper()
 	secret := file(t, bytes.Repeat([]byte("secret"), 1000))
-	for name, c := range map[string]struct{ disk, format string }{
+	return map[string]hostileDisk{
 		"qcow2 with a backing file":     {created(t, "-f", "qcow2", "-u", "-b", "/etc/shadow", "-F", "raw", "SELF", "1M"), ""},
 		"qcow2 that backs itself":       {selfBacked(t), "qcow2"},
 		"qcow2 with a URL to back it":   {created(t, "-f", "qcow2", "-u", "-b", "nbd://127.0.0.1/x", "-F", "raw", "SELF", "1M"), ""},
@@ -103,7 +104,7 @@ func TestHostileImages(t *testing.T) {
 		"qcow2 with a table elsewhere":  {image(t, "qcow2", "", func(b []byte) []byte { return be64(b, 40, 1<<60) }), ""},
 		"raw called qcow2":              {rawDisk(t, "x"), "qcow2"},
 		"raw called vmdk":               {rawDisk(t, "x"), "vmdk"},
-		"odd format":                    {rawDisk(t, "x"), "vhdx"},
+		"odd format":                    {rawDisk(t, "x"), "vdi"},
 		"VMDK descriptor":               {created(t, "-f", "vmdk", "-o", "subformat=monolithicFlat", "SELF", "1M"), ""},
 		"VMDK descriptor of pieces":     {created(t, "-f", "vmdk", "-o", "subformat=twoGbMaxExtentSparse", "SELF", "1M"), ""},
 		"VMDK descriptor, named":        {created(t, "-f", "vmdk", "-o", "subformat=monolithicFlat", "SELF", "1M"), "vmdk"},
@@ -120,14 +121,43 @@ func TestHostileImages(t *testing.T) {
 		"stream that is cut off":        {image(t, "vmdk", stream, func(b []byte) []byte { return b[:67_000] }), ""},
 		"stream without its footer":     {image(t, "vmdk", stream, func(b []byte) []byte { return footed(b, whole)[:len(b)] }), ""},
 		"stream with another footer":    {image(t, "vmdk", stream, func(b []byte) []byte { return footed(b, func(f []byte) []byte { return le64(f, 12, 0) }) }), ""},
-		"VHD":                           {created(t, "-f", "vpc", "SELF", "4M"), ""},
-		"VHDX":                          {created(t, "-f", "vhdx", "SELF", "4M"), ""},
+		"raw called VHD":                {rawDisk(t, "x"), "vhd"},
+		"raw called VHDX":               {rawDisk(t, "x"), "vhdx"},
+		"VHD without its footer":        {image(t, "vpc", "", func(b []byte) []byte { return b[:len(b)-512] }), ""},
+		"VHD with a wrong checksum":     {image(t, "vpc", "", func(b []byte) []byte { b[len(b)-400] ^= 1; return b }), ""},
+		"VHD of a petabyte":             {image(t, "vpc", "", func(b []byte) []byte { return footers(b, func(f []byte) []byte { return be64(f, 48, 1<<50) }) }), ""},
+		"VHD without a size":            {image(t, "vpc", "", func(b []byte) []byte { return footers(b, func(f []byte) []byte { return be64(f, 48, 0) }) }), ""},
+		"VHD with a parent":             {image(t, "vpc", "", func(b []byte) []byte { return footers(b, func(f []byte) []byte { return be32(f, 60, 4) }) }), ""},
+		"VHD with a parent's ID":        {image(t, "vpc", "", func(b []byte) []byte { return vhdHeader(b, func(h []byte) []byte { return be32(h, 40, 7) }) }), ""},
+		"VHD with a parent's place":     {image(t, "vpc", "", func(b []byte) []byte { return vhdHeader(b, func(h []byte) []byte { return be32(h, 576, 7) }) }), ""},
+		"VHD of an unknown type":        {image(t, "vpc", "", func(b []byte) []byte { return footers(b, func(f []byte) []byte { return be32(f, 60, 9) }) }), ""},
+		"VHD with a huge table":         {image(t, "vpc", "", func(b []byte) []byte { return vhdHeader(b, func(h []byte) []byte { return be32(h, 28, 1<<31) }) }), ""},
+		"VHD with a small table":        {image(t, "vpc", "", func(b []byte) []byte { return vhdHeader(b, func(h []byte) []byte { return be32(h, 28, 0) }) }), ""},
+		"VHD with a table elsewhere":    {image(t, "vpc", "", func(b []byte) []byte { return vhdHeader(b, func(h []byte) []byte { return be64(h, 16, 1<<60) }) }), ""},
+		"VHD with odd blocks":           {image(t, "vpc", "", func(b []byte) []byte { return vhdHeader(b, func(h []byte) []byte { return be32(h, 32, 3<<20) }) }), ""},
+		"VHD with a header elsewhere":   {image(t, "vpc", "", func(b []byte) []byte { return footers(b, func(f []byte) []byte { return be64(f, 16, 1<<62) }) }), ""},
+		"VHD with a block elsewhere":    {image(t, "vpc", "", func(b []byte) []byte { return be32(b, 1536, 1<<30) }), ""},
+		"VHD that is cut off":           {image(t, "vpc", "", func(b []byte) []byte { return b[:len(b)/2] }), ""},
+		"fixed VHD that is cut off":     {image(t, "vpc", "subformat=fixed", func(b []byte) []byte { return b[4096:] }), ""},
+		"VHD of a magic alone":          {file(t, []byte("conectix")), ""},
+		"VHDX that is cut off":          {image(t, "vhdx", "", func(b []byte) []byte { return b[:1<<20] }), ""},
+		"VHDX of a magic alone":         {file(t, []byte("vhdxfile")), ""},
+		"VHDX without its headers":      {image(t, "vhdx", "", func(b []byte) []byte { clear(b[64<<10 : 192<<10]); return b }), ""},
+		"VHDX with a parent":            {image(t, "vhdx", "", func(b []byte) []byte { return vhdxItem(b, 0, func(i []byte) { i[4] |= 2 }) }), ""},
+		"VHDX of a petabyte":            {image(t, "vhdx", "", func(b []byte) []byte { return vhdxItem(b, 1, func(i []byte) { i[6] = 4 }) }), ""},
 		"VDI":                           {created(t, "-f", "vdi", "SELF", "4M"), ""},
 		"gzip":                          {file(t, []byte("\x1f\x8b\x08 and so on")), ""},
-		"pipe":                          {pipe, ""},
-		"folder":                        {t.TempDir(), ""},
-		"device":                        {"/dev/zero", ""},
-	} {
+	}
+}
+
+func TestHostileImages(t *testing.T) {
+	disks := hostileDisks(t)
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(disks, map[string]hostileDisk{"pipe": {pipe, ""}, "folder": {t.TempDir(), ""}, "device": {"/dev/zero", ""}})
+	for name, c := range disks {
 		t.Run(name, func(t *testing.T) {
 			cfg := local.Config{Dir: folder(t)}
 			d := open(t, cfg)
@@ -150,6 +180,8 @@ func TestHostileImages(t *testing.T) {
 	d := open(t, local.Config{})
 	for id, disk := range map[string]string{
 		"ami-1": image(t, "qcow2", "", whole), "ami-2": image(t, "vmdk", "", whole), "ami-3": image(t, "vmdk", stream, whole),
+		"ami-5": image(t, "vpc", "", func(b []byte) []byte { return vhdHeader(footers(b, whole), whole) }), "ami-6": image(t, "vpc", "subformat=fixed", whole),
+		"ami-7": image(t, "vhdx", "", func(b []byte) []byte { return vhdxItem(b, 0, func([]byte) {}) }),
 		"ami-4": image(t, "vmdk", stream, func(b []byte) []byte { return footed(b, whole) }),
 	} {
 		if _, err := d.Put(t.Context(), id, block.Source{Disk: disk}); err != nil {
@@ -170,6 +202,39 @@ func footed(b []byte, spoil func(footer []byte) []byte) []byte {
 	marker[0], marker[12] = 1, 3 // one sector, of the footer
 	b = le64(b, 56, ^uint64(0))
 	return slices.Concat(b, marker, footer, make([]byte, 512))
+}
+
+// footers spoils the footer of a VHD, and the copy that a dynamic one begins with.
+func footers(b []byte, spoil func(footer []byte) []byte) []byte {
+	for _, f := range [][]byte{b[:512], b[len(b)-512:]} {
+		be32(spoil(f), 64, 0)
+		be32(f, 64, ^sum(f))
+	}
+	return b
+}
+
+// vhdHeader spoils the header of a dynamic VHD.
+func vhdHeader(b []byte, spoil func(header []byte) []byte) []byte {
+	h := b[512:1536]
+	be32(spoil(h), 36, 0)
+	be32(h, 36, ^sum(h))
+	return b
+}
+
+func sum(b []byte) (total uint32) {
+	for _, c := range b {
+		total += uint32(c)
+	}
+	return total
+}
+
+// vhdxItem spoils an item of a VHDX's metadata: its parameters or its size.
+func vhdxItem(b []byte, n int, spoil func(item []byte)) []byte {
+	table := bytes.Index(b, []byte("metadata"))
+	item := [][]byte{[]byte("\x37\x67\xa1\xca\x36\xfa\x43\x4d"), []byte("\x24\x42\xa5\x2f\x1b\xcd\x76\x48")}[n]
+	entry := table + bytes.Index(b[table:], item)
+	spoil(b[table+int(binary.LittleEndian.Uint32(b[entry+16:])):])
+	return b
 }
 
 // loop lets the first entry of a qcow2's first table lead to that table.

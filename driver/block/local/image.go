@@ -192,6 +192,10 @@ func (d *Driver) Boot(_ context.Context, id string) (kernel, initrd string, err 
 	return kernel, initrd, nil
 }
 
+// Disk is the host path of the bytes of an image that is there, a qcow2 file that stands on
+// nothing: for another driver to take them over.
+func (d *Driver) Disk(id string) string { return d.path("images", id, "private", "disk.qcow2") }
+
 // DeleteImage implements block.Images.
 func (d *Driver) DeleteImage(ctx context.Context, id string) error {
 	if err := d.remove(ctx, "image", id); err != nil {

@@ -56,6 +56,7 @@ type Config struct {
 	Reserve  int64         // bytes of the file system that are left alone; 0: 1 GiB
 	MaxBytes int64         // the largest virtual size of an image or volume; 0: 16 TiB
 	Patience time.Duration // for a tool, conversions aside; 0: a minute
+	Unpacked int64         // bytes that an import may unpack to, however few it has; 0: 1 GiB
 }
 
 // Driver keeps volumes and images in a folder. It implements block.Driver and
@@ -88,6 +89,9 @@ func New(cfg Config) (*Driver, error) {
 	}
 	if cfg.Patience == 0 {
 		cfg.Patience = time.Minute
+	}
+	if cfg.Unpacked == 0 {
+		cfg.Unpacked = 1 << 30
 	}
 	d := &Driver{cfg: cfg}
 	if err := d.open(); err != nil {

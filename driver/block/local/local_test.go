@@ -27,6 +27,9 @@ const guestUID = 64321
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("VAUBAN_TEST_VICTIM"); dir != "" {
+		if n := os.Getenv("VAUBAN_TEST_POINT"); n != "" {
+			pointVictim(dir, n) // never returns
+		}
 		victim(dir) // never returns
 	}
 	syscall.Umask(0o077) // as a careful operator's shell has it

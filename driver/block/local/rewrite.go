@@ -9,9 +9,9 @@ import (
 	"slices"
 )
 
-// rewrite makes one encrypted layer of a chain in the workplace's result, and puts it in
-// the place of the others.
-func (d *Driver) rewrite(ctx context.Context, w workplace, b beginning) (beginning, error) {
+// rewrite makes one layer of a chain in the workplace's result, encrypted under the secret if
+// it is not nil, and puts it in the place of the others.
+func (d *Driver) rewrite(ctx context.Context, w workplace, b beginning, secret []byte) (beginning, error) {
 	free, err := d.room(ctx)
 	if err != nil {
 		return b, err
@@ -26,7 +26,6 @@ func (d *Driver) rewrite(ctx context.Context, w workplace, b beginning) (beginni
 		return b, err
 	}
 	const whole = "whole.qcow2"
-	secret := newSecret()
 	bytes, err := virtualSize(w.tool(b.names[0]))
 	if err != nil {
 		return b, err
@@ -37,11 +36,15 @@ func (d *Driver) rewrite(ctx context.Context, w workplace, b beginning) (beginni
 	if err := w.lend(whole); err != nil {
 		return b, err
 	}
-	n := len(r.secrets)
-	r.secrets = append(r.secrets, secret)
-	r.args = slices.Concat([]string{"convert", "-n", "--target-is-zero"}, r.args, []string{"--object", secretObject(n), source})
-	target := "driver=qcow2,file.filename=" + w.tool(whole) + ",encrypt.key-secret=" + secretName(n)
-	r.args = append(r.args, "--target-image-opts", target)
+	target := "driver=qcow2,file.filename=" + w.tool(whole)
+	made := secrets{}
+	if secret != nil {
+		n := len(r.secrets)
+		target += ",encrypt.key-secret=" + secretName(n)
+		r.args, r.secrets = append(r.args, "--object", secretObject(n)), append(r.secrets, secret)
+		made[layerName(0)] = secret
+	}
+	r.args = slices.Concat([]string{"convert", "-n", "--target-is-zero"}, r.args, []string{source, "--target-image-opts", target})
 	r.cpu, r.patience, r.fileSize = int(convertPatience.Seconds()), convertPatience, free
 	if _, err := d.tool(ctx, r); err != nil {
 		return b, err
@@ -50,14 +53,13 @@ func (d *Driver) rewrite(ctx context.Context, w workplace, b beginning) (beginni
 	if err := w.take(whole, top, 0o444); err != nil {
 		return b, err
 	}
-	return beginning{names: []string{top}, secrets: secrets{top: secret}}, nil
+	return beginning{names: []string{top}, secrets: made}, nil
 }
 
 // open describes a chain to a tool, with the secrets that it takes.
 func open(w workplace, b beginning) (node string, r run, err error) {
 	var below any
-	for i := len(b.names) - 1; i >= 0; i-- {
-		name := b.names[i]
+	for _, name := range slices.Backward(b.names) {
 		layer := map[string]any{"driver": "qcow2", "backing": below, "file": map[string]any{"driver": "file", "filename": w.tool(name)}}
 		if secret := b.secrets[name]; secret != nil {
 			n := len(r.secrets)

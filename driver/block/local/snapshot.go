@@ -15,7 +15,10 @@ import (
 	"github.com/vauban-cloud/vauban/seal"
 )
 
-var _ block.Snapshots = (*Driver)(nil)
+var (
+	_ block.Snapshots = (*Driver)(nil)
+	_ block.Flattener = (*Driver)(nil)
+)
 
 // cutFile, with a snapshot's ID behind it, has the name of the layer that was the top of
 // the volume at its Cut.
@@ -75,7 +78,11 @@ func (d *Driver) cut(ctx context.Context, home, volume, snapshot string, key *se
 		return err
 	}
 	n, _ := layerNumber(top)
-	return d.addLayer(ctx, home, volume, layerName(n+1), top, key)
+	err = d.addLayer(ctx, home, volume, layerName(n+1), top, key)
+	if names, is := layers(home); err != nil && is == nil && names[0] == top {
+		err = errors.Join(err, os.Remove(mark)) // nothing was cut
+	}
+	return err
 }
 
 // addLayer puts a new layer on the top of a volume.
@@ -260,7 +267,7 @@ func (d *Driver) copySnapshot(ctx context.Context, from, to string, fromKey, toK
 		return err
 	}
 	if toKey != nil && len(b.secrets) < len(b.names) {
-		if b, err = d.rewrite(ctx, w, b); err != nil {
+		if b, err = d.rewrite(ctx, w, b, newSecret()); err != nil {
 			return err
 		}
 	}
@@ -270,11 +277,12 @@ func (d *Driver) copySnapshot(ctx context.Context, from, to string, fromKey, toK
 	return w.publish(home)
 }
 
-// DeleteSnapshot implements block.Snapshots.
+// DeleteSnapshot implements block.Snapshots. A volume that was cut for it, and never kept,
+// forgets that.
 func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
 	err := d.remove(ctx, "snapshot", id)
 	if err == nil && block.ValidName(id) {
-		err = d.discard(d.path("filling", id))
+		err = errors.Join(d.discard(d.path("filling", id)), d.unmark(id))
 	}
 	if err != nil {
 		return fmt.Errorf("delete snapshot %s: %w", id, err)
@@ -284,3 +292,17 @@ func (d *Driver) DeleteSnapshot(ctx context.Context, id string) error {
 
 // ListSnapshots implements block.Snapshots.
 func (d *Driver) ListSnapshots(context.Context) ([]string, error) { return d.list("snapshots") }
+
+// unmark removes what says that volumes were cut for the snapshot.
+func (d *Driver) unmark(snapshot string) error {
+	volumes, err := d.list("volumes")
+	if err != nil {
+		return err
+	}
+	for _, v := range volumes {
+		if err := os.Remove(d.path("volumes", v, cutFile+snapshot)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

@@ -4,10 +4,13 @@ package local
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,8 +21,9 @@ import (
 	"github.com/vauban-cloud/vauban/driver/internal/memory"
 )
 
-// run is one run of qemu-img.
+// run is one run of a tool.
 type run struct {
+	program  string // empty: qemu-img
 	args     []string
 	cpu      int   // seconds of processor time
 	fileSize int64 // bytes of the largest file that it may write
@@ -43,19 +47,23 @@ type toolError struct {
 }
 
 func (e *toolError) Error() string {
-	return fmt.Sprintf("qemu-img %s: %v: %s", e.command, e.err, e.says)
+	return fmt.Sprintf("%s: %v: %s", e.command, e.err, e.says)
 }
 
 func (e *toolError) Unwrap() error { return e.err }
 
-// tool runs qemu-img confined, and returns what it wrote to standard output.
+// errSlow says that a tool was given up.
+var errSlow = errors.New("not done in time")
+
+// tool runs a tool confined, and returns what it wrote to standard output.
 func (d *Driver) tool(ctx context.Context, r run) ([]byte, error) {
 	if r.patience == 0 {
 		r.patience = d.cfg.Patience
 	}
 	limited, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
-	cmd := exec.CommandContext(limited, "qemu-img", r.args...) //nolint:gosec // no shell, and paths of the driver's own
+	program := cmp.Or(r.program, "qemu-img")
+	cmd := exec.CommandContext(limited, program, r.args...) //nolint:gosec // no shell, and paths of the driver's own
 	cmd.WaitDelay = 5 * time.Second
 	out, says := &bounded{limit: toolOutput}, &bounded{limit: 4096}
 	cmd.Stdout, cmd.Stderr = out, says
@@ -76,16 +84,21 @@ func (d *Driver) tool(ctx context.Context, r run) ([]byte, error) {
 	if err == nil {
 		return out.Bytes(), nil
 	}
-	failure := &toolError{command: r.args[0], err: err, says: strings.TrimSpace(says.String())}
+	failure := &toolError{command: program + " " + r.args[0], err: err, says: d.place().ReplaceAllString(strings.TrimSpace(says.String()), "")}
 	switch {
 	case ctx.Err() != nil:
 		failure.err = ctx.Err()
 	case limited.Err() != nil:
-		failure.err = fmt.Errorf("not done in %v", r.patience)
+		failure.err = fmt.Errorf("%w: %v", errSlow, r.patience)
 	case endedBy(err, syscall.SIGXFSZ), strings.Contains(failure.says, "No space left on device"), strings.Contains(failure.says, "File too large"):
 		failure.err = block.ErrNoSpace
 	}
 	return out.Bytes(), failure
+}
+
+// place matches where the tools work, which is nobody's business.
+func (d *Driver) place() *regexp.Regexp {
+	return regexp.MustCompile(regexp.QuoteMeta(d.path("work")) + "/[0-9]+/tool/")
 }
 
 // endedBy reports whether the signal ended the process.
@@ -108,6 +121,9 @@ func (b *bounded) Write(p []byte) (int, error) {
 	b.Buffer.Write(p[:min(len(p), max(0, b.limit-b.Len()))])
 	return len(p), nil
 }
+
+// Meter returns what tells the progress that qemu-img -p writes to it.
+func Meter(report func(percent float64)) io.Writer { return &meter{report: report} }
 
 // meter reads the progress that qemu-img -p writes: "    (12.34/100%)\r".
 type meter struct {

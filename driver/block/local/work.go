@@ -99,14 +99,13 @@ func (w workplace) publish(name string) error {
 }
 
 // discard makes a folder not be there any more, durably, and then removes what
-// it held. Nil if it was not there.
+// it held. Nil if it was not there. It takes no space, of which there may be none.
 func (d *Driver) discard(name string) error {
-	w, err := d.newWorkplace()
-	if err != nil {
+	gone := d.path("work", "gone-"+filepath.Base(filepath.Dir(name))+"-"+filepath.Base(name))
+	if err := os.RemoveAll(gone); err != nil { // of an earlier try
 		return err
 	}
-	defer w.remove()
-	if err := os.Rename(name, filepath.Join(w.dir, "gone")); errors.Is(err, os.ErrNotExist) {
+	if err := os.Rename(name, gone); errors.Is(err, os.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return err
@@ -114,7 +113,7 @@ func (d *Driver) discard(name string) error {
 	if err := syncFolder(filepath.Dir(name)); err != nil {
 		return err
 	}
-	return os.RemoveAll(w.dir)
+	return os.RemoveAll(gone)
 }
 
 func syncFolder(path string) error {

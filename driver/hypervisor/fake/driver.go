@@ -258,6 +258,17 @@ func (d *Driver) Unplug(ctx context.Context, id, device string) error {
 	}
 }
 
+// Pull implements hypervisor.Driver.
+func (d *Driver) Pull(ctx context.Context, id, disk string) error {
+	h := d.host
+	return d.change(ctx, "pull", id, h.cfg.Latency.Unplug, func() error {
+		if g := h.guests[id]; g != nil {
+			g.disks = slices.DeleteFunc(g.disks, func(d hypervisor.Disk) bool { return d.ID == disk })
+		}
+		return nil
+	})
+}
+
 // List implements hypervisor.Driver.
 func (d *Driver) List(ctx context.Context) ([]hypervisor.Guest, error) {
 	h := d.host

@@ -10,12 +10,17 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 )
 
 // reserve is how many slots are left for disks and cards to be plugged in later.
 const reserve = 12
+
+// serverPatience is how long a guest's reads and writes wait for an export's server to come
+// back before they fail.
+const serverPatience = 10 * time.Minute
 
 // translationMiB bounds the memory of QEMU's translator, where it has no other bound.
 const translationMiB = 32
@@ -147,12 +152,30 @@ func layerNodes(disk hypervisor.Disk) arguments {
 
 // layerNode is the node of a disk's n-th file, counted from the bottom.
 func layerNode(disk string, n int, l hypervisor.Layer) arguments {
-	file := arguments{"driver": "file", "node-name": fileName(disk, n), "filename": l.Path, "discard": "unmap"}
-	node := arguments{"driver": l.Format, "node-name": nodeName(disk, n), "file": file}
+	node := arguments{"driver": l.Format, "node-name": nodeName(disk, n), "file": fileNode(fileName(disk, n), l)}
 	if l.Secret != nil {
 		node["encrypt"] = arguments{"format": "luks", "key-secret": secretName(disk, n)}
 	}
 	return node
+}
+
+// fileNode is the node of a file, or of an export.
+func fileNode(name string, l hypervisor.Layer) arguments {
+	if l.Export == "" {
+		return arguments{"driver": "file", "node-name": name, "filename": l.Path, "discard": "unmap"}
+	}
+	return arguments{
+		"driver": "nbd", "node-name": name, "server": arguments{"type": "unix", "path": l.Path}, "export": l.Export,
+		"reconnect-delay": int(serverPatience.Seconds()), "discard": "unmap",
+	}
+}
+
+// place is how QEMU calls where a layer is.
+func place(path, export string) string {
+	if export == "" {
+		return path
+	}
+	return "nbd+unix:///" + export + "?socket=" + path
 }
 
 func nodeName(disk string, n int) string { return fmt.Sprintf("%s.%d", disk, n) }
@@ -163,7 +186,7 @@ func secretName(disk string, n int) string { return fmt.Sprintf("%s.key%d", disk
 
 // layersOf are the files of a disk, from the bottom.
 func layersOf(disk hypervisor.Disk) []hypervisor.Layer {
-	all := append([]hypervisor.Layer{{Path: disk.Path, Format: disk.Format, Secret: disk.Secret}}, disk.Below...)
+	all := append([]hypervisor.Layer{{Path: disk.Path, Export: disk.Export, Format: disk.Format, Secret: disk.Secret}}, disk.Below...)
 	slices.Reverse(all)
 	return all
 }
@@ -183,8 +206,24 @@ func limitObject(disk hypervisor.Disk) arguments {
 	return arguments{"qom-type": "throttle-group", "id": disk.ID, "limits": limits(disk)}
 }
 
+// limits are the disk's, each of them told, so that none of earlier ones stays.
 func limits(disk hypervisor.Disk) arguments {
-	return arguments{"iops-total": disk.IOPS, "bps-total": int64(disk.MiBps) << 20}
+	l := arguments{
+		"iops-total": disk.IOPS, "iops-total-max": disk.BurstIOPS, "iops-total-max-length": 1,
+		"bps-total": int64(disk.MiBps) << 20, "bps-total-max": int64(disk.BurstMiBps) << 20, "bps-total-max-length": 1,
+		"iops-size": 0,
+	}
+	seconds := int64(disk.Burst / time.Second)
+	if disk.BurstIOPS > 0 {
+		l["iops-total-max-length"] = seconds
+	}
+	if disk.BurstMiBps > 0 {
+		l["bps-total-max-length"] = seconds
+	}
+	if disk.IOPS > 0 {
+		l["iops-size"] = disk.IOSize
+	}
+	return l
 }
 
 func text(a arguments) string {

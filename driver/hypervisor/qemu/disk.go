@@ -34,7 +34,13 @@ func (d *Driver) plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 	if err != nil {
 		return err
 	}
-	if devices[disk.ID] != "" {
+	objects, err := p.objects(ctx)
+	switch {
+	case err != nil:
+		return err
+	case devices[disk.ID] != "" && !objects[disk.ID]:
+		return errors.New("the guest has not let go of it since it was pulled")
+	case devices[disk.ID] != "":
 		return p.do(ctx, "qom-set", arguments{"path": "/objects/" + disk.ID, "property": "limits", "value": limits(disk)}, nil)
 	}
 	slot, err := p.freeSlot(ctx, devices)
@@ -64,21 +70,45 @@ func (d *Driver) plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 	return nil
 }
 
-// detach removes a disk's block node, which closes its file, and its limits;
+// detach removes a disk's block nodes, which closes its files, and its limits;
 // nil if they are not there. The device must be gone.
 func (p *process) detach(ctx context.Context, disk string) error {
+	if err := errors.Join(p.removeNode(ctx, disk), p.removeNode(ctx, deadName(disk))); err != nil {
+		return err
+	}
+	return p.removeObjects(ctx, func(name string) bool { return ofDisk(name, disk) })
+}
+
+// ofDisk reports whether an object is the disk's: its limits, a secret, or what it is left
+// with once it is pulled.
+func ofDisk(object, disk string) bool {
+	return object == disk || strings.HasPrefix(object, disk+".")
+}
+
+// removeObjects removes the objects of such names.
+func (p *process) removeObjects(ctx context.Context, which func(name string) bool) error {
+	objects, err := p.objects(ctx)
+	if err != nil {
+		return err
+	}
+	for name := range objects {
+		if which(name) {
+			if err := p.do(ctx, "object-del", arguments{"id": name}, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeNode removes a block node, as soon as nothing stands on it; nil if it is not there.
+func (p *process) removeNode(ctx context.Context, name string) error {
 	for {
-		there, err := p.hasNode(ctx, disk)
-		if err != nil {
+		there, err := p.hasNode(ctx, name)
+		if err != nil || !there {
 			return err
 		}
-		if !there {
-			break
-		}
-		err = p.do(ctx, "blockdev-del", arguments{"node-name": disk}, nil)
-		if err == nil {
-			break
-		}
+		err = p.do(ctx, "blockdev-del", arguments{"node-name": name}, nil)
 		var refused *qmp.Error
 		if !errors.As(err, &refused) {
 			return err
@@ -89,20 +119,21 @@ func (p *process) detach(ctx context.Context, disk string) error {
 			return fmt.Errorf("%w: %w", ctx.Err(), refused)
 		}
 	}
-	var objects []struct {
+}
+
+// objects are the names of the objects that belong to disks.
+func (p *process) objects(ctx context.Context) (map[string]bool, error) {
+	var list []struct {
 		Name string `json:"name"`
 	}
-	if err := p.do(ctx, "qom-list", arguments{"path": "/objects"}, &objects); err != nil {
-		return err
+	if err := p.do(ctx, "qom-list", arguments{"path": "/objects"}, &list); err != nil {
+		return nil, err
 	}
-	for _, object := range objects {
-		if object.Name == disk || strings.HasPrefix(object.Name, disk+".key") {
-			if err := p.do(ctx, "object-del", arguments{"id": object.Name}, nil); err != nil {
-				return err
-			}
-		}
+	objects := make(map[string]bool, len(list))
+	for _, o := range list {
+		objects[o.Name] = true
 	}
-	return nil
+	return objects, nil
 }
 
 // hasNode reports whether QEMU has a block node of that name.

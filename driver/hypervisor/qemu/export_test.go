@@ -16,6 +16,18 @@ func (d *Driver) Do(ctx context.Context, id, command string, args map[string]any
 	return g.process().do(ctx, command, args, result)
 }
 
+// Listen returns the names of the events of a guest's engine until told is called.
+func (d *Driver) Listen(id string) (told func() []string) {
+	events, stop := d.guest(id).process().listen()
+	return func() (names []string) {
+		stop()
+		for len(events) > 0 {
+			names = append(names, (<-events).Name)
+		}
+		return names
+	}
+}
+
 // RunsCode is the probe of an accelerator.
 func RunsCode(cfg Config, accel string) error { return runsCode(cfg, accel, nil) }
 

@@ -60,37 +60,46 @@ func (g *guest) look(ctx context.Context) hypervisor.Guest {
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
-	state, disks, nics, err := p.look(ctx)
+	seen, err := p.look(ctx)
 	if p.hasEnded() {
 		return hypervisor.Guest{ID: g.id}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err == nil {
-		p.state, p.disks, p.nics = state, disks, nics
+		p.seen = seen
 	}
-	return hypervisor.Guest{ID: g.id, State: p.state, Starts: p.spec.Starts, Disks: slices.Clone(p.disks), NICs: slices.Clone(p.nics), PID: p.pid}
+	out := p.seen
+	out.ID, out.Starts, out.PID = g.id, p.spec.Starts, p.pid
+	out.Disks, out.NICs, out.Full = slices.Clone(out.Disks), slices.Clone(out.NICs), slices.Clone(out.Full)
+	return out
 }
 
-// look queries the engine.
-func (p *process) look(ctx context.Context) (state hypervisor.State, disks, nics []string, err error) {
+// look queries the engine for what may change.
+func (p *process) look(ctx context.Context) (seen hypervisor.Guest, err error) {
 	status, err := p.status(ctx)
 	if err != nil {
-		return 0, nil, nil, err
+		return seen, err
 	}
 	devices, err := p.devices(ctx)
 	if err != nil {
-		return 0, nil, nil, err
+		return seen, err
+	}
+	objects, err := p.objects(ctx)
+	if err != nil {
+		return seen, err
 	}
 	for id, kind := range devices {
-		switch kind {
-		case diskKind:
-			disks = append(disks, id)
-		case nicKind:
-			nics = append(nics, id)
+		switch {
+		case kind == diskKind && objects[id]: // one that was pulled has no limits any more
+			seen.Disks = append(seen.Disks, id)
+		case kind == nicKind:
+			seen.NICs = append(seen.NICs, id)
 		}
 	}
-	return stateOf(status), disks, nics, nil
+	seen.State = stateOf(status)
+	seen.Full, err = p.full(ctx, status)
+	return seen, err
 }
 
 // status is QEMU's run state: https://www.qemu.org/docs/master/interop/qemu-qmp-ref.html#enum-RunState

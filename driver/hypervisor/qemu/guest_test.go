@@ -202,14 +202,20 @@ func confined(t *testing.T, cfg qemu.Config, spec hypervisor.Spec, pid int, stat
 func wantLimits(t *testing.T, d *qemu.Driver, id string, disk hypervisor.Disk) {
 	t.Helper()
 	var got struct {
-		IOPS  int   `json:"iops-total"`
-		Bytes int64 `json:"bps-total"`
+		IOPS       int   `json:"iops-total"`
+		BurstIOPS  int   `json:"iops-total-max"`
+		IOPSLength int64 `json:"iops-total-max-length"`
+		Bytes      int64 `json:"bps-total"`
+		BurstBytes int64 `json:"bps-total-max"`
+		Size       int   `json:"iops-size"`
 	}
 	if err := d.Do(t.Context(), id, "qom-get", map[string]any{"path": "/objects/" + disk.ID, "property": "limits"}, &got); err != nil {
 		t.Fatal(err)
 	}
-	if got.IOPS != disk.IOPS || got.Bytes != int64(disk.MiBps)<<20 {
-		t.Errorf("limits %+v, want those of %+v", got, disk)
+	l := disk.Limits
+	if got.IOPS != l.IOPS || got.BurstIOPS != l.BurstIOPS || got.Bytes != int64(l.MiBps)<<20 || got.BurstBytes != int64(l.BurstMiBps)<<20 ||
+		got.Size != l.IOSize || got.IOPSLength != max(1, int64(l.Burst/time.Second)) {
+		t.Errorf("limits %+v, want those of %+v", got, l)
 	}
 	var nodes []struct {
 		Name  string `json:"node-name"`
@@ -302,8 +308,8 @@ func starve(t *testing.T, d *qemu.Driver, guest inside, spec hypervisor.Spec) {
 				return
 			}
 		}
-		if list, err := d.List(t.Context()); err != nil || list[0].State != hypervisor.Running {
-			t.Errorf("guests %+v, %v, want it running", list, err)
+		if list, err := d.List(t.Context()); err != nil || list[0].State != hypervisor.Running || !slices.Equal(list[0].Full, []string{disk.ID}) {
+			t.Errorf("guests %+v, %v, want it running, and waiting for %s", list, err, disk.ID)
 		}
 		if err := os.Remove(ballast); err != nil {
 			t.Error(err)
@@ -319,6 +325,15 @@ func starve(t *testing.T, d *qemu.Driver, guest inside, spec hypervisor.Spec) {
 	case <-stopped:
 	case <-time.After(time.Second):
 		t.Error("the guest did not wait for disk space")
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		list, err := d.List(t.Context())
+		if err == nil && len(list[0].Full) == 0 {
+			break
+		}
+		if err != nil || time.Now().After(deadline) {
+			t.Fatalf("guests %+v, %v, want none to wait", list, err)
+		}
 	}
 	if err := d.Unplug(t.Context(), spec.ID, disk.ID); err != nil {
 		t.Error(err)

@@ -51,6 +51,9 @@ type node struct {
 	Name    string `json:"node-name"`
 	File    string `json:"file"`
 	Backing string `json:"backing_file"` // empty until it stands on something
+	Image   struct {
+		Bytes int64 `json:"virtual-size"`
+	} `json:"image"`
 }
 
 func (p *process) nodes(ctx context.Context) (map[string]node, error) {
@@ -83,10 +86,10 @@ func (p *process) switchDisks(ctx context.Context, disks []hypervisor.Disk) erro
 		switch top := topOf(nodes, disk.ID); {
 		case nodes[disk.ID].Name == "":
 			return fmt.Errorf("disk %s is not plugged in", disk.ID)
-		case top == disk.Path:
+		case top == place(disk.Path, disk.Export):
 			continue
-		case top != disk.Below[0].Path:
-			return fmt.Errorf("disk %s writes to %q, not to %s", disk.ID, top, disk.Below[0].Path)
+		case top != place(disk.Below[0].Path, disk.Below[0].Export):
+			return fmt.Errorf("disk %s writes to %q, not to %s", disk.ID, top, place(disk.Below[0].Path, disk.Below[0].Export))
 		}
 		if err := p.addOverlay(ctx, nodes, disk, n); err != nil {
 			return err
@@ -122,25 +125,19 @@ func (p *process) addOverlay(ctx context.Context, nodes map[string]node, disk hy
 			return err
 		}
 	}
-	overlay := layerNode(disk.ID, n, hypervisor.Layer{Path: disk.Path, Format: disk.Format, Secret: disk.Secret})
+	overlay := layerNode(disk.ID, n, hypervisor.Layer{Path: disk.Path, Export: disk.Export, Format: disk.Format, Secret: disk.Secret})
 	overlay["backing"], overlay["discard"] = nil, "unmap"
 	return p.do(ctx, "blockdev-add", overlay, nil)
 }
 
 // addSecret tells a secret anew.
 func (p *process) addSecret(ctx context.Context, disk string, n int, secret []byte) error {
-	var objects []struct {
-		Name string `json:"name"`
+	objects, err := p.objects(ctx)
+	if err == nil && objects[secretName(disk, n)] {
+		err = p.do(ctx, "object-del", arguments{"id": secretName(disk, n)}, nil)
 	}
-	if err := p.do(ctx, "qom-list", arguments{"path": "/objects"}, &objects); err != nil {
+	if err != nil {
 		return err
-	}
-	for _, o := range objects {
-		if o.Name == secretName(disk, n) {
-			if err := p.do(ctx, "object-del", arguments{"id": o.Name}, nil); err != nil {
-				return err
-			}
-		}
 	}
 	return p.do(ctx, "object-add", secretObject(disk, n, secret), nil)
 }

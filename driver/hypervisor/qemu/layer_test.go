@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
@@ -30,9 +31,9 @@ func newLayer(t *testing.T, spec hypervisor.Spec, name, backing string) hypervis
 
 // on is the disk once it goes on in a new layer.
 func on(disk hypervisor.Disk, l hypervisor.Layer) hypervisor.Disk {
-	was := hypervisor.Layer{Path: disk.Path, Format: disk.Format, Secret: disk.Secret}
+	was := hypervisor.Layer{Path: disk.Path, Export: disk.Export, Format: disk.Format, Secret: disk.Secret}
 	disk.Below = append([]hypervisor.Layer{was}, disk.Below...)
-	disk.Path, disk.Format, disk.Secret = l.Path, l.Format, l.Secret
+	disk.Path, disk.Export, disk.Format, disk.Secret = l.Path, l.Export, l.Format, l.Secret
 	return disk
 }
 
@@ -64,8 +65,12 @@ func TestLayers(t *testing.T) {
 		for i := range disks {
 			disks[i] = on(disks[i], newLayer(t, spec, fmt.Sprintf("layer-%d-%d", i, n), disks[i].Path))
 		}
+		told := d.Listen(spec.ID)
 		for range 2 { // the second time changes nothing
 			must(d.Switch(t.Context(), spec.ID, disks))
+		}
+		if events := told(); slices.Contains(events, "STOP") {
+			t.Errorf("round %d: the guest was stopped: %v", n, events)
 		}
 		size, err := os.Stat(disks[0].Below[0].Path)
 		must(err)

@@ -4,7 +4,6 @@ package qemu
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -102,8 +101,14 @@ func (p *process) connect(hint func(id string)) (*qmp.Client, error) {
 		Status string `json:"status"`
 	}
 	err = monitor.Do(ctx, "query-status", nil, &status)
-	if err == nil && status.Status == "prelaunch" {
+	switch {
+	case err != nil:
+	case status.Status == "prelaunch":
 		err = monitor.Do(ctx, "cont", nil, nil)
+	case status.Status == noSpace: // since before there was a driver to see it
+		p.mu.Lock()
+		p.starved = true
+		p.mu.Unlock()
 	}
 	if err != nil {
 		monitor.Close() //nolint:errcheck // the first error says more
@@ -131,13 +136,7 @@ func (p *process) heard(e qmp.Event, hint func(id string)) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if e.Name == "BLOCK_IO_ERROR" {
-		var data struct {
-			Action  string `json:"action"`
-			NoSpace bool   `json:"nospace"`
-		}
-		p.starved = p.starved || json.Unmarshal(e.Data, &data) == nil && data.Action == "stop" && data.NoSpace
-	}
+	p.starved = p.starved || starves(e)
 	for listener := range p.listeners {
 		select {
 		case listener <- e:

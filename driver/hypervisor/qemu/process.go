@@ -42,9 +42,8 @@ type process struct {
 	refused   error                   // guarded by mu: why QEMU would not run the guest
 	listeners map[chan qmp.Event]bool // guarded by mu
 	starved   bool                    // guarded by mu: it waits for disk space
-	state     hypervisor.State        // guarded by mu: as seen last
-	disks     []string                // guarded by mu: as seen last
-	nics      []string                // guarded by mu: as seen last
+	resumed   time.Time               // guarded by mu: when it was last let go on after that
+	seen      hypervisor.Guest        // guarded by mu: as seen last
 }
 
 // newProcess returns the process of that number. The caller vouches that the
@@ -57,13 +56,13 @@ func newProcess(f folder, spec hypervisor.Spec, pid int) (*process, error) {
 	p := &process{
 		folder: f, spec: spec, pid: pid, handle: os.NewFile(uintptr(fd), "pidfd"),
 		ended: make(chan struct{}), left: make(chan struct{}), connected: make(chan struct{}),
-		listeners: make(map[chan qmp.Event]bool), state: hypervisor.Running,
+		listeners: make(map[chan qmp.Event]bool), seen: hypervisor.Guest{State: hypervisor.Running},
 	}
 	for _, disk := range spec.Disks {
-		p.disks = append(p.disks, disk.ID)
+		p.seen.Disks = append(p.seen.Disks, disk.ID)
 	}
 	for _, nic := range spec.NICs {
-		p.nics = append(p.nics, nic.ID)
+		p.seen.NICs = append(p.seen.NICs, nic.ID)
 	}
 	return p, nil
 }
@@ -197,15 +196,7 @@ func (p *process) tidy(log *slog.Logger) {
 			log.Warn("output of a guest cannot be trimmed", "guest", p.spec.ID, "err", err)
 		}
 	}
-	p.mu.Lock()
-	starved := p.starved
-	p.starved = false
-	p.mu.Unlock()
-	if starved {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		defer cancel()
-		if err := p.do(ctx, "cont", nil, nil); err != nil {
-			log.Warn("guest that waited for disk space was not resumed", "guest", p.spec.ID, "err", err)
-		}
+	if err := p.feed(); err != nil {
+		log.Warn("guest that waited for disk space was not resumed", "guest", p.spec.ID, "err", err)
 	}
 }

@@ -29,6 +29,8 @@ type User struct {
 	Groups []int // supplementary groups; none as a rule
 	// Limits as prlimit(1) takes them, e.g. "cpu=60" or "fsize=1048576".
 	Limits []string
+	// Network leaves the program in the network of its parent: for clients of a cluster.
+	Network bool
 }
 
 // Start starts the program and returns once it runs. It outlives this process.
@@ -92,7 +94,10 @@ func prepare(cmd *exec.Cmd, user User) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWNET | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
+	if !user.Network {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
+	}
 	cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(user.UID), Gid: uint32(user.UID)} //nolint:gosec // callers check UIDs
 	for _, group := range user.Groups {
 		cmd.SysProcAttr.Credential.Groups = append(cmd.SysProcAttr.Credential.Groups, uint32(group)) //nolint:gosec // from the file system

@@ -78,6 +78,7 @@ func (w *walk) follow(from place, r network.Route, p packet) {
 		w.router(from, r, p)
 	case network.ViaNAT, network.ViaService:
 		w.begin(from, r, p)
+	case network.ViaNothing: // its caller has stopped there
 	}
 }
 

@@ -109,7 +109,7 @@ func BenchmarkRule(b *testing.B) {
 	for i := range 500 { // the ports' own groups
 		own := fmt.Sprintf("sg-own-%03d", i)
 		plan.Groups = append(plan.Groups, network.Group{ID: own, Ingress: slices.Clone(plan.Groups[0].Ingress)})
-		plan.Ports[i].Groups = append(plan.Ports[i].Groups[:len(plan.Ports[i].Groups):len(plan.Ports[i].Groups)], own)
+		plan.Ports[i].Groups = append(slices.Clip(plan.Ports[i].Groups), own)
 	}
 	plan.Groups = append(plan.Groups, network.Group{ID: "sg-out", Egress: slices.Clone(plan.Groups[0].Egress)})
 	plan.Ports[1].Groups = []string{"sg-out"}

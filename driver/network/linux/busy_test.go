@@ -19,10 +19,13 @@ func busyTables() []network.Table {
 	prefix := netip.MustParsePrefix
 	return []network.Table{
 		{ID: "rtb-out", Routes: []network.Route{
-			{To: prefix("0.0.0.0/0"), Via: network.ViaInternet}, {To: prefix("::/0"), Via: network.ViaEgress}, {To: prefix("3fff::/20"), Via: network.ViaInternet},
+			{To: prefix("0.0.0.0/0"), Via: network.ViaInternet},
+			{To: prefix("::/0"), Via: network.ViaEgress},
+			{To: prefix("3fff::/20"), Via: network.ViaInternet},
 			{To: prefix("172.20.0.0/16"), Via: network.ViaPeer, Target: "pcx-0123456789abcdef0"},
 			{To: prefix("2001:db8:0:200::/56"), Via: network.ViaPeer, Target: "pcx-0123456789abcdef0"},
-			{To: prefix("192.168.0.0/16")}, {To: prefix("169.254.169.251/32"), Via: network.ViaService},
+			{To: prefix("192.168.0.0/16")},
+			{To: prefix("169.254.169.251/32"), Via: network.ViaService},
 		}},
 		{ID: "rtb-in", Routes: []network.Route{{To: prefix("198.51.100.0/24"), Via: network.ViaInternet}}},
 		{ID: "rtb-unused", Routes: []network.Route{{To: prefix("0.0.0.0/0"), Via: network.ViaInternet}}},

@@ -2,6 +2,7 @@ package networktest
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/vauban-cloud/vauban/driver/network"
 )
@@ -66,7 +67,7 @@ func (o oracle) exchangeBy(gateway network.Port, from place, p packet, known boo
 	near, far := subnetOf(v, from.port), subnetOf(v, gateway)
 	back := p.answer()
 	crosses := near.ID != far.ID
-	if crosses && !(passes(v, near, false, p) && passes(v, far, true, p) && passes(v, far, false, back) && passes(v, near, true, back)) {
+	if crosses && (!passes(v, near, false, p) || !passes(v, far, true, p) || !passes(v, far, false, back) || !passes(v, near, true, back)) {
 		return byACL
 	}
 	p.from = gateway.Addresses[0].Private
@@ -172,7 +173,7 @@ func (o oracle) enter(p packet, known bool) (place, packet, string) {
 		// A flow begins where the subnet's packets would go to an internet gateway, and goes on
 		// while there is any way out.
 		r, ok := route(v, subnetOf(v, to.port), p.from)
-		if begins := ok && r.Via == network.ViaInternet && v.Internet; !begins && !(known && leadsOut(v)) {
+		if begins := ok && r.Via == network.ViaInternet && v.Internet; !begins && (!known || !leadsOut(v)) {
 			return to, p, byRoute
 		}
 	}
@@ -237,10 +238,8 @@ func within(v network.VPC, a netip.Addr) (at place, own bool) {
 		return place{}, false
 	}
 	for _, p := range v.Ports {
-		for _, x := range addressesOf(p) {
-			if x == a {
-				return place{v.ID, p}, true
-			}
+		if slices.Contains(addressesOf(p), a) {
+			return place{v.ID, p}, true
 		}
 	}
 	return place{vpc: nowhere}, true

@@ -25,7 +25,7 @@ func refusals(w *world) {
 	for name, spoil := range spoiled(w) {
 		p := good()
 		spoil(p)
-		if err := w.Apply(ctx, p.VPC.Clone()); err == nil {
+		if err := w.Apply(ctx, p.Clone()); err == nil {
 			w.Errorf("a plan with %s is taken", name)
 		}
 	}

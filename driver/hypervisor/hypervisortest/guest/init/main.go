@@ -4,7 +4,7 @@
 // A command is a line "<number> <verb> <arguments>"; the answer is the line
 // "guest: <number> <result>". Verbs: disks (the serial numbers of the disks it
 // sees), get and put (the first bytes of a disk, by serial number), cat (a file, * stands for anything),
-// flood (so many KiB of text), off.
+// flood (so many KiB of text), load and calm (see load), off.
 package main
 
 import (
@@ -98,6 +98,10 @@ func run(command []string) (string, error) {
 			os.Stdout.WriteString(line) //nolint:errcheck // nobody else to tell
 		}
 		return "done", err
+	case "load":
+		return "done", load(command[1], command[2])
+	case "calm":
+		return "done", calm()
 	case "off":
 		off()
 	}
