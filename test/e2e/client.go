@@ -228,7 +228,13 @@ func (g *Guest) SSH(command string) string {
 		out, err = g.TrySSH("true")
 		return err
 	})
-	out, err := g.TrySSH(command)
+	var err error
+	g.c.Eventually(g.ID+" answers by SSH", 3*time.Minute, func() error {
+		if out, err = g.TrySSH(command); err != nil && strings.Contains(err.Error(), "during banner exchange") {
+			return err // a busy machine: the command was not begun
+		}
+		return nil
+	})
 	if err != nil {
 		g.c.t.Fatalf("in %s, %q: %v", g.ID, command, err)
 	}
