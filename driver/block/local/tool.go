@@ -82,9 +82,9 @@ func (d *Driver) tool(ctx context.Context, r run) ([]byte, error) {
 		"cpu=" + strconv.Itoa(r.cpu), "as=" + strconv.Itoa(toolMemory), "fsize=" + strconv.FormatInt(r.fileSize, 10), "nofile=64",
 	}})
 	if err == nil {
-		return out.Bytes(), nil
+		return out.kept.Bytes(), nil
 	}
-	failure := &toolError{command: program + " " + r.args[0], err: err, says: d.place().ReplaceAllString(strings.TrimSpace(says.String()), "")}
+	failure := &toolError{command: program + " " + r.args[0], err: err, says: d.place().ReplaceAllString(strings.TrimSpace(says.kept.String()), "")}
 	switch {
 	case ctx.Err() != nil:
 		failure.err = ctx.Err()
@@ -93,7 +93,7 @@ func (d *Driver) tool(ctx context.Context, r run) ([]byte, error) {
 	case endedBy(err, syscall.SIGXFSZ), strings.Contains(failure.says, "No space left on device"), strings.Contains(failure.says, "File too large"):
 		failure.err = block.ErrNoSpace
 	}
-	return out.Bytes(), failure
+	return out.kept.Bytes(), failure
 }
 
 // place matches where the tools work, which is nobody's business.
@@ -113,12 +113,12 @@ func endedBy(err error, signal syscall.Signal) bool {
 
 // bounded keeps the first bytes that are written to it.
 type bounded struct {
-	bytes.Buffer
+	kept  bytes.Buffer // not embedded: io.Copy would have it read past the limit
 	limit int
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), max(0, b.limit-b.Len()))])
+	b.kept.Write(p[:min(len(p), max(0, b.limit-b.kept.Len()))])
 	return len(p), nil
 }
 
