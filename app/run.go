@@ -200,7 +200,7 @@ func (r *running) wire() (err error) {
 			&volume.Reconciler{DB: r.db, Now: time.Now},
 			&snapshot.Reconciler{DB: r.db, Now: time.Now},
 			&transfer.Reconciler{DB: r.db, Place: r.cfg.Place, Now: time.Now},
-			&image.Reconciler{DB: r.db},
+			&image.Reconciler{DB: r.db, Now: time.Now},
 			&snapshotpolicy.Reconciler{DB: r.db, NewID: cloud.NewID, Now: time.Now, Seal: func(id string) []byte { return r.judge.Keys.Disks.Seal(id, seal.NewKey()) }},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},

@@ -42,6 +42,9 @@ type Image struct {
 	SRIOV   string `json:",omitempty"` // "simple"
 	IMDS    string `json:",omitempty"` // "v2.0": instances want tokens of the metadata service unless told otherwise
 	Failure string `json:",omitempty"` // why it could not be made: a code, a colon, words; written by control/image
+	// Binned is when it was withdrawn into the recycle bin, which keeps it until Expires.
+	Binned  time.Time `json:",omitzero"`
+	Expires time.Time `json:",omitzero"`
 }
 
 // ImageMapping is a volume of an instance that starts from an image.

@@ -49,18 +49,33 @@ func (r RecycleRule) Keeps(resource string, tags map[string]string) bool {
 // GiveUp is a snapshot that is to go, at once or, as long as the rule says that keeps it
 // longest, by way of the recycle bin. rules are those of its account.
 func (s Snapshot) GiveUp(now time.Time, rules iter.Seq[RecycleRule]) Snapshot {
-	days := 0
-	for r := range rules {
-		if r.Keeps("EBS_SNAPSHOT", s.Tags) {
-			days = max(days, r.Days)
-		}
-	}
+	days := keptFor("EBS_SNAPSHOT", s.Tags, rules)
 	if days == 0 || s.State() != SnapshotCompleted {
 		s.Delete = true
 		return s
 	}
 	s.Binned, s.Expires = now.UTC(), now.UTC().AddDate(0, 0, days)
 	return s
+}
+
+// Withdraw is an image that nothing is to be launched from any more, for good or, as long as
+// the rule says that keeps it longest, until it is restored from the recycle bin.
+func (i Image) Withdraw(now time.Time, rules iter.Seq[RecycleRule]) Image {
+	i.Retired = true
+	if days := keptFor("EC2_IMAGE", i.Tags, rules); days > 0 && !i.Pending && i.Failure == "" {
+		i.Binned, i.Expires = now.UTC(), now.UTC().AddDate(0, 0, days)
+	}
+	return i
+}
+
+// keptFor is for how many days such a resource is kept in the recycle bin.
+func keptFor(resource string, tags map[string]string, rules iter.Seq[RecycleRule]) (days int) {
+	for r := range rules {
+		if r.Keeps(resource, tags) {
+			days = max(days, r.Days)
+		}
+	}
+	return days
 }
 
 // Changeable reports whether it may be changed or deleted.

@@ -1,6 +1,6 @@
 // Package image moves the images of tenants along: one whose snapshots are kept becomes
 // available, one of which a snapshot cannot be had fails, and one that was deregistered is
-// forgotten once nothing stands on it.
+// forgotten once nothing stands on it and the recycle bin does not keep it any more.
 //
 // It guarantees that an image is available only when the bytes of all its volumes are kept,
 // and that its document is there for as long as instances and volumes name it. The images
@@ -20,7 +20,8 @@ import (
 
 // Reconciler is the image reconciler.
 type Reconciler struct {
-	DB *store.Store
+	DB  *store.Store
+	Now func() time.Time
 }
 
 var (
@@ -53,29 +54,31 @@ func (*Reconciler) Key(c store.Change) string {
 
 // Reconcile takes the next step in the image's life.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
-	wait, err := steps.Take(ctx, r.DB, func(view store.Reader) (func(*store.Tx) error, time.Duration) { return next(view, id), 0 })
+	wait, err := steps.Take(ctx, r.DB, func(view store.Reader) (func(*store.Tx) error, time.Duration) { return next(view, id, r.Now()) })
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
 	return wait, err
 }
 
-func next(r store.Reader, id string) func(*store.Tx) error {
+func next(r store.Reader, id string, now time.Time) (step func(*store.Tx) error, wait time.Duration) {
 	i, ok := images.Get(r, id)
 	switch {
 	case !ok || i.Account == cloud.OperatorAccount:
+	case now.Before(i.Expires): // in the recycle bin
+		return nil, i.Expires.Sub(now)
 	case i.Retired && !used(r, id):
 		return func(tx *store.Tx) error {
 			tx.ReleaseAll(id)
 			return images.Delete(tx, id)
-		}
+		}, 0
 	case i.Pending && !i.Retired:
 		if made, failure := bytes(r, i); made || failure != "" {
 			i.Pending, i.Failure = false, failure
-			return func(tx *store.Tx) error { return images.Put(tx, i) }
+			return func(tx *store.Tx) error { return images.Put(tx, i) }, 0
 		}
 	}
-	return nil
+	return nil, 0
 }
 
 // used reports whether instances or volumes name the image.

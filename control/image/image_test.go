@@ -3,6 +3,7 @@ package image
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/store"
@@ -18,6 +19,8 @@ const (
 	account  = "111122223333"
 )
 
+var now = time.Unix(1_700_000_000, 0).UTC()
+
 type world struct {
 	testing.TB
 	*Reconciler
@@ -30,7 +33,7 @@ func newWorld(t *testing.T) world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { db.Close() })
-	return world{t, &Reconciler{DB: db}}
+	return world{t, &Reconciler{DB: db, Now: func() time.Time { return now }}}
 }
 
 func put[T store.Document](w world, docs ...T) {
@@ -173,5 +176,25 @@ func TestKey(t *testing.T) {
 		if got := r.Key(c.change); got != c.want {
 			t.Errorf("%s: got %q, want %q", what, got, c.want)
 		}
+	}
+}
+
+// TestRecycleBinEnds: an image in the recycle bin is there until its time is over.
+func TestRecycleBinEnds(t *testing.T) {
+	w := newWorld(t)
+	at := now
+	w.Now = func() time.Time { return at }
+	put(w, tenants(func(i *cloud.Image) {
+		i.Pending, i.Retired, i.Binned, i.Expires = false, true, now, now.Add(time.Hour)
+	}))
+	if wait, err := w.Reconcile(t.Context(), id); err != nil || wait != time.Hour {
+		t.Errorf("in the bin: %v, %v; want an hour", wait, err)
+	}
+	if _, ok := images.Get(w.DB.View(), id); !ok {
+		t.Fatal("it is gone before its time")
+	}
+	at = now.Add(time.Hour)
+	if _, ok := w.reconcile(); ok {
+		t.Error("it is there after its time")
 	}
 }

@@ -16,7 +16,8 @@ const (
 
 // DeregisterImage withdraws an image: nothing more can be launched from it. Instances that
 // were go on. Its snapshots stay, or, with DeleteAssociatedSnapshots, go with it, but for
-// those that another image stands on and those that the caller may not delete.
+// those that another image stands on and those that the caller may not delete. A rule of the
+// recycle bin keeps it for a while.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeregisterImage.html
 func (s *Service) DeregisterImage(ctx context.Context, in *ec2.DeregisterImageRequest) (*ec2.DeregisterImageResult, error) {
 	caller, err := s.allow(ctx, "DeregisterImage", in.DryRun, aboutImage.of(s.asking(ctx), val(in.ImageId)))
@@ -32,9 +33,8 @@ func (s *Service) DeregisterImage(ctx context.Context, in *ec2.DeregisterImageRe
 		case s.protection(i) != unprotected:
 			return cloud.Errorf("OperationNotPermitted", "The image '%s' is protected from deregistration. Disable the protection, and wait for its cooldown, if it has one.", i.ID)
 		}
-		i.Retired = true
 		tx.ReleaseAll(i.ID) // its name can be given again
-		if err := imageTable.Put(tx, i); err != nil || !val(in.DeleteAssociatedSnapshots) {
+		if err := imageTable.Put(tx, i.Withdraw(s.Now(), recycleTable.Select(tx, cloud.AccountLabel(i.Account)))); err != nil || !val(in.DeleteAssociatedSnapshots) {
 			return err
 		}
 		out.DeleteSnapshotResults, err = s.deleteImageSnapshots(ctx, tx, caller, i)

@@ -45,10 +45,15 @@ func (s *Service) newImage(tx *store.Tx, c cloud.Caller, w imageWish) (cloud.Ima
 		Meta: cloud.Meta{ID: s.NewID("ami"), Account: c.Account, Created: s.Now().UTC(), Tags: w.tags["image"]},
 		Name: w.name, Description: w.description, Architecture: ec2.ArchitectureValuesX8664, Pending: true,
 	}
-	if owner, taken := store.Owner(tx, imageNames(c.Account), w.name); taken {
-		return i, cloud.Errorf("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", w.name, owner)
+	return i, claimImageName(tx, i)
+}
+
+// claimImageName has no other image of the account go by the image's name.
+func claimImageName(tx *store.Tx, i cloud.Image) error {
+	if owner, taken := store.Owner(tx, imageNames(i.Account), i.Name); taken {
+		return cloud.Errorf("InvalidAMIName.Duplicate", "AMI name %s is already in use by AMI %s", i.Name, owner)
 	}
-	return i, tx.Claim(imageNames(c.Account), w.name, i.ID)
+	return tx.Claim(imageNames(i.Account), i.Name, i.ID)
 }
 
 // newImage is the subject of an image that is to be made.

@@ -1,6 +1,8 @@
 package ec2
 
 import (
+	"time"
+
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/store"
@@ -51,6 +53,13 @@ func diskCalls() map[string]call {
 		}, "snapshot"),
 		"DescribeLockedSnapshots":   list((*S).DescribeLockedSnapshots),
 		"ListSnapshotsInRecycleBin": list((*S).ListSnapshotsInRecycleBin),
+		"ListImagesInRecycleBin":    list((*S).ListImagesInRecycleBin),
+		"RestoreImageFromRecycleBin": op((*S).RestoreImageFromRecycleBin, func(a *authRig) ec2.RestoreImageFromRecycleBinRequest {
+			i, _ := imageTable.Get(a.DB.View(), a.image)
+			i.ID, i.Name, i.Retired, i.Expires = cloud.NewID("ami"), "binned", true, a.Now().Add(time.Hour)
+			a.update(func(tx *store.Tx) error { return imageTable.Create(tx, i) })
+			return ec2.RestoreImageFromRecycleBinRequest{ImageId: &i.ID}
+		}, "image"),
 		"LockSnapshot": op((*S).LockSnapshot, func(a *authRig) ec2.LockSnapshotRequest {
 			return ec2.LockSnapshotRequest{SnapshotId: &a.snapshot, LockMode: new("compliance"), LockDuration: new(int32(1)), CoolOffPeriod: new(int32(1))}
 		}, "snapshot+SnapshotCoolOffPeriod+SnapshotLockDuration"),

@@ -48,6 +48,14 @@ var ec2Images = table{
 			other: "InvalidAMIID.NotFound",
 		}
 	},
+	"ec2:ListImagesInRecycleBin": func(w *world) row {
+		w.recycledImage()
+		return row{in: &api.ListImagesInRecycleBinRequest{}}
+	},
+	"ec2:RestoreImageFromRecycleBin": func(w *world) row {
+		id := w.recycledImage()
+		return row{in: &api.RestoreImageFromRecycleBinRequest{ImageId: &id}, needs: []need{on(w.arn(id), blue, "blue", "ec2:Owner", Alice)}, other: "InvalidAMIID.NotFound"}
+	},
 	"ec2:DeregisterImage": onImage(func(id string) any { return &api.DeregisterImageRequest{ImageId: &id} }),
 	"ec2:DisableImage":    onImage(func(id string) any { return &api.DisableImageRequest{ImageId: &id} }),
 	"ec2:EnableImage":     onImage(func(id string) any { return &api.EnableImageRequest{ImageId: &id} }),

@@ -18,6 +18,17 @@ func newRule() *api.CreateRuleRequest {
 	}
 }
 
+// recycledImage is an image of Alice's in the recycle bin.
+func (w *world) recycledImage() string {
+	w.Helper()
+	in := newRule()
+	in.ResourceType = new("EC2_IMAGE")
+	made[*api.CreateRuleResponse](w, Alice, in)
+	id := w.image()
+	made[*ec2api.DeregisterImageResult](w, Alice, &ec2api.DeregisterImageRequest{ImageId: &id})
+	return id
+}
+
 // recycled is a snapshot of Alice's in the recycle bin.
 func (w *world) recycled() string {
 	w.Helper()

@@ -136,7 +136,7 @@ func (c *Cloud) Run(ctx context.Context, ready chan<- struct{}) error {
 			&nat.Reconciler{DB: c.cfg.DB, Now: time.Now},
 			&volume.Reconciler{DB: c.cfg.DB, Now: time.Now},
 			&snapshot.Reconciler{DB: c.cfg.DB, Now: time.Now},
-			&image.Reconciler{DB: c.cfg.DB},
+			&image.Reconciler{DB: c.cfg.DB, Now: time.Now},
 		},
 	})
 	work.Go(func() {
