@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -142,7 +143,8 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 	return at.Addr(), err
 }
 
-// ping sends an echo request and waits for the reply to it.
+// ping sends an echo request, again each second, as kernels may drop one when they are busy,
+// and waits for the reply to it.
 func (s stack) ping(ctx context.Context, to netip.Addr) error {
 	var c *icmp.PacketConn
 	listen, local, number := "ip4:icmp", "0.0.0.0", 1
@@ -157,17 +159,31 @@ func (s stack) ping(ctx context.Context, to netip.Addr) error {
 		return err
 	}
 	defer c.Close()
-	deadline, _ := ctx.Deadline()
-	if err := c.SetDeadline(deadline); err != nil {
-		return err
-	}
 	id := rand.IntN(1 << 16)
 	data := fmt.Append(nil, rand.Int())
 	request, err := (&icmp.Message{Type: kind, Body: &icmp.Echo{ID: id, Seq: 1, Data: data}}).Marshal(nil)
 	if err != nil {
 		return err
 	}
-	if _, err := c.WriteTo(request, &net.IPAddr{IP: to.AsSlice(), Zone: to.Zone()}); err != nil {
+	deadline, _ := ctx.Deadline()
+	for {
+		again := time.Now().Add(time.Second)
+		if _, err := c.WriteTo(request, &net.IPAddr{IP: to.AsSlice(), Zone: to.Zone()}); err != nil {
+			return err
+		}
+		if deadline.Before(again) {
+			again = deadline
+		}
+		err := echoed(c, again, number, reply, to, string(data))
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !time.Now().Before(deadline) {
+			return err
+		}
+	}
+}
+
+// echoed waits for a reply to an echo request that carried the data.
+func echoed(c *icmp.PacketConn, deadline time.Time, protocol int, reply icmp.Type, to netip.Addr, data string) error {
+	if err := c.SetDeadline(deadline); err != nil {
 		return err
 	}
 	buf := make([]byte, 1500)
@@ -176,11 +192,11 @@ func (s stack) ping(ctx context.Context, to netip.Addr) error {
 		if err != nil {
 			return err
 		}
-		m, err := icmp.ParseMessage(number, buf[:n])
+		m, err := icmp.ParseMessage(protocol, buf[:n])
 		if err != nil {
 			continue
 		}
-		if e, is := m.Body.(*icmp.Echo); is && m.Type == reply && string(e.Data) == string(data) && from.(*net.IPAddr).IP.Equal(to.AsSlice()) {
+		if e, is := m.Body.(*icmp.Echo); is && m.Type == reply && string(e.Data) == data && from.(*net.IPAddr).IP.Equal(to.AsSlice()) {
 			return nil
 		}
 	}
