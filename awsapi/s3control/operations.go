@@ -679,7 +679,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "PutBucketPolicy", Method: "PUT", Path: "/v20180820/bucket/{Bucket}/policy", In: (*PutBucketPolicyRequest)(nil), Out: (*PutBucketPolicyOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "PutBucketPolicy", Method: "PUT", Path: "/v20180820/bucket/{Bucket}/policy", Status: 204, In: (*PutBucketPolicyRequest)(nil), Out: (*PutBucketPolicyOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutBucketPolicy(context.Context, *PutBucketPolicyRequest) (*PutBucketPolicyOutput, error)
 				}); ok {
@@ -695,7 +695,7 @@ var api = sync.OnceValue(func() *wire.Service {
 				}
 				return nil
 			}},
-			{Name: "PutBucketTagging", Method: "PUT", Path: "/v20180820/bucket/{Bucket}/tagging", In: (*PutBucketTaggingRequest)(nil), Out: (*PutBucketTaggingOutput)(nil), Bind: func(impl any) wire.Handler {
+			{Name: "PutBucketTagging", Method: "PUT", Path: "/v20180820/bucket/{Bucket}/tagging", Status: 204, In: (*PutBucketTaggingRequest)(nil), Out: (*PutBucketTaggingOutput)(nil), Bind: func(impl any) wire.Handler {
 				if i, ok := impl.(interface {
 					PutBucketTagging(context.Context, *PutBucketTaggingRequest) (*PutBucketTaggingOutput, error)
 				}); ok {
