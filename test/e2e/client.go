@@ -305,7 +305,7 @@ func (g *Guest) Through(bastion *Guest) *Guest {
 func (g *Guest) ssh(ctx context.Context, command string) *exec.Cmd {
 	args := []string{
 		"-i", g.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
-		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=5",
+		"-o", "LogLevel=ERROR", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15",
 	}
 	to := g.Public
 	if g.bastion != nil {

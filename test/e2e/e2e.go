@@ -352,9 +352,15 @@ func (c *Cloud) Disks() int {
 	return len(entries)
 }
 
-// Eventually tries until ok returns nil, and fails the test when the time is over.
+// slowness is how many times longer than on a machine of their own tests may wait: those
+// that run them are shared.
+const slowness = 4
+
+// Eventually tries until ok returns nil, and fails the test when slowness times the time is
+// over.
 func (c *Cloud) Eventually(what string, within time.Duration, ok func() error) {
 	c.t.Helper()
+	within *= slowness
 	deadline := time.Now().Add(within)
 	for {
 		err := ok()

@@ -11,6 +11,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -153,8 +154,10 @@ func open(serial string) (*os.File, error) {
 			return os.OpenFile("/dev/"+filepath.Base(filepath.Dir(f)), os.O_RDWR|os.O_SYNC, 0)
 		}
 	}
-	return nil, fmt.Errorf("no disk %s", serial)
+	return nil, fmt.Errorf("%w %s", errNoDisk, serial)
 }
+
+var errNoDisk = errors.New("no disk")
 
 func get(serial string) (string, error) {
 	f, err := open(serial)
@@ -170,8 +173,12 @@ func get(serial string) (string, error) {
 	return string(text), nil
 }
 
+// put writes to a disk, once it is there: it may just have been plugged.
 func put(serial, text string) error {
 	f, err := open(serial)
+	for begun := time.Now(); errors.Is(err, errNoDisk) && time.Since(begun) < time.Minute; f, err = open(serial) {
+		time.Sleep(10 * time.Millisecond)
+	}
 	if err != nil {
 		return err
 	}
