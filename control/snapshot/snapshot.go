@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
+	"github.com/vauban-cloud/vauban/control/internal/steps"
 	"github.com/vauban-cloud/vauban/store"
 )
 
@@ -36,38 +37,40 @@ func (*Reconciler) Key(c store.Change) string {
 // Reconcile takes the next step in the snapshot's life.
 func (r *Reconciler) Reconcile(ctx context.Context, id string) (time.Duration, error) {
 	now := r.Now()
-	if s, ok := snapshots.Get(r.DB.View(), id); !ok || !gone(s) && !over(s, now) && !abandoned(s, now) && !lockBegins(s) {
-		return wait(s, now), nil
-	}
-	err := r.DB.Update(ctx, func(tx *store.Tx) error {
-		s, ok := snapshots.Get(tx, id)
-		switch {
-		case ok && gone(s):
-			tx.ReleaseAll(id)
-			return snapshots.Delete(tx, id)
-		case ok && over(s, now):
-			s.Delete = true
-			return snapshots.Put(tx, s)
-		case ok && abandoned(s, now):
-			f := *s.Fill
-			f.Expired = true
-			s.Fill = &f
-			return snapshots.Put(tx, s)
-		case ok && lockBegins(s):
-			l := *s.Lock
-			l.Began = now.UTC()
-			if l.Until.IsZero() {
-				l.Until = l.Began.AddDate(0, 0, l.Days)
-			}
-			s.Lock = &l
-			return snapshots.Put(tx, s)
-		}
-		return nil
-	})
+	wait, err := steps.Take(ctx, r.DB, func(view store.Reader) (func(*store.Tx) error, time.Duration) { return next(view, id, now) })
 	if errors.Is(err, store.ErrNotFound) {
 		return 0, nil
 	}
-	return 0, err
+	return wait, err
+}
+
+func next(r store.Reader, id string, now time.Time) (step func(*store.Tx) error, after time.Duration) {
+	s, ok := snapshots.Get(r, id)
+	switch {
+	case !ok:
+		return nil, 0
+	case gone(s):
+		return func(tx *store.Tx) error {
+			tx.ReleaseAll(id)
+			return snapshots.Delete(tx, id)
+		}, 0
+	case over(s, now):
+		s.Delete = true
+	case abandoned(s, now):
+		f := *s.Fill
+		f.Expired = true
+		s.Fill = &f
+	case lockBegins(s):
+		l := *s.Lock
+		l.Began = now.UTC()
+		if l.Until.IsZero() {
+			l.Until = l.Began.AddDate(0, 0, l.Days)
+		}
+		s.Lock = &l
+	default:
+		return nil, wait(s, now)
+	}
+	return func(tx *store.Tx) error { return snapshots.Put(tx, s) }, 0
 }
 
 func gone(s cloud.Snapshot) bool { return s.Delete && (s.Seen.Gone || s.Host == "") }
