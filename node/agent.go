@@ -66,6 +66,8 @@ type Agent struct {
 
 	guests, disks, snapshots, flattenings, transfers, cards, nets *reconcile.Loop
 
+	loops map[string]*reconcile.Loop // all of them, by kind of resource
+
 	locks    locks     // on volumes
 	underWay transfers // imports and exports
 
@@ -106,21 +108,21 @@ func New(cfg Config) *Agent {
 	if cfg.StartLimit == 0 {
 		cfg.StartLimit = 2 * time.Minute
 	}
-	a := &Agent{cfg: cfg, poke: make(chan struct{}, 1), memory: map[string]*memory{}, plans: map[string]*network.VPC{}}
-	a.guests = a.loop("guest", 8, a.guest)
-	a.disks = a.loop("disk", 8, a.disk)
-	a.snapshots = a.loop("snapshot", 4, a.snapshot)
-	a.flattenings = a.loop("flattening", 1, a.flatten)
-	a.transfers = a.transferLoop()
-	a.cards = a.loop("card", 8, a.card)
-	a.nets = a.loop("network", 4, a.net)
+	a := &Agent{cfg: cfg, poke: make(chan struct{}, 1), memory: map[string]*memory{}, plans: map[string]*network.VPC{}, loops: map[string]*reconcile.Loop{}}
+	a.guests = a.loop(reconcile.Config{Name: "guest", Workers: 8}, a.guest)
+	a.disks = a.loop(reconcile.Config{Name: "disk", Workers: 8}, a.disk)
+	a.snapshots = a.loop(reconcile.Config{Name: "snapshot", Workers: 4, Timeout: bytesPatience}, a.snapshot)
+	a.flattenings = a.loop(reconcile.Config{Name: "flattening", Workers: 1}, a.flatten)
+	a.transfers = a.add(reconcile.Config{Name: "transfer", Workers: transferWorkers, Timeout: transferTime, Do: a.transfer})
+	a.cards = a.loop(reconcile.Config{Name: "card", Workers: 8}, a.card)
+	a.nets = a.loop(reconcile.Config{Name: "network", Workers: 4}, a.net)
 	return a
 }
 
 // Run works until ctx ends. Guests, disks and networks stay as they are.
 func (a *Agent) Run(ctx context.Context) {
 	var loops sync.WaitGroup
-	for _, l := range []*reconcile.Loop{a.guests, a.disks, a.snapshots, a.flattenings, a.transfers, a.cards, a.nets} {
+	for _, l := range a.loops {
 		loops.Go(func() { l.Run(ctx) })
 	}
 	loops.Go(func() { a.followFlows(ctx) })
@@ -146,7 +148,7 @@ func (a *Agent) Run(ctx context.Context) {
 // Failing returns what fails at present, by kind and resource.
 func (a *Agent) Failing() map[string]map[string]reconcile.Failure {
 	out := map[string]map[string]reconcile.Failure{}
-	for name, l := range map[string]*reconcile.Loop{"guest": a.guests, "disk": a.disks, "snapshot": a.snapshots, "flattening": a.flattenings, "transfer": a.transfers, "card": a.cards, "network": a.nets} {
+	for name, l := range a.loops {
 		if f := l.Failing(); len(f) > 0 {
 			out[name] = f
 		}
@@ -167,8 +169,8 @@ func (a *Agent) again() {
 
 // loop makes a loop whose steps go by the newest look at the host. There are none before
 // the first look, nor once the host is to be empty.
-func (a *Agent) loop(name string, workers int, step func(ctx context.Context, w *World, key string) (time.Duration, error)) *reconcile.Loop {
-	do := func(ctx context.Context, key string) (time.Duration, error) {
+func (a *Agent) loop(cfg reconcile.Config, step func(ctx context.Context, w *World, key string) (time.Duration, error)) *reconcile.Loop {
+	cfg.Do = func(ctx context.Context, key string) (time.Duration, error) {
 		if !a.begin() {
 			return 0, nil
 		}
@@ -179,11 +181,15 @@ func (a *Agent) loop(name string, workers int, step func(ctx context.Context, w 
 		}
 		return step(ctx, w, key)
 	}
-	cfg := reconcile.Config{Name: name, Do: do, Workers: workers, Log: a.cfg.Log}
-	if name == "snapshot" {
-		cfg.Timeout = bytesPatience
-	}
-	return reconcile.New(cfg)
+	return a.add(cfg)
+}
+
+// add makes a loop that runs with the agent.
+func (a *Agent) add(cfg reconcile.Config) *reconcile.Loop {
+	cfg.Log = a.cfg.Log
+	l := reconcile.New(cfg)
+	a.loops[cfg.Name] = l
+	return l
 }
 
 // bytesPatience is for steps that read or write all bytes of a disk.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/vauban-cloud/vauban/cloud"
 	"github.com/vauban-cloud/vauban/driver/block"
-	"github.com/vauban-cloud/vauban/reconcile"
 )
 
 const (
@@ -88,30 +87,26 @@ func busyExport(t *cloud.ExportTask) bool {
 	return !t.Seen.Done
 }
 
-// transferLoop makes the loop of imports and exports. They take long, touch neither guests
-// nor networks, and so do not keep the host from being made empty.
-func (a *Agent) transferLoop() *reconcile.Loop {
-	do := func(ctx context.Context, id string) (time.Duration, error) {
-		w := a.world.Load()
-		if w == nil {
-			return 0, nil
-		}
-		defer a.again()
-		for i := range w.Imports {
-			if t := &w.Imports[i]; t.ID == id && busyImport(t) {
-				return 0, a.importStep(ctx, t)
-			}
-		}
-		for i := range w.Exports {
-			if t := &w.Exports[i]; t.ID == id && busyExport(t) {
-				return 0, a.exportStep(ctx, w, t)
-			}
-		}
+// transfer takes the next step for an import or export: the reconciler of the transfer loop.
+// They take long, touch neither guests nor networks, and so do not keep the host from being
+// made empty.
+func (a *Agent) transfer(ctx context.Context, id string) (time.Duration, error) {
+	w := a.world.Load()
+	if w == nil {
 		return 0, nil
 	}
-	return reconcile.New(reconcile.Config{
-		Name: "transfer", Do: do, Workers: transferWorkers, Timeout: transferTime, Log: a.cfg.Log,
-	})
+	defer a.again()
+	for i := range w.Imports {
+		if t := &w.Imports[i]; t.ID == id && busyImport(t) {
+			return 0, a.importStep(ctx, t)
+		}
+	}
+	for i := range w.Exports {
+		if t := &w.Exports[i]; t.ID == id && busyExport(t) {
+			return 0, a.exportStep(ctx, w, t)
+		}
+	}
+	return 0, nil
 }
 
 // importStep imports the next disk of a task, or removes what there is of one that is
