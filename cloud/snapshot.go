@@ -133,6 +133,9 @@ func (s Snapshot) State() SnapshotState {
 	}
 }
 
+// Kept reports whether it is neither deleted nor in the recycle bin.
+func (s Snapshot) Kept() bool { return !s.Delete && s.Binned.IsZero() }
+
 // Table is "snapshot".
 func (Snapshot) Table() string { return "snapshot" }
 

@@ -102,7 +102,7 @@ func bytes(r store.Reader, i cloud.Image) (made bool, failure string) {
 		}
 		s, ok := snapshots.Get(r, m.Snapshot)
 		switch {
-		case !ok || s.Delete || !s.Binned.IsZero():
+		case !ok || !s.Kept():
 			return false, "Client.InvalidSnapshot.NotFound: The snapshot '" + m.Snapshot + "' of " + m.Device + " does not exist."
 		case s.State() == cloud.SnapshotError:
 			return false, s.Seen.Error

@@ -194,7 +194,7 @@ func (r *Reconciler) take(tx *store.Tx, p cloud.LifecyclePolicy, by cloud.Snapsh
 func over(r store.Reader, p cloud.LifecyclePolicy, now time.Time) (out []cloud.Snapshot) {
 	of := map[string][]cloud.Snapshot{} // by schedule and volume
 	for s := range snapshots.Select(r, "policy/"+p.ID) {
-		if !s.Delete && s.Binned.IsZero() && s.State() == cloud.SnapshotCompleted {
+		if s.Kept() && s.State() == cloud.SnapshotCompleted {
 			of[s.Schedule+"/"+s.Volume] = append(of[s.Schedule+"/"+s.Volume], s)
 		}
 	}

@@ -100,10 +100,8 @@ func (s *Service) arn(id string) string { return s.Place.ARN("ec2", "", "snapsho
 // ones are not for these operations.
 func (s *Service) visible(c cloud.Caller, id string) (cloud.Snapshot, bool) {
 	n, ok := snapshots.Get(s.DB.View(), id)
-	return n, ok && kept(n) && (n.Account == c.Account || slices.Contains(n.Shared, c.Account))
+	return n, ok && n.Kept() && (n.Account == c.Account || slices.Contains(n.Shared, c.Account))
 }
-
-func kept(n cloud.Snapshot) bool { return !n.Delete && n.Binned.IsZero() }
 
 // readable is a snapshot whose blocks the caller may read.
 func (s *Service) readable(c cloud.Caller, id *string) (cloud.Snapshot, error) {
@@ -121,7 +119,7 @@ func (s *Service) readable(c cloud.Caller, id *string) (cloud.Snapshot, error) {
 func own(r store.Reader, c cloud.Caller, id *string) (cloud.Snapshot, error) {
 	n, ok := snapshots.Get(r, val(id))
 	switch {
-	case !ok || n.Account != c.Account || !kept(n):
+	case !ok || n.Account != c.Account || !n.Kept():
 		return n, noSnapshot(val(id))
 	case n.Fill == nil:
 		return n, invalid(api.ValidationExceptionReasonINVALIDSNAPSHOTID, "The snapshot %s was not started by StartSnapshot.", n.ID)

@@ -137,7 +137,7 @@ func (s *Service) place(tx *store.Tx, c cloud.Caller, n *cloud.Snapshot, now tim
 	}
 	parent, ok := snapshots.Get(tx, n.Fill.Parent)
 	switch {
-	case !ok || parent.Account != c.Account || !kept(parent):
+	case !ok || parent.Account != c.Account || !parent.Kept():
 		return noSnapshot(n.Fill.Parent)
 	case parent.State() != cloud.SnapshotCompleted:
 		return invalid(api.ValidationExceptionReasonINVALIDSNAPSHOTID, "The parent snapshot %s is %s. Wait until it is completed.", parent.ID, parent.State())

@@ -112,7 +112,7 @@ func exported(r store.Reader, c cloud.Caller, id string) (cloud.Snapshot, error)
 		return cloud.Snapshot{}, unsupported("The image " + id + " has " + strconv.Itoa(len(disks)) + " disks. Only images of one can be exported.")
 	}
 	s, ok := snapshotTable.Get(r, disks[0].Snapshot)
-	if !ok || !kept(s) {
+	if !ok || !s.Kept() {
 		return s, notFound("snap", disks[0].Snapshot)
 	}
 	return s, nil

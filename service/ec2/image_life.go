@@ -57,7 +57,7 @@ func (s *Service) deleteImageSnapshots(ctx context.Context, tx *store.Tx, c clou
 	var results []ec2.DeleteSnapshotReturnCode
 	for _, id := range distinct(ids) {
 		n, ok := snapshotTable.Get(tx, id)
-		if !ok || !kept(n) || n.Account != c.Account {
+		if !ok || !n.Kept() || n.Account != c.Account {
 			continue
 		}
 		code := ec2.SnapshotReturnCodesSuccess

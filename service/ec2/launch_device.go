@@ -71,7 +71,7 @@ func (a asking) imageDisk(image cloud.Image, m cloud.ImageMapping, over *ec2.Blo
 	}
 	if m.Snapshot != "" { // whoever may use the image may use its snapshots
 		n, ok := snapshotTable.Get(a.r, m.Snapshot)
-		if !ok || !kept(n) {
+		if !ok || !n.Kept() {
 			return d, false, notFound("snap", m.Snapshot)
 		}
 		ask.snapshot, ask.from = n.ID, &n

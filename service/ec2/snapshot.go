@@ -14,9 +14,6 @@ import (
 // maxDescription is the length of a snapshot's description, in characters.
 const maxDescription = 255
 
-// kept reports whether a snapshot can be seen: one that was deleted cannot.
-func kept(s cloud.Snapshot) bool { return !s.Delete && s.Binned.IsZero() }
-
 // visibleSnapshot returns the snapshot of that ID if the caller may make volumes of it.
 func visibleSnapshot(r store.Reader, c cloud.Caller, id string) (cloud.Snapshot, bool) {
 	s, ok := snapshotTable.Get(r, id)
@@ -24,7 +21,7 @@ func visibleSnapshot(r store.Reader, c cloud.Caller, id string) (cloud.Snapshot,
 }
 
 func seesSnapshot(c cloud.Caller, s cloud.Snapshot) bool {
-	return kept(s) && (s.Account == c.Account || s.Public || slices.Contains(s.Shared, c.Account))
+	return s.Kept() && (s.Account == c.Account || s.Public || slices.Contains(s.Shared, c.Account))
 }
 
 func seenSnapshot(a asking, id string) (cloud.Snapshot, bool) { return visibleSnapshot(a.r, a.c, id) }
@@ -43,7 +40,7 @@ func ownSnapshot(r store.Reader, c cloud.Caller, id *string) (cloud.Snapshot, er
 		return cloud.Snapshot{}, missing("snapshotId")
 	}
 	s, err := get(r, c, snapshotTable, "snap", *id)
-	if err == nil && !kept(s) {
+	if err == nil && !s.Kept() {
 		err = notFound("snap", *id)
 	}
 	return s, err

@@ -42,7 +42,7 @@ func (s *Service) DescribeSnapshots(ctx context.Context, in *ec2.DescribeSnapsho
 func visibleSnapshots(r store.Reader, c cloud.Caller) iter.Seq[cloud.Snapshot] {
 	var found []cloud.Snapshot
 	for _, label := range []string{cloud.AccountLabel(c.Account), "public", "shared/" + c.Account} {
-		found = slices.AppendSeq(found, where(snapshotTable.Select(r, label), kept))
+		found = slices.AppendSeq(found, where(snapshotTable.Select(r, label), cloud.Snapshot.Kept))
 	}
 	slices.SortFunc(found, func(a, b cloud.Snapshot) int { return strings.Compare(a.ID, b.ID) })
 	return slices.Values(slices.CompactFunc(found, func(a, b cloud.Snapshot) bool { return a.ID == b.ID }))

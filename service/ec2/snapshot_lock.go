@@ -129,7 +129,7 @@ func (s *Service) DescribeLockedSnapshots(ctx context.Context, in *ec2.DescribeL
 	if err != nil {
 		return nil, err
 	}
-	locked := func(n cloud.Snapshot) bool { return kept(n) && n.Lock != nil && n.Account == caller.Account }
+	locked := func(n cloud.Snapshot) bool { return n.Kept() && n.Lock != nil && n.Account == caller.Account }
 	found, next, err := listing[cloud.Snapshot]{
 		operation: "DescribeLockedSnapshots", table: snapshotTable, prefix: "snap", ids: in.SnapshotIds, filters: in.Filters, fields: s.lockFields(),
 		max: in.MaxResults, most: 1000, token: in.NextToken, seen: locked,

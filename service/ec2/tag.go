@@ -31,7 +31,7 @@ var taggables = func() []taggable {
 	all := []taggable{
 		tagged(aboutInstance, func(v *cloud.Instance) *cloud.Meta { return &v.Meta }),
 		tagged(aboutVolume, func(v *cloud.Volume) *cloud.Meta { return &v.Meta }),
-		hiding(tagged(aboutSnapshot, func(v *cloud.Snapshot) *cloud.Meta { return &v.Meta }), snapshotTable, func(v cloud.Snapshot) bool { return !kept(v) }),
+		hiding(tagged(aboutSnapshot, func(v *cloud.Snapshot) *cloud.Meta { return &v.Meta }), snapshotTable, func(v cloud.Snapshot) bool { return !v.Kept() }),
 		hiding(tagged(aboutImage, func(v *cloud.Image) *cloud.Meta { return &v.Meta }), imageTable, func(v cloud.Image) bool { return v.Retired }),
 		tagged(aboutKeyPair, func(v *cloud.KeyPair) *cloud.Meta { return &v.Meta }),
 		tagged(aboutVPC, func(v *cloud.VPC) *cloud.Meta { return &v.Meta }),
