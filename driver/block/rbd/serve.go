@@ -67,7 +67,7 @@ func (d *Driver) freshServer(ctx context.Context, volume string, uid int) (s *se
 		if ctx.Err() != nil {
 			break
 		}
-		d.cfg.Log.Warn("server does not answer", "volume", volume, "pid", s.pid, "err", err)
+		d.cfg.Log.Warn("server does not answer", "volume", volume, "pid", s.PID, "err", err)
 	}
 	return nil, fmt.Errorf("start a server: %w", err)
 }
@@ -176,13 +176,13 @@ func (d *Driver) watch(volume string, s *server) {
 	d.servers[volume] = s
 	d.mu.Unlock()
 	d.tasks.Go(func() {
-		if !s.await() {
+		if !s.Await() {
 			return
 		}
 		close(s.ended)
-		s.letGo()
+		s.Close()
 		if !s.retired.Load() && block.ValidName(volume) {
-			d.cfg.Log.Warn("server of an open volume has ended, and is started again", "volume", volume, "pid", s.pid)
+			d.cfg.Log.Warn("server of an open volume has ended, and is started again", "volume", volume, "pid", s.PID)
 			d.revive(volume)
 		}
 	})
@@ -261,7 +261,7 @@ func (d *Driver) adopt() error {
 			d.tasks.Go(func() { d.revive(volume) })
 			continue
 		}
-		d.cfg.Log.Info("server adopted", "volume", volume, "pid", s.pid)
+		d.cfg.Log.Info("server adopted", "volume", volume, "pid", s.PID)
 		d.watch(volume, s)
 	}
 	return nil
@@ -284,6 +284,6 @@ func (d *Driver) letGo() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range d.servers {
-		s.letGo()
+		s.Close()
 	}
 }

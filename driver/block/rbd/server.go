@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor/qemu/qmp"
 	"github.com/vauban-cloud/vauban/driver/internal/confine"
+	"github.com/vauban-cloud/vauban/driver/internal/process"
 )
 
 // A volume that is open has a folder with two sockets, and a server: a qemu-storage-daemon
@@ -36,11 +36,8 @@ const (
 
 // server is the process that serves a volume.
 type server struct {
-	pid    int
-	handle *os.File  // a pidfd: it means this process, whatever its number means later
-	child  *exec.Cmd // nil if it was adopted
-	ended  chan struct{}
-	leave  sync.Once
+	*process.Handle
+	ended chan struct{}
 
 	retired atomic.Bool // its end is wanted
 }
@@ -98,7 +95,7 @@ func (d *Driver) startServer(volume string, uid int) (*server, error) {
 		cmd.Wait()         //nolint:errcheck // it was killed
 		return nil, err
 	}
-	s.child = cmd
+	s.Child = cmd
 	return s, nil
 }
 
@@ -120,11 +117,11 @@ func listen(path string) (*os.File, error) {
 }
 
 func newServer(pid int) (*server, error) {
-	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	h, err := process.Open(pid)
 	if err != nil {
-		return nil, fmt.Errorf("open process %d: %w", pid, err)
+		return nil, err
 	}
-	return &server{pid: pid, handle: os.NewFile(uintptr(fd), "pidfd"), ended: make(chan struct{})}, nil
+	return &server{Handle: h, ended: make(chan struct{})}, nil
 }
 
 // findServer returns the process that serves from a folder, nil if there is none. The handle
@@ -149,7 +146,7 @@ func findServer(home string) (*server, error) {
 		if serves(pid, home) {
 			return s, nil
 		}
-		s.letGo()
+		s.Close()
 	}
 	return nil, nil
 }
@@ -165,29 +162,6 @@ func serves(pid int, home string) bool {
 		}
 	}
 	return false
-}
-
-// await returns true when the process has ended, or false when the driver lets go.
-func (s *server) await() bool {
-	raw, err := s.handle.SyscallConn()
-	if err == nil {
-		err = raw.Read(func(fd uintptr) bool {
-			ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a file descriptor
-			n, err := unix.Poll(ready, 0)
-			return err == nil && n == 1
-		})
-	}
-	if err != nil {
-		return false // the handle was closed
-	}
-	if s.child != nil {
-		s.child.Wait() //nolint:errcheck // its output says why it ended
-	}
-	return true
-}
-
-func (s *server) letGo() {
-	s.leave.Do(func() { s.handle.Close() }) //nolint:errcheck // nothing was written
 }
 
 func (s *server) hasEnded() bool {
@@ -215,11 +189,7 @@ func (s *server) end(ctx context.Context, monitor string) error {
 	if s.hasEnded() {
 		return nil
 	}
-	raw, err := s.handle.SyscallConn()
-	if err == nil {
-		err = raw.Control(func(fd uintptr) { unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) }) //nolint:errcheck // it has ended otherwise
-	}
-	if err != nil && !s.hasEnded() {
+	if err := s.Kill(); err != nil && !s.hasEnded() {
 		return err
 	}
 	wait, cancel := context.WithTimeout(context.WithoutCancel(ctx), endPatience)
@@ -228,7 +198,7 @@ func (s *server) end(ctx context.Context, monitor string) error {
 	case <-s.ended:
 		return nil
 	case <-wait.Done():
-		return fmt.Errorf("process %d does not end", s.pid)
+		return fmt.Errorf("process %d does not end", s.PID)
 	}
 }
 

@@ -45,7 +45,7 @@ func (d *Driver) adoptGuest(id string, processes map[string][]int) error {
 		d.cfg.Log.Warn("guest is forgotten: it has no record", "guest", id, "err", err)
 		for _, pid := range processes[g.folder.name()] {
 			if p, err := identify(g.folder, hypervisor.Spec{ID: id}, pid); err == nil && p != nil {
-				p.kill()  //nolint:errcheck // it has ended otherwise
+				p.Kill()  //nolint:errcheck // it has ended otherwise
 				p.letGo() //nolint:errcheck // nothing was written
 			}
 		}
@@ -59,7 +59,7 @@ func (d *Driver) adoptGuest(id string, processes map[string][]int) error {
 		g.folder.removeSockets()
 		d.cgroups.remove(spec)
 	} else {
-		d.cfg.Log.Info("guest adopted", "guest", id, "pid", p.pid)
+		d.cfg.Log.Info("guest adopted", "guest", id, "pid", p.PID)
 		g.proc = p
 		d.run(g, p)
 	}

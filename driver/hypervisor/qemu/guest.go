@@ -70,7 +70,7 @@ func (g *guest) look(ctx context.Context) hypervisor.Guest {
 		p.seen = seen
 	}
 	out := p.seen
-	out.ID, out.Starts, out.PID = g.id, p.spec.Starts, p.pid
+	out.ID, out.Starts, out.PID = g.id, p.spec.Starts, p.PID
 	out.Disks, out.NICs, out.Full = slices.Clone(out.Disks), slices.Clone(out.NICs), slices.Clone(out.Full)
 	return out
 }

@@ -43,8 +43,8 @@ func (p *process) converse(log *slog.Logger, hint func(id string)) {
 			case <-p.ended: // which is the usual reason
 			case <-p.left:
 			case <-time.After(endAwaited):
-				log.Warn("guest cannot be managed: its process is killed", "guest", p.spec.ID, "pid", p.pid, "err", err)
-				p.kill() //nolint:errcheck // it has ended otherwise
+				log.Warn("guest cannot be managed: its process is killed", "guest", p.spec.ID, "pid", p.PID, "err", err)
+				p.Kill() //nolint:errcheck // it has ended otherwise
 			}
 			return
 		default:

@@ -9,17 +9,15 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
 	"github.com/vauban-cloud/vauban/driver/hypervisor/qemu/qmp"
+	handle "github.com/vauban-cloud/vauban/driver/internal/process"
 )
 
 var errEnded = errors.New("guest's process has ended")
@@ -29,12 +27,10 @@ var errEnded = errors.New("guest's process has ended")
 type process struct {
 	folder folder
 	spec   hypervisor.Spec
-	pid    int
-	handle *os.File      // a pidfd: it means this process, whatever its number means later
-	child  *exec.Cmd     // nil if it was adopted
-	ended  chan struct{} // closed by guest.drop
-	left   chan struct{} // closed by letGo: the driver is closed
-	leave  sync.Once
+	*handle.Handle
+	ended chan struct{} // closed by guest.drop
+	left  chan struct{} // closed by letGo: the driver is closed
+	leave sync.Once
 
 	mu        sync.Mutex
 	monitor   *qmp.Client             // guarded by mu; nil while not connected
@@ -49,12 +45,12 @@ type process struct {
 // newProcess returns the process of that number. The caller vouches that the
 // number is the guest's: it is an unreaped child, or is checked afterwards.
 func newProcess(f folder, spec hypervisor.Spec, pid int) (*process, error) {
-	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	h, err := handle.Open(pid)
 	if err != nil {
-		return nil, fmt.Errorf("open process %d: %w", pid, err)
+		return nil, err
 	}
 	p := &process{
-		folder: f, spec: spec, pid: pid, handle: os.NewFile(uintptr(fd), "pidfd"),
+		folder: f, spec: spec, Handle: h,
 		ended: make(chan struct{}), left: make(chan struct{}), connected: make(chan struct{}),
 		listeners: make(map[chan qmp.Event]bool), seen: hypervisor.Guest{State: hypervisor.Running},
 	}
@@ -130,47 +126,12 @@ func (p *process) hasEnded() bool {
 	}
 }
 
-// await returns true when the process has ended, or false when the driver lets go.
-func (p *process) await() bool {
-	raw, err := p.handle.SyscallConn()
-	if err == nil {
-		err = raw.Read(func(fd uintptr) bool {
-			ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}} //nolint:gosec // a file descriptor
-			n, err := unix.Poll(ready, 0)
-			return err == nil && n == 1
-		})
-	}
-	if err != nil {
-		return false // the handle was closed
-	}
-	if p.child != nil {
-		p.child.Wait() //nolint:errcheck // its output says why it ended
-	}
-	return true
-}
-
 // letGo ends what this process has to do with the guest's.
 func (p *process) letGo() {
 	p.leave.Do(func() {
 		close(p.left)
-		p.handle.Close() //nolint:errcheck // nothing was written
+		p.Close()
 	})
-}
-
-// kill ends the process at once; nil if it has ended.
-func (p *process) kill() error {
-	raw, err := p.handle.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var sent error
-	if err := raw.Control(func(fd uintptr) { sent = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) }); err != nil {
-		return err
-	}
-	if sent != nil && !errors.Is(sent, unix.ESRCH) {
-		return fmt.Errorf("kill process %d: %w", p.pid, sent)
-	}
-	return nil
 }
 
 // end kills the process and waits until nothing is left of it.
@@ -178,14 +139,14 @@ func (p *process) end(ctx context.Context) error {
 	if p.hasEnded() {
 		return nil
 	}
-	if err := p.kill(); err != nil && !p.hasEnded() {
+	if err := p.Kill(); err != nil && !p.hasEnded() {
 		return err
 	}
 	select {
 	case <-p.ended:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for the end of process %d: %w", p.pid, ctx.Err())
+		return fmt.Errorf("wait for the end of process %d: %w", p.PID, ctx.Err())
 	}
 }
 

@@ -72,7 +72,7 @@ func (d *Driver) start(ctx context.Context, spec hypervisor.Spec, taps []*os.Fil
 		}
 		return err
 	}
-	d.cfg.Log.Debug("guest started", "guest", spec.ID, "pid", p.pid, "took", d.cfg.Now().Sub(began))
+	d.cfg.Log.Debug("guest started", "guest", spec.ID, "pid", p.PID, "took", d.cfg.Now().Sub(began))
 	g.keep(p)
 	d.mu.Lock()
 	d.guests[spec.ID] = g
@@ -170,7 +170,7 @@ func (d *Driver) execute(f folder, engine engine, spec hypervisor.Spec, taps []*
 		d.cgroups.remove(spec)
 		return nil, err
 	}
-	p.child = cmd
+	p.Child = cmd
 	return p, nil
 }
 
@@ -178,7 +178,7 @@ func (d *Driver) execute(f folder, engine engine, spec hypervisor.Spec, taps []*
 func (d *Driver) run(g *guest, p *process) {
 	d.tasks.Go(func() { p.converse(d.cfg.Log, d.hint) })
 	d.tasks.Go(func() {
-		if !p.await() {
+		if !p.Await() {
 			return
 		}
 		p.folder.removeSockets()
