@@ -63,31 +63,26 @@ func (p *process) freeSlot(ctx context.Context, devices map[string]string) (stri
 // Unplug implements hypervisor.Driver. A guest that is halted or hung never
 // lets go.
 func (d *Driver) Unplug(ctx context.Context, id, device string) error {
-	if err := d.unplug(ctx, id, device); err != nil {
+	if err := d.takeFrom(ctx, id, func(p *process) error { return p.unplug(ctx, device) }); err != nil {
 		return fmt.Errorf("unplug %s from %s: %w", device, id, err)
 	}
 	return nil
 }
 
-func (d *Driver) unplug(ctx context.Context, id, device string) error {
-	release, err := d.turns.Take(ctx, id)
+// takeFrom takes something from a guest in its turn. One without a process has nothing.
+func (d *Driver) takeFrom(ctx context.Context, id string, take func(*process) error) error {
+	p, release, err := d.turn(ctx, id)
+	if errors.Is(err, hypervisor.ErrNoGuest) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer release()
-	g := d.guest(id)
-	if g == nil {
-		return nil
+	if err := take(p); !errors.Is(err, errEnded) {
+		return err
 	}
-	p := g.process()
-	if p == nil {
-		return nil
-	}
-	err = p.unplug(ctx, device)
-	if errors.Is(err, errEnded) {
-		return nil // and with the process its hold on the device
-	}
-	return err
+	return nil // and with the process its hold on the thing
 }
 
 func (p *process) unplug(ctx context.Context, device string) error {

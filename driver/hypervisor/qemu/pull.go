@@ -4,7 +4,6 @@ package qemu
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -16,28 +15,8 @@ func deadName(disk string) string { return disk + ".dead" }
 
 // Pull implements hypervisor.Driver.
 func (d *Driver) Pull(ctx context.Context, id, disk string) error {
-	if err := d.pull(ctx, id, disk); err != nil {
+	if err := d.takeFrom(ctx, id, func(p *process) error { return p.pull(ctx, disk) }); err != nil {
 		return fmt.Errorf("pull %s from %s: %w", disk, id, err)
-	}
-	return nil
-}
-
-func (d *Driver) pull(ctx context.Context, id, disk string) error {
-	release, err := d.turns.Take(ctx, id)
-	if err != nil {
-		return err
-	}
-	defer release()
-	g := d.guest(id)
-	if g == nil {
-		return nil
-	}
-	p := g.process()
-	if p == nil {
-		return nil
-	}
-	if err := p.pull(ctx, disk); !errors.Is(err, errEnded) {
-		return err
 	}
 	return nil
 }
