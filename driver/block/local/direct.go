@@ -17,15 +17,9 @@ import (
 
 var _ block.Direct = (*Driver)(nil)
 
-// source is a snapshot's chain that is open to read.
-type source struct {
-	chain.Chain
-	files []*os.File
-}
-
 // openSource opens the layers of a snapshot, without a tool: its files are read by this
 // process, which follows no reference in them.
-func (d *Driver) openSource(s block.Keyed) (_ *source, err error) {
+func (d *Driver) openSource(_ context.Context, s block.Keyed) (_ *chain.Source, err error) {
 	if !block.ValidName(s.ID) {
 		return nil, fmt.Errorf("%q: %w", s.ID, block.ErrNoSnapshot)
 	}
@@ -36,10 +30,15 @@ func (d *Driver) openSource(s block.Keyed) (_ *source, err error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &source{}
+	var files []*os.File
+	c := &chain.Source{Close: func() {
+		for _, f := range files {
+			f.Close() //nolint:errcheck // only read
+		}
+	}}
 	defer func() {
 		if err != nil {
-			c.close()
+			c.Close()
 		}
 	}()
 	for _, l := range all {
@@ -47,7 +46,7 @@ func (d *Driver) openSource(s block.Keyed) (_ *source, err error) {
 		if err != nil {
 			return nil, err
 		}
-		c.files = append(c.files, f)
+		files = append(files, f)
 		var st unix.Stat_t
 		if err := unix.Fstat(int(f.Fd()), &st); err != nil {
 			return nil, err
@@ -61,46 +60,12 @@ func (d *Driver) openSource(s block.Keyed) (_ *source, err error) {
 	return c, nil
 }
 
-func (c *source) close() {
-	for _, f := range c.files {
-		f.Close() //nolint:errcheck // only read
-	}
-}
-
 // Changed implements block.Direct.
 func (d *Driver) Changed(ctx context.Context, first, second block.Keyed, from int64, limit int) ([]block.Change, error) {
-	out, err := d.changed(ctx, first, second, from, limit)
-	if err != nil {
-		return nil, fmt.Errorf("compare snapshot %s with %q: %w", second.ID, first.ID, err)
-	}
-	return out, nil
-}
-
-func (d *Driver) changed(ctx context.Context, first, second block.Keyed, from int64, limit int) (out []block.Change, err error) {
-	was := &source{}
-	if first.ID != "" {
-		if was, err = d.openSource(first); err != nil {
-			return nil, err
-		}
-		defer was.close()
-	}
-	is, err := d.openSource(second)
-	if err != nil {
-		return nil, err
-	}
-	defer is.close()
-	return chain.Changed(ctx, was.Chain, is.Chain, from, limit)
+	return chain.Opener(d.openSource).Changed(ctx, first, second, from, limit)
 }
 
 // ReadBlock implements block.Direct.
-func (d *Driver) ReadBlock(_ context.Context, s block.Keyed, index int64) ([]byte, error) {
-	c, err := d.openSource(s)
-	if err == nil {
-		defer c.close()
-		var data []byte
-		if data, err = c.Read(max(0, index)); err == nil {
-			return data, nil
-		}
-	}
-	return nil, fmt.Errorf("read block %d of snapshot %s: %w", index, s.ID, err)
+func (d *Driver) ReadBlock(ctx context.Context, s block.Keyed, index int64) ([]byte, error) {
+	return chain.Opener(d.openSource).ReadBlock(ctx, s, index)
 }

@@ -155,11 +155,11 @@ func (d *Driver) finish(ctx context.Context, s block.Keyed, sum bool) (out block
 			return out, err
 		}
 	}
-	c, err := d.openSource(s)
+	c, err := d.openSource(ctx, s)
 	if err != nil {
 		return out, err
 	}
-	defer c.close()
+	defer c.Close()
 	if out.Bytes, err = weigh(kept); err != nil {
 		return out, err
 	}

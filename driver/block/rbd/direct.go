@@ -106,24 +106,8 @@ func (d *Driver) endAccesses() (err error) {
 	return err
 }
 
-// source is a snapshot's chain that is open.
-type source struct {
-	chain.Chain
-	conns []*nbd.Conn
-	done  func()
-}
-
-func (s *source) close() {
-	for _, c := range s.conns {
-		c.Close() //nolint:errcheck // flushed where something was written
-	}
-	if s.done != nil {
-		s.done()
-	}
-}
-
 // openSource opens the layers of a snapshot.
-func (d *Driver) openSource(ctx context.Context, s block.Keyed) (_ *source, err error) {
+func (d *Driver) openSource(ctx context.Context, s block.Keyed) (_ *chain.Source, err error) {
 	if !block.ValidName(s.ID) {
 		return nil, fmt.Errorf("%q: %w", s.ID, block.ErrNoSnapshot)
 	}
@@ -138,21 +122,28 @@ func (d *Driver) openSource(ctx context.Context, s block.Keyed) (_ *source, err 
 	if err != nil {
 		return nil, err
 	}
-	c := &source{}
-	defer func() {
-		if err != nil {
-			c.close()
-		}
-	}()
-	if c.done, err = d.layersFor(ctx, s.ID, r); err != nil {
+	done, err := d.layersFor(ctx, s.ID, r)
+	if err != nil {
 		return nil, err
 	}
+	var conns []*nbd.Conn
+	c := &chain.Source{Close: func() {
+		for _, c := range conns {
+			c.Close() //nolint:errcheck // only read
+		}
+		done()
+	}}
+	defer func() {
+		if err != nil {
+			c.Close()
+		}
+	}()
 	for i, l := range r.Layers {
 		conn, err := nbd.Dial(ctx, d.socket(serverOf(s.ID)), l.Name)
 		if err != nil {
 			return nil, err
 		}
-		c.conns = append(c.conns, conn)
+		conns = append(conns, conn)
 		file, err := qcow2.Open(conn, secrets[i])
 		if err != nil {
 			return nil, fmt.Errorf("read %s of %s: %w", l.Name, s.ID, err)
@@ -164,40 +155,12 @@ func (d *Driver) openSource(ctx context.Context, s block.Keyed) (_ *source, err 
 
 // Changed implements block.Direct.
 func (d *Driver) Changed(ctx context.Context, first, second block.Keyed, from int64, limit int) ([]block.Change, error) {
-	out, err := d.changed(ctx, first, second, from, limit)
-	if err != nil {
-		return nil, fmt.Errorf("compare snapshot %s with %q: %w", second.ID, first.ID, err)
-	}
-	return out, nil
-}
-
-func (d *Driver) changed(ctx context.Context, first, second block.Keyed, from int64, limit int) (out []block.Change, err error) {
-	was := &source{}
-	if first.ID != "" {
-		if was, err = d.openSource(ctx, first); err != nil {
-			return nil, err
-		}
-		defer was.close()
-	}
-	is, err := d.openSource(ctx, second)
-	if err != nil {
-		return nil, err
-	}
-	defer is.close()
-	return chain.Changed(ctx, was.Chain, is.Chain, from, limit)
+	return chain.Opener(d.openSource).Changed(ctx, first, second, from, limit)
 }
 
 // ReadBlock implements block.Direct.
 func (d *Driver) ReadBlock(ctx context.Context, s block.Keyed, index int64) ([]byte, error) {
-	c, err := d.openSource(ctx, s)
-	if err == nil {
-		defer c.close()
-		var data []byte
-		if data, err = c.Read(max(0, index)); err == nil {
-			return data, nil
-		}
-	}
-	return nil, fmt.Errorf("read block %d of snapshot %s: %w", index, s.ID, err)
+	return chain.Opener(d.openSource).ReadBlock(ctx, s, index)
 }
 
 // Begin implements block.Direct.
@@ -356,7 +319,7 @@ func (d *Driver) count(ctx context.Context, s block.Keyed, sum bool) (out block.
 	if err != nil {
 		return out, err
 	}
-	defer c.close()
+	defer c.Close()
 	r, _, err := d.find(ctx, "snapshot/"+s.ID)
 	if err != nil {
 		return out, err
