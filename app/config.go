@@ -29,6 +29,7 @@ type Config struct {
 	Database     string           // postgres://… ; empty: SQLite in Data
 	Volumes      string           // where volumes are: "local" (in Data), or "ceph:[USER@]POOL"
 	ObjectsIndex string           // where the index of objects is: "local" (in Data), "database" (that of Database), or postgres://…
+	ObjectsCache int              // MiB of memory for objects that are read often; 0: none
 	CephConf     string           // the cluster's configuration; empty: /etc/ceph/ceph.conf
 	CephKeyring  string           // with the user's key; empty: /etc/ceph/ceph.client.USER.keyring
 	Place        cloud.Place      // region and zones
@@ -63,6 +64,7 @@ func Default() Config {
 		Listen:           "127.0.0.1:4566",
 		Volumes:          localVolumes,
 		ObjectsIndex:     localIndex,
+		ObjectsCache:     objectsCache(),
 		Place:            cloud.DefaultPlace(),
 		PublicPool:       netip.MustParsePrefix("100.64.0.0/24"),
 		IPv6Pool:         netip.MustParsePrefix("fd5a:c10d::/32"),
@@ -93,6 +95,8 @@ func (c Config) Validate() error {
 			"leave them at 24h, 5m and 1m but for tests")
 	case !c.IPv6Pool.IsValid() || !c.IPv6Pool.Addr().Is6() || c.IPv6Pool.Bits() > 56 || c.IPv6Pool.Contains(network.Metadata6):
 		return fmt.Errorf("IPv6 pool %s is not an IPv6 range of /56 or larger without %s: give --ipv6-pool one such as fd5a:c10d::/32", c.IPv6Pool, network.Metadata6)
+	case c.ObjectsCache < 0:
+		return errors.New("--objects-cache is a number of MiB, 0 for no memory at all")
 	case c.MemoryOvercommit <= 0 || c.VCPUOvercommit <= 0:
 		return errors.New("an overcommit of zero or less leaves no room for guests: give a number above 0")
 	}

@@ -14,11 +14,20 @@ import (
 
 var buckets store.Table[cloud.Bucket]
 
+// objectsCache is how many MiB objects get that are read often, if the operator does not say.
+func objectsCache() int {
+	total, err := memTotalMiB()
+	if err != nil {
+		return 0
+	}
+	return min(total/64, 512)
+}
+
 // openObjects opens the store of objects. The key of each bucket is sealed by one of
 // the cloud's data keys.
 func (r *running) openObjects() (err error) {
 	r.bucketKeys = &s3service.Keys{DB: r.db, Seal: r.directory.Keys.Objects}
-	c := object.Config{Dir: r.cfg.objectsDir(), Keys: r.bucketKeys, Log: r.log.With("room", "objects"), Now: time.Now}
+	c := object.Config{Dir: r.cfg.objectsDir(), Keys: r.bucketKeys, Log: r.log.With("room", "objects"), Now: time.Now, Hot: int64(r.cfg.ObjectsCache) << 20}
 	if c.Index, err = r.cfg.objectsIndex(c.Log); err != nil {
 		return err
 	}

@@ -86,6 +86,7 @@ func (e *env) cloudFlags(c *cobra.Command) {
 	text(&cfg.RootKey, "root-key", "file of the key that seals the cloud's secrets, made at the first start; empty: root.key in the data folder")
 	text(&cfg.Database, "database", "PostgreSQL to keep the state in, postgres://…; empty: SQLite in the data folder")
 	text(&cfg.ObjectsIndex, "objects-index", "where the index of objects is: local for the data folder, database for the PostgreSQL of --database, or postgres://…")
+	f.IntVar(&cfg.ObjectsCache, "objects-cache", cfg.ObjectsCache, "MiB of memory for the plain bytes of large objects that are read often; 0 for none; by default a 64th of the host's")
 	text(&cfg.Volumes, "volumes", "where volumes, snapshots and images are: local for the data folder, or ceph:POOL or ceph:USER@POOL")
 	text(&cfg.CephConf, "ceph-conf", "configuration of the Ceph cluster; empty: /etc/ceph/ceph.conf")
 	text(&cfg.CephKeyring, "ceph-keyring", "file with the Ceph user's key; empty: /etc/ceph/ceph.client.USER.keyring")

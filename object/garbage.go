@@ -33,5 +33,11 @@ func (s *Store) forget(r blob.Ref) error {
 	if r.Kind != blob.Alone || s.ready() != nil { // a failed index may refer to it
 		return nil
 	}
-	return s.bytes.Remove(r.Kind, r.Unit)
+	return s.removeAlone(r.Unit)
+}
+
+// removeAlone removes a file, and what is kept of it in memory.
+func (s *Store) removeAlone(unit uint64) error {
+	s.hot.Drop(unit)
+	return s.bytes.Remove(blob.Alone, unit)
 }

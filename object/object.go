@@ -17,7 +17,9 @@
 //     unreadable, wherever copies of them lie. Names, metadata, ETags and
 //     checksums are not encrypted.
 //   - A version that is held or retained is not removed by any method.
-//   - Memory does not grow with the size of objects, nor with their number.
+//   - Memory does not grow with the size of objects, nor with their number. Plain bytes of
+//     large objects that are read often are kept in memory for some minutes, if there is
+//     any for that: never those under a caller's key, and never longer than the object.
 //
 // It does not know who may do what, S3's headers, or the limits of names and of
 // metadata: it keeps what it is given. It trusts the clock.
@@ -37,6 +39,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/object/hot"
 	"github.com/vauban-cloud/vauban/object/index"
 	"github.com/vauban-cloud/vauban/object/index/pebble"
 	"github.com/vauban-cloud/vauban/seal"
@@ -91,6 +94,7 @@ type Config struct {
 	MinPart     int64  // the least size of parts but the last, in bytes; 5 MiB if 0
 	MinFree     uint64 // how many bytes of the disk puts leave free; 256 MiB if 0
 	Cache       int64  // of an index in Dir, in bytes; 24 MiB if 0
+	Hot         int64  // memory for plain bytes of large objects that are read often, in bytes; none if 0
 	// Tend is how often Run removes garbage and compacts segments; once a minute if 0.
 	Tend time.Duration
 	// ScrubRest is how long Run rests between two scrubs, a day if 0, and ScrubRate how
@@ -151,6 +155,7 @@ type Store struct {
 	pins    pins
 	space   space
 	lanes   lanes
+	hot     hot.Cache
 	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
 	keys    [keyLocks]keyLock
@@ -173,7 +178,7 @@ func Open(c Config) (*Store, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
-	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(), aead: aesGCM}
+	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(), aead: aesGCM, hot: hot.Cache{Size: c.Hot}}
 	if err := s.openIndex(); err != nil {
 		return nil, err
 	}
@@ -205,6 +210,7 @@ func (s *Store) open() error {
 // Close closes the store. Nothing must be under way, and readers be closed.
 func (s *Store) Close() error {
 	s.lanes.close()
+	s.hot.Expire(time.Now().Add(time.Hour))
 	var err error
 	if c, ok := s.bytes.(io.Closer); ok {
 		err = c.Close()

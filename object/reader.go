@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/vauban-cloud/vauban/object/blob"
+	"github.com/vauban-cloud/vauban/object/hot"
 )
 
 // Reader reads what Get opened: Length bytes of the version, from First. It belongs
@@ -25,9 +27,11 @@ type Reader struct {
 	piece    piece
 	blob     blob.Reader
 	crypt    cryptor
-	buf      block  // as it is stored
-	out      buffer // blocks that were decrypted; nil: buf is the only one
-	plain    []byte // what is read next
+	hot      *os.File    // of the open piece, in place of blob: its plain bytes
+	keep     *hot.Writer // nil: the piece is not to be kept
+	buf      block       // as it is stored
+	out      buffer      // blocks that were decrypted; nil: buf is the only one
+	plain    []byte      // what is read next
 	err      error
 }
 
@@ -48,9 +52,19 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if len(r.plain) == 0 {
-			if err := r.load(); errors.Is(err, io.EOF) {
+			if err := r.ready(); errors.Is(err, io.EOF) {
 				return n, nil
 			} else if err != nil {
+				return n, err
+			}
+			if to, ok := w.(io.ReaderFrom); ok && r.hot != nil {
+				k, err := r.pass(to)
+				if n += k; err != nil {
+					return n, err
+				}
+				continue
+			}
+			if err := r.load(); err != nil {
 				return n, err
 			}
 		}
@@ -65,11 +79,7 @@ func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 
 // Close lets go of the version.
 func (r *Reader) Close() error {
-	var err error
-	if r.blob != nil {
-		err = r.blob.Close()
-		r.blob = nil
-	}
+	err := r.closePiece()
 	if r.pinned {
 		r.s.pins.unpin(r.record.manifest)
 		r.pinned = false
@@ -87,18 +97,23 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// load goes to the next chunk, and returns io.EOF at the end.
-func (r *Reader) load() error {
+// ready opens the piece that holds the next byte, and returns io.EOF at the end.
+func (r *Reader) ready() error {
 	if r.err == nil && r.left == 0 {
 		r.err = io.EOF
 	}
 	if r.err == nil {
 		r.err = r.ctx.Err()
 	}
-	if r.err == nil && (r.blob == nil || r.at >= r.piece.begin+r.piece.size) {
+	if r.err == nil && (r.blob == nil && r.hot == nil || r.at >= r.piece.begin+r.piece.size) {
 		r.err = r.next()
 	}
-	if r.err == nil {
+	return r.err
+}
+
+// load goes to the next chunk, and returns io.EOF at the end.
+func (r *Reader) load() error {
+	if r.ready() == nil {
 		if err := r.chunk(); err != nil {
 			r.err = fmt.Errorf("read %q at byte %d: %w", r.Info.Key, r.at, err)
 			r.s.Log.Error("an object cannot be read", "key", r.Info.Key, "version", r.Info.Version, "stored", r.piece.ref.String(), "error", err)
@@ -118,12 +133,18 @@ func (r *Reader) next() error {
 }
 
 func (r *Reader) openPiece(p piece) error {
-	if r.blob != nil {
-		r.blob.Close()
-		r.blob = nil
-	}
+	r.closePiece() //nolint:errcheck // it was only read
 	if p.ref.Size != storedSize(p.size) {
 		return fmt.Errorf("%q: %w", r.Info.Key, errRow)
+	}
+	if alone := p.ref.Kind == blob.Alone && !r.record.Customer; alone {
+		if r.hot = r.s.hot.Open(p.ref.Unit); r.hot != nil {
+			r.piece = p
+			return nil
+		}
+		if r.at == p.begin && r.left >= p.size {
+			r.keep = r.s.hot.Begin(p.ref.Unit, p.size)
+		}
 	}
 	c, err := r.s.cryptor(r.dataKey, p.id)
 	if err != nil {
@@ -135,6 +156,37 @@ func (r *Reader) openPiece(p piece) error {
 	}
 	r.piece, r.blob, r.crypt = p, b, c
 	return nil
+}
+
+// closePiece lets go of the open piece.
+func (r *Reader) closePiece() (err error) {
+	if r.keep != nil {
+		r.keep.Close()
+	}
+	if r.hot != nil {
+		err = r.hot.Close()
+	}
+	if r.blob != nil {
+		err = r.blob.Close()
+	}
+	r.keep, r.hot, r.blob = nil, nil, nil
+	return err
+}
+
+// pass has the kernel send what is left of a hot piece.
+func (r *Reader) pass(to io.ReaderFrom) (int64, error) {
+	off := r.at - r.piece.begin
+	if _, err := r.hot.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	wanted := min(r.left, r.piece.size-off)
+	n, err := to.ReadFrom(io.LimitReader(r.hot, wanted))
+	r.at += n
+	r.left -= n
+	if err == nil && n < wanted {
+		err = fmt.Errorf("%w: what is kept of it ends early", ErrCorrupt)
+	}
+	return n, err
 }
 
 // chunk reads blocks of the open piece and decrypts them, one after the other while they are
@@ -154,6 +206,9 @@ func (r *Reader) chunk() error {
 	if r.out != nil {
 		plain = r.out[:0]
 	}
+	if r.hot != nil {
+		return r.hotChunk(plain, off, wanted)
+	}
 	last := blocks(r.piece.size) - 1
 	for n := first; n < first+count; n++ {
 		at := n * blob.BlockSize
@@ -171,5 +226,20 @@ func (r *Reader) chunk() error {
 	r.plain = plain[skip:min(int64(len(plain)), skip+wanted)]
 	r.at += int64(len(r.plain))
 	r.left -= int64(len(r.plain))
+	if r.keep != nil {
+		r.keep.Add(r.plain)
+	}
+	return nil
+}
+
+// hotChunk reads on in a hot piece, as many bytes as there is room for after plain.
+func (r *Reader) hotChunk(plain []byte, off, wanted int64) error {
+	n, err := r.hot.ReadAt(plain[:min(int64(cap(plain)), wanted)], off)
+	if n == 0 {
+		return err
+	}
+	r.plain = plain[:n]
+	r.at += int64(n)
+	r.left -= int64(n)
 	return nil
 }

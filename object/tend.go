@@ -46,10 +46,14 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 }
 
+// hotFor is how long plain bytes are kept that nobody reads.
+const hotFor = 10 * time.Minute
+
 // Maintain does once what Run does again and again, but for scrubbing: it removes
 // what nobody needs from the disk, and compacts segments of which less than half is in
 // use. It may be interrupted anywhere, and does nothing twice that matters.
 func (s *Store) Maintain(ctx context.Context) error {
+	s.hot.Expire(time.Now().Add(-hotFor))
 	s.tending.Lock()
 	defer s.tending.Unlock()
 	return errors.Join(s.sweepOrphans(ctx), s.collect(ctx), s.tendSegments(ctx))
@@ -100,7 +104,7 @@ func (s *Store) burn(row uint64, g garbage) error {
 	defer b.Close()
 	file := func(unit uint64) error {
 		b.Delete(numberRow(tableFile, unit))
-		return s.bytes.Remove(blob.Alone, unit)
+		return s.removeAlone(unit)
 	}
 	if g.file != 0 {
 		if err := file(g.file); err != nil {
@@ -146,7 +150,7 @@ func (s *Store) sweepOrphans(ctx context.Context) error {
 		} else if used != nil {
 			continue
 		}
-		if err := s.bytes.Remove(blob.Alone, u.Number); err != nil {
+		if err := s.removeAlone(u.Number); err != nil {
 			return err
 		}
 	}
