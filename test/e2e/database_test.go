@@ -65,10 +65,10 @@ func TestSnapshotsOfADatabase(t *testing.T) {
 		last = acknowledged.Load()
 		snapshot := l.snapshot(volume)
 		restored := l.volume(&ec2.CreateVolumeInput{SnapshotId: &snapshot})
-		l.must(l.client.AttachVolume(t.Context(), &ec2.AttachVolumeInput{VolumeId: &restored, InstanceId: &l.guest.ID, Device: new("/dev/sdg")}))
+		recover := recoverOn(l.attach(restored, "/dev/sdg"))
 		var got string
 		l.cloud.Eventually("the restored database is whole", 3*time.Minute, func() (err error) {
-			got, err = l.guest.TrySSH(restore(restored))
+			got, err = l.guest.TrySSH(recover)
 			return err
 		})
 		got = strings.TrimSpace(got)
@@ -85,9 +85,9 @@ func TestSnapshotsOfADatabase(t *testing.T) {
 	_ = wait() // it was interrupted
 }
 
-// restore is what a guest does to check the database of a volume that it is about to see.
-func restore(volume string) string {
-	find := "grep -l " + strings.ReplaceAll(volume, "-", "") + " /sys/block/*/serial | cut -d/ -f4"
-	return "until dev=$(" + find + ") && [ -n \"$dev\" ]; do sleep 0.1; done; grep -q /tmp/restored /proc/mounts || sudo -n mount -t ext4 /dev/$dev /tmp/restored && " +
+// recoverOn is what a guest does to recover and check the database of a disk. It may be cut off,
+// and run again: a busy guest does not always answer in time.
+func recoverOn(dev string) string {
+	return "grep -q /tmp/restored /proc/mounts || sudo -n mount -t ext4 /dev/" + dev + " /tmp/restored && " +
 		"sudo -n /tmp/ledger check /tmp/restored/db && sudo -n umount /tmp/restored"
 }

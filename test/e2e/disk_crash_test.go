@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,15 +23,18 @@ import (
 
 // TestKilledAmongDisks kills vauban, or a guest's QEMU, at random moments after a volume is
 // attached, detached, snapshotted, restored, copied, grown or deleted. What was asked for comes to be, what
-// the guest had written is there, and in the end no file is left. The seed is in the log;
-// VAUBAN_SLOW=1 makes hundreds of kills.
+// the guest had written is there, and in the end no file is left. The seed is in the log, and
+// VAUBAN_SEED asks for one again; VAUBAN_SLOW=1 makes hundreds of kills.
 func TestKilledAmongDisks(t *testing.T) {
 	t.Parallel()
 	kills := 4
 	if os.Getenv("VAUBAN_SLOW") != "" {
 		kills = 200
 	}
-	seed := uint64(time.Now().UnixNano())
+	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("VAUBAN_SEED"), fmt.Sprint(time.Now().UnixNano())), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("seed %d", seed)
 	c := &diskCrasher{diskLab: newDiskLab(t, e2e.Start(t)), rng: rand.New(rand.NewPCG(seed, 0))}
 	c.volume = c.diskLab.volume(&ec2.CreateVolumeInput{Size: new(int32(1))})

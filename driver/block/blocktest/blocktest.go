@@ -34,6 +34,9 @@ type Bench struct {
 	Check func(t *testing.T, layers []block.Layer, size int64, start []byte)
 	// Write, if not nil, writes 512 bytes at the start of the opened volume.
 	Write func(t *testing.T, layers []block.Layer, data []byte)
+	// Guest, if not nil, runs commands of qemu-io(1) on the opened volume, and fails the test
+	// unless all that they read is as they say.
+	Guest func(t *testing.T, layers []block.Layer, commands ...string)
 	// UID is the user that volumes are opened for.
 	UID int
 }

@@ -70,7 +70,7 @@ func TestConformance(t *testing.T) {
 	}
 	blocktest.Run(t, blocktest.Bench{
 		UID:   uid,
-		Check: checkVolume, Write: writeVolume,
+		Check: checkVolume, Write: writeVolume, Guest: guestIO,
 		New: func(t *testing.T) (blocktest.Engine, func() blocktest.Engine) {
 			cfg := local.Config{Dir: folder(t)}
 			d := open(t, cfg)
@@ -154,8 +154,19 @@ func writeVolume(t *testing.T, layers []block.Layer, data []byte) {
 	if err := errors.Join(os.WriteFile(file, data, 0o644), os.Chmod(file, 0o644)); err != nil { //nolint:gosec // a test's
 		t.Fatal(err)
 	}
-	write := fmt.Sprintf("write -s %s 0 %d", file, len(data))
-	asGuest(t, guestUID, slices.Concat([]string{"qemu-io"}, secretsOf(layers), []string{"-c", write, "-c", "flush", nodeOf(t, layers)})...)
+	guestIO(t, layers, fmt.Sprintf("write -s %s 0 %d", file, len(data)), "flush")
+}
+
+// guestIO runs commands of qemu-io on the volume as the guest's user.
+func guestIO(t *testing.T, layers []block.Layer, commands ...string) {
+	t.Helper()
+	command := slices.Concat([]string{"qemu-io"}, secretsOf(layers))
+	for _, c := range commands {
+		command = append(command, "-c", c)
+	}
+	if out := string(asGuest(t, guestUID, append(command, nodeOf(t, layers))...)); strings.Contains(out, "failed") {
+		t.Errorf("%q: %s", commands, out)
+	}
 }
 
 // asGuest runs a program as the user, and returns what it says.

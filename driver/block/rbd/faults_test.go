@@ -77,6 +77,13 @@ func (f *faulty) write(name, text string) {
 	}
 }
 
+// lockedBy has the catalogue be somebody's.
+func (f *faulty) lockedBy(cookie string) {
+	f.t.Helper()
+	f.write("rados-lock", `[ "$2" = info ] || { echo 'error locking cloud.catalogue: (16) Device or resource busy' >&2; exit 1; }
+echo '{"name":"owner","type":"exclusive","tag":"","lockers":[{"name":"client.4","cookie":"`+cookie+`","description":"there:/store"}]}'`)
+}
+
 func (f *faulty) mend(name string) {
 	f.t.Helper()
 	if err := os.Remove(filepath.Join(f.bin, name)); err != nil {
@@ -251,6 +258,45 @@ func TestDamagedPool(t *testing.T) {
 				t.Errorf("a damaged pool was written to %d times", n)
 			}
 		})
+	}
+}
+
+// TestOwner: a copy of a cloud's folder, here or on another host, touches nothing in the pool;
+// the folder itself goes on.
+func TestOwner(t *testing.T) {
+	f := newFaulty(t)
+	reopen := func() error {
+		d, err := rbd.New(t.Context(), f.cfg)
+		if err == nil {
+			err = d.Close()
+		}
+		return err
+	}
+	if err := reopen(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.ReadFile(filepath.Join(f.bin, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(log), "rados lock get cloud.catalogue owner --lock-cookie ")
+	cookie, _, _ := strings.Cut(after, " ")
+	f.lockedBy(cookie)
+	if err := reopen(); err != nil {
+		t.Errorf("open what is this folder's: %v", err)
+	}
+	f.write("rbd-ls", `echo '["cloud.0"]'`)
+	f.lockedBy("0123456789abcdef")
+	if err := reopen(); !errors.Is(err, rbd.ErrOwned) || !strings.Contains(err.Error(), "there:/store; ") || !strings.Contains(err.Error(), "client.4 --lock-cookie 0123456789abcdef") {
+		t.Errorf("open what is another's: %v", err)
+	}
+	if n := f.ran("rbd rm"); n != 0 {
+		t.Errorf("layers of another were removed %d times", n)
+	}
+	f.cfg.Dir += "-copy"
+	f.lockedBy(cookie)
+	if err := reopen(); !errors.Is(err, rbd.ErrOwned) {
+		t.Errorf("open a copy: %v", err)
 	}
 }
 

@@ -23,7 +23,7 @@
 //	intake/                            where images are checked and converted: a local.Driver's
 //
 // It needs Linux, Ceph's and QEMU's tools with QEMU's RBD driver, and to be the only driver of
-// its Name in the pool. Full pools have writers wait, as RBD does.
+// its Name in the pool, which it sees to by a lock in the cluster. Full pools have writers wait, as RBD does.
 package rbd
 
 import (
@@ -103,7 +103,8 @@ func (c Config) Validate() error {
 }
 
 // New opens the pool, sweeps what earlier processes left unfinished, and finds the servers
-// that run. ErrInUse of package local if another Driver has the folder.
+// that run. ErrInUse of package local if another Driver has the folder, ErrOwned if the
+// catalogue is another folder's.
 func New(ctx context.Context, cfg Config) (*Driver, error) {
 	d := &Driver{
 		cfg: cfg.Complete(), closed: make(chan struct{}),
@@ -162,6 +163,9 @@ func (d *Driver) open(ctx context.Context) (err error) {
 		return err
 	}
 	if err := d.load(ctx); err != nil {
+		return err
+	}
+	if err := d.own(ctx); err != nil {
 		return err
 	}
 	if err := d.sweep(ctx); err != nil {

@@ -102,7 +102,7 @@ func endAnyhow(t *testing.T, d *rbd.Driver) {
 
 func TestConformance(t *testing.T) {
 	blocktest.Run(t, blocktest.Bench{
-		UID: guestUID, Check: checkVolume, Write: writeVolume,
+		UID: guestUID, Check: checkVolume, Write: writeVolume, Guest: guestIO,
 		New: func(t *testing.T) (blocktest.Engine, func() blocktest.Engine) {
 			cfg := newConfig(t)
 			d := open(t, cfg)
@@ -166,8 +166,7 @@ func writeVolume(t *testing.T, layers []block.Layer, data []byte) {
 			t.Fatal(err)
 		}
 	}
-	write := fmt.Sprintf("write -s %s 0 %d", file, len(data))
-	asGuest(t, guestUID, slices.Concat([]string{"qemu-io"}, secretsOf(layers), []string{"-c", write, "-c", "flush", nodeOf(t, layers)})...)
+	guestIO(t, layers, fmt.Sprintf("write -s %s 0 %d", file, len(data)), "flush")
 }
 
 // nodeOf describes a chain to QEMU's tools, and secretsOf the secrets that it takes.
@@ -196,6 +195,18 @@ func secretsOf(layers []block.Layer) (args []string) {
 		}
 	}
 	return args
+}
+
+// guestIO runs commands of qemu-io on the volume as the guest's user.
+func guestIO(t *testing.T, layers []block.Layer, commands ...string) {
+	t.Helper()
+	command := slices.Concat([]string{"qemu-io"}, secretsOf(layers))
+	for _, c := range commands {
+		command = append(command, "-c", c)
+	}
+	if out := string(asGuest(t, guestUID, append(command, nodeOf(t, layers))...)); strings.Contains(out, "failed") {
+		t.Errorf("%q: %s", commands, out)
+	}
 }
 
 // asGuest runs a program as the user, in an empty network, and returns what it says.

@@ -4,6 +4,7 @@ package rbd_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -243,5 +244,39 @@ func TestClusterThatStops(t *testing.T) {
 	}
 	if err := <-read; err != nil {
 		t.Errorf("a read that waited: %v", err)
+	}
+}
+
+// TestCopyOfACloud: a second driver of the same name is refused while the first goes on, until
+// the operator says that it has gone.
+func TestCopyOfACloud(t *testing.T) {
+	cfg := newConfig(t)
+	c, err := cluster()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := open(t, cfg)
+	writeVolume(t, create(t, first, block.Volume{ID: "vol-1", Bytes: 4 << 20}), []byte(strings.Repeat("kept", 128)))
+	other := newConfig(t)
+	other.Name = cfg.Name
+	_, err = rbd.New(t.Context(), other)
+	if !errors.Is(err, rbd.ErrOwned) || !strings.Contains(err.Error(), cfg.Dir) {
+		t.Fatalf("open a copy: %v, want ErrOwned", err)
+	}
+	create(t, first, block.Volume{ID: "vol-2", Bytes: 4 << 20})
+	endAnyhow(t, first)
+	_, err = rbd.New(t.Context(), other)
+	if !errors.Is(err, rbd.ErrOwned) {
+		t.Fatalf("open a copy, the first closed: %v, want ErrOwned", err)
+	}
+	_, command, _ := strings.Cut(err.Error(), "give them up by: ")
+	if _, err := c.Run(strings.Fields(command)...); err != nil {
+		t.Fatal(err)
+	}
+	d := open(t, other)
+	defer endAnyhow(t, d)
+	checkVolume(t, openFor(t, d, "vol-1", guestUID), 4<<20, []byte(strings.Repeat("kept", 128)))
+	if _, err := rbd.New(t.Context(), cfg); !errors.Is(err, rbd.ErrOwned) {
+		t.Errorf("the first opens what was taken: %v, want ErrOwned", err)
 	}
 }

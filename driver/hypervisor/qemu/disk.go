@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,10 +74,35 @@ func (d *Driver) plug(ctx context.Context, id string, disk hypervisor.Disk) erro
 // detach removes a disk's block nodes, which closes its files, and its limits;
 // nil if they are not there. The device must be gone.
 func (p *process) detach(ctx context.Context, disk string) error {
-	if err := errors.Join(p.removeNode(ctx, disk), p.removeNode(ctx, deadName(disk))); err != nil {
+	if err := errors.Join(p.removeNode(ctx, disk), p.removeNode(ctx, deadName(disk)), p.removeLayers(ctx, disk)); err != nil {
 		return err
 	}
 	return p.removeObjects(ctx, func(name string) bool { return ofDisk(name, disk) })
+}
+
+// removeLayers removes the layers that a disk went on in while it was plugged in: these do
+// not go with what stands on them. Each takes along those below that came before it.
+func (p *process) removeLayers(ctx context.Context, disk string) error {
+	for {
+		names, err := p.nodeNames(ctx)
+		if err != nil {
+			return err
+		}
+		top := -1
+		for name := range names {
+			if number, ok := strings.CutPrefix(name, disk+"."); ok {
+				if n, err := strconv.Atoi(number); err == nil {
+					top = max(top, n)
+				}
+			}
+		}
+		if top < 0 {
+			return nil
+		}
+		if err := p.removeNode(ctx, nodeName(disk, top)); err != nil {
+			return err
+		}
+	}
 }
 
 // ofDisk reports whether an object is the disk's: its limits, a secret, or what it is left
@@ -104,8 +130,8 @@ func (p *process) removeObjects(ctx context.Context, which func(name string) boo
 // removeNode removes a block node, as soon as nothing stands on it; nil if it is not there.
 func (p *process) removeNode(ctx context.Context, name string) error {
 	for {
-		there, err := p.hasNode(ctx, name)
-		if err != nil || !there {
+		names, err := p.nodeNames(ctx)
+		if err != nil || !names[name] {
 			return err
 		}
 		err = p.do(ctx, "blockdev-del", arguments{"node-name": name}, nil)
@@ -136,18 +162,18 @@ func (p *process) objects(ctx context.Context) (map[string]bool, error) {
 	return objects, nil
 }
 
-// hasNode reports whether QEMU has a block node of that name.
-func (p *process) hasNode(ctx context.Context, name string) (bool, error) {
-	var nodes []struct {
+// nodeNames are the names of QEMU's block nodes. It asks for their statistics: of long chains
+// the nodes themselves take QEMU a second to tell of, and the guest waits.
+func (p *process) nodeNames(ctx context.Context) (map[string]bool, error) {
+	var list []struct {
 		Name string `json:"node-name"`
 	}
-	if err := p.do(ctx, "query-named-block-nodes", arguments{"flat": true}, &nodes); err != nil {
-		return false, err
+	if err := p.do(ctx, "query-blockstats", arguments{"query-nodes": true}, &list); err != nil {
+		return nil, err
 	}
-	for _, node := range nodes {
-		if node.Name == name {
-			return true, nil
-		}
+	names := make(map[string]bool, len(list))
+	for _, n := range list {
+		names[n.Name] = true
 	}
-	return false, nil
+	return names, nil
 }

@@ -159,8 +159,8 @@ func (d *Driver) Grow(ctx context.Context, id, disk string, bytes int64) error {
 }
 
 func (p *process) grow(ctx context.Context, disk string, bytes int64) error {
-	there, err := p.hasNode(ctx, disk)
-	if err == nil && !there {
+	names, err := p.nodeNames(ctx)
+	if err == nil && !names[disk] {
 		err = errors.New("it is not plugged in")
 	}
 	if err != nil {

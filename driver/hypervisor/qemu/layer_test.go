@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vauban-cloud/vauban/driver/hypervisor"
@@ -105,4 +106,45 @@ func TestLayers(t *testing.T) {
 			t.Errorf("%s reads %q, want %q", serial, got, want)
 		}
 	}
+}
+
+// TestManyLayers: a disk goes on after so many snapshots that QEMU has megabytes to tell of
+// their layers; it is taken and given back with all of them, and a guest starts on them.
+func TestManyLayers(t *testing.T) {
+	t.Parallel()
+	d := open(t, qemu.Config{Dir: filepath.Join(dir(t), "guests")})
+	spec, taps := newSpec(t, "i-01a7e6")
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(d.Start(t.Context(), spec, taps))
+	guest := inside{t, d, spec.ID}
+	guest.Up(1)
+	first := newLayer(t, spec, "first", "")
+	disk := hypervisor.Disk{ID: "vol-02", Path: first.Path, Format: "qcow2", Secret: first.Secret}
+	must(d.Plug(t.Context(), spec.ID, disk))
+	for n := range 80 {
+		disk = on(disk, newLayer(t, spec, fmt.Sprintf("layer-%d", n), disk.Path))
+		must(d.Switch(t.Context(), spec.ID, []hypervisor.Disk{disk}))
+	}
+	wants := func(want string) {
+		t.Helper()
+		for got := ""; got != want; {
+			if got = guest.ask("get vol02"); got != want && !strings.Contains(got, "no disk") {
+				t.Fatalf("the disk reads %q, want %q", got, want)
+			}
+		}
+	}
+	guest.ask("put vol02 last")
+	must(d.Unplug(t.Context(), spec.ID, disk.ID))
+	must(d.Plug(t.Context(), spec.ID, disk))
+	wants("last")
+	must(d.Power(t.Context(), spec.ID, hypervisor.Kill))
+	spec.Disks = append(spec.Disks, disk)
+	must(d.Start(t.Context(), spec, []*os.File{newTap(t)}))
+	guest.Up(2)
+	wants("last")
 }

@@ -37,6 +37,9 @@ func (p *process) pull(ctx context.Context, disk string) error {
 			return err
 		}
 	}
+	if err := p.removeLayers(ctx, disk); err != nil {
+		return err
+	}
 	return p.removeObjects(ctx, func(name string) bool { return ofDisk(name, disk) && name != deadName(disk) })
 }
 

@@ -31,13 +31,16 @@ func TestPull(t *testing.T) {
 	must(d.Start(t.Context(), spec, taps))
 	guest := inside{t, d, spec.ID}
 	guest.Up(1)
-	disk := newDisk(t, spec, "vol-0b1")
+	first := newLayer(t, spec, "first", "")
+	disk := hypervisor.Disk{ID: "vol-0b1", Path: first.Path, Format: "qcow2", Secret: first.Secret}
 	must(d.Plug(t.Context(), spec.ID, disk))
 	for got := ""; got != "done"; {
 		if got = guest.ask("put vol0b1 kept"); got != "done" && !strings.Contains(got, "no disk") {
 			t.Fatal(got)
 		}
 	}
+	disk = on(disk, newLayer(t, spec, "second", first.Path)) // what it goes on in is closed, too
+	must(d.Switch(t.Context(), spec.ID, []hypervisor.Disk{disk}))
 	loaded := newDisk(t, spec, "vol-0b2")
 	must(d.Plug(t.Context(), spec.ID, loaded))
 	for got := ""; got != "done"; {
@@ -64,7 +67,7 @@ func TestPull(t *testing.T) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", list[0].PID))
 	must(err)
 	for _, f := range files {
-		if path, err := os.Readlink(f); err == nil && (path == disk.Path || path == loaded.Path) {
+		if path, err := os.Readlink(f); err == nil && slices.Contains([]string{first.Path, disk.Path, loaded.Path}, path) {
 			t.Errorf("%s is still open", path)
 		}
 	}

@@ -22,8 +22,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MaxMessage is the longest message taken, in bytes.
-const MaxMessage = 1 << 20
+// MaxMessage is the longest message taken, in bytes. Of each layer of a disk QEMU tells all
+// those below, in up to 12 KiB: this is for a guest with more than a thousand layers.
+const MaxMessage = 16 << 20
 
 // Patience is how long a command may take whose context has no earlier end.
 const Patience = 30 * time.Second
