@@ -21,13 +21,23 @@ import (
 // diskMiB is how much of a disk is read and written.
 const diskMiB = 256
 
-// diskLoads are what a guest's disk is compared in with a file of the host.
-var diskLoads = []struct {
+// diskLoad is one kind of load.
+type diskLoad struct {
 	name string
 	args string // of diskload
 	goal *goal
 	ops  bool // operations tell, not bytes
-}{
+}
+
+func (l diskLoad) unit() string {
+	if l.ops {
+		return "/s"
+	}
+	return "MB/s"
+}
+
+// diskLoads are what a guest's disk is compared in with a file of the host.
+var diskLoads = []diskLoad{
 	{"sequential reads", "-kib 1024", atLeast(0.9), false},
 	{"sequential writes", "-kib 1024 -write", atLeast(0.9), false},
 	{"random reads of 4 KiB, depth 8", "-kib 4 -depth 8 -random", atLeast(0.7), true},
@@ -51,14 +61,12 @@ func disks(b *bench) {
 			host, guest = append(host, onHost.value(load.ops)), append(guest, inGuest.value(load.ops))
 			ratios = append(ratios, inGuest.value(load.ops)/onHost.value(load.ops))
 		}
-		unit := "MB/s"
-		if load.ops {
-			unit = "/s"
-		}
-		note := fmt.Sprintf("guest %.0f %s, host file %.0f, both past the cache", median(guest), unit, median(host))
+		note := fmt.Sprintf("guest %.0f %s, host file %.0f, both past the cache", median(guest), load.unit(), median(host))
 		b.add(result{Measure: load.name + ", guest / host", Value: median(ratios), Unit: "x", Goal: load.goal, Note: note})
 	}
 	d.snapshots()
+	d.guest.Terminate()
+	sealedInGuest(b, program)
 	encrypted(b)
 }
 

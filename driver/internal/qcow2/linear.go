@@ -10,7 +10,15 @@ import (
 )
 
 // Cluster is the unit in which a Linear file is written, in bytes.
-const Cluster = cluster
+const Cluster = 1 << clusterBits
+
+const (
+	clusterBits = 16
+	cluster     = Cluster
+)
+
+// coarse is the grid of Linear files, whose clusters are written as a whole.
+var coarse = grid{bits: clusterBits}
 
 // File is what a Linear image is kept in.
 type File interface {
@@ -36,20 +44,20 @@ type linearLayout struct {
 }
 
 func linear(bytes int64, encrypted bool) (at linearLayout) {
-	l2 := (bytes + perL1 - 1) / perL1
+	l2 := (bytes + coarse.perL1() - 1) / coarse.perL1()
 	// Reference counts count the clusters that they are in, too.
 	for blocks, grown := int64(1), true; grown; {
-		at.counts, at.countClusters = 1, clusters(8*blocks)
+		at.counts, at.countClusters = 1, coarse.clusters(8*blocks)
 		at.blocks = at.counts + at.countClusters
 		at.luks = at.blocks + blocks
 		at.l1 = at.luks
 		if encrypted {
-			at.l1 += clusters(luksBytes)
+			at.l1 += coarse.clusters(luksBytes)
 		}
-		at.l2 = at.l1 + clusters(8*l2)
+		at.l2 = at.l1 + coarse.clusters(8*l2)
 		at.data = at.l2 + l2
-		at.end = at.data + clusters(bytes)
-		need := (at.end + perBlock - 1) / perBlock
+		at.end = at.data + coarse.clusters(bytes)
+		need := (at.end + coarse.perBlock() - 1) / coarse.perBlock()
 		grown, blocks = need > blocks, max(need, blocks)
 	}
 	return at
@@ -65,7 +73,7 @@ func CreateLinear(f File, i Image) error {
 	at := linear(i.Bytes, i.Secret != nil)
 	l1 := at.data - at.l2
 	w := &writer{f: f}
-	w.put(0, i.header(at.layout, l1))
+	w.put(0, i.header(coarse, at.layout, l1))
 	w.entries(at.counts, at.luks-at.blocks, at.blocks, 0)
 	w.entries(at.l1, l1, at.l2, copied)
 	w.count(at, 0, at.data)
@@ -88,7 +96,7 @@ func OpenLinear(f File, secret []byte) (*Linear, error) {
 	}
 	l := &Linear{f: f, bytes: r.Bytes(), at: linear(r.Bytes(), r.luksAt != 0)}
 	first := uint64(l.at.l2*cluster) | copied //nolint:gosec // positive
-	if r.bits != clusterBits || r.l1At != l.at.l1*cluster || binary.BigEndian.Uint64(r.l1) != first {
+	if r.grid != coarse || r.l1At != l.at.l1*cluster || binary.BigEndian.Uint64(r.l1) != first {
 		return nil, errors.New("the file's clusters have no places of their own")
 	}
 	l.cipher, err = r.key()
@@ -100,7 +108,7 @@ func (l *Linear) Bytes() int64 { return l.bytes }
 
 // WriteAt writes whole clusters of the disk. When the file is synced they are durable.
 func (l *Linear) WriteAt(p []byte, off int64) (int, error) {
-	if off < 0 || off%cluster != 0 || len(p)%cluster != 0 || off+int64(len(p)) > clusters(l.bytes)*cluster {
+	if off < 0 || off%cluster != 0 || len(p)%cluster != 0 || off+int64(len(p)) > coarse.clusters(l.bytes)*cluster {
 		return 0, fmt.Errorf("write %d bytes at %d: they are no clusters of the disk", len(p), off)
 	}
 	first, n := off/cluster, int64(len(p)/cluster)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"slices"
 
 	"golang.org/x/crypto/xts"
 )
@@ -12,9 +14,9 @@ import (
 // Reader reads one file of a chain: what the file itself holds, not what it stands on. It is
 // for one goroutine at a time.
 type Reader struct {
+	grid
 	f      io.ReaderAt
 	secret []byte
-	bits   uint32 // of a cluster's size
 	bytes  int64
 	l1     []byte
 	l1At   int64
@@ -40,15 +42,15 @@ func Open(f io.ReaderAt, secret []byte) (*Reader, error) {
 		return nil, err
 	}
 	b := binary.BigEndian
-	r := &Reader{f: f, secret: secret, tableN: -1, bits: b.Uint32(head[20:])}
+	features := b.Uint64(head[72:])
+	r := &Reader{f: f, secret: secret, tableN: -1, grid: grid{bits: b.Uint32(head[20:]), extended: features&extended != 0}}
 	size, entries, l1At := b.Uint64(head[24:]), b.Uint32(head[36:]), b.Uint64(head[40:])
-	const dirty = 1
 	switch {
 	case b.Uint32(head) != magic || b.Uint32(head[4:]) != 3:
 		return nil, errors.New("it is no qcow2 file of version 3")
-	case b.Uint64(head[72:])&^dirty != 0:
-		return nil, fmt.Errorf("it has features %#x that are not known", b.Uint64(head[72:]))
-	case r.bits < 9 || r.bits > 21:
+	case features&^(dirty|extended) != 0:
+		return nil, fmt.Errorf("it has features %#x that are not known", features)
+	case r.bits < 9 || r.bits > 21 || r.extended && r.bits < 14:
 		return nil, fmt.Errorf("its clusters of 2^%d bytes are not possible", r.bits)
 	case size == 0 || size > uint64(maxBytes) || size%512 != 0:
 		return nil, fmt.Errorf("its size of %d bytes is not possible", size)
@@ -56,7 +58,7 @@ func Open(f io.ReaderAt, secret []byte) (*Reader, error) {
 		return nil, errors.New("its first table is nowhere")
 	}
 	r.bytes, r.l1At = int64(size), int64(l1At) //nolint:gosec // bounded above
-	need := (r.bytes + r.perTable()<<r.bits - 1) / (r.perTable() << r.bits)
+	need := (r.bytes + r.perL1() - 1) / r.perL1()
 	if int64(entries) < need || need*8 > maxL1 {
 		return nil, fmt.Errorf("its first table of %d entries is not possible", entries)
 	}
@@ -72,9 +74,6 @@ func Open(f io.ReaderAt, secret []byte) (*Reader, error) {
 	}
 	return nil, errors.New("it is encrypted in a way that is not known")
 }
-
-// perTable is how many clusters a second table maps.
-func (r *Reader) perTable() int64 { return 1 << (r.bits - 3) }
 
 // Bytes is the size of the disk.
 func (r *Reader) Bytes() int64 { return r.bytes }
@@ -100,12 +99,19 @@ func (r *Reader) findLUKS(head []byte) error {
 	return errors.New("it is encrypted, and its key is nowhere")
 }
 
-// entry is the second table's entry for a cluster of the disk.
-func (r *Reader) entry(n int64) (uint64, error) {
-	table := n / r.perTable()
-	at := binary.BigEndian.Uint64(r.l1[8*table:]) & offsetMask
+// entry is what the second table says of a cluster of the disk.
+type entry struct {
+	at         int64  // of its bytes in the file
+	held, zero uint32 // its subclusters, the first lowest: that have bytes there; that are zeroes
+	compressed bool
+}
+
+// entry looks up a cluster.
+func (r *Reader) entry(n int64) (entry, error) {
+	b, table := binary.BigEndian, n/r.perTable()
+	at := b.Uint64(r.l1[8*table:]) & offsetMask
 	if at == 0 {
-		return 0, nil
+		return entry{}, nil
 	}
 	if table != r.tableN {
 		r.tableN = -1
@@ -113,17 +119,31 @@ func (r *Reader) entry(n int64) (uint64, error) {
 			r.table = make([]byte, 1<<r.bits)
 		}
 		if err := readAt(r.f, r.table, int64(at)); err != nil { //nolint:gosec // masked
-			return 0, err
+			return entry{}, err
 		}
 		r.tableN = table
 	}
-	return binary.BigEndian.Uint64(r.table[8*(n%r.perTable()):]), nil
+	row := r.table[(n%r.perTable())*(1<<r.bits/r.perTable()):]
+	word := b.Uint64(row)
+	e := entry{at: int64(word & offsetMask), compressed: word&compressed != 0} //nolint:gosec // masked
+	switch {
+	case r.extended:
+		e.zero, e.held = b.Uint32(row[8:]), b.Uint32(row[12:])
+	case word&zero != 0:
+		e.zero = math.MaxUint32
+	case e.at != 0:
+		e.held = math.MaxUint32
+	}
+	if e.at == 0 {
+		e.held = 0 // a damaged file; nothing is read of its header
+	}
+	return e, nil
 }
 
-// Next returns the offset, on the disk, of the first cluster that the file holds and that ends
-// behind the given offset; the disk's size if there is none.
+// Next returns the offset, on the disk, of the first cluster of which the file holds something
+// and that ends behind the given offset; the disk's size if there is none.
 func (r *Reader) Next(off int64) (int64, error) {
-	count := (r.bytes + 1<<r.bits - 1) >> r.bits
+	count := r.clusters(r.bytes)
 	for n := off >> r.bits; n < count; n++ {
 		if n%r.perTable() == 0 && binary.BigEndian.Uint64(r.l1[8*(n/r.perTable()):])&offsetMask == 0 {
 			n += r.perTable() - 1 // the loop goes to the next table
@@ -133,7 +153,7 @@ func (r *Reader) Next(off int64) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if e&(offsetMask|compressed|zero) != 0 {
+		if e.held|e.zero != 0 || e.compressed {
 			return n << r.bits, nil
 		}
 	}
@@ -146,8 +166,15 @@ func (r *Reader) Next(off int64) (int64, error) {
 func (r *Reader) Fill(p []byte, off int64, held []bool) error {
 	for done := int64(0); done < int64(len(p)) && off+done < r.bytes; {
 		n, within := (off+done)>>r.bits, (off+done)&(1<<r.bits-1)
-		size := min(1<<r.bits-within, int64(len(p))-done, r.bytes-off-done)
-		if err := r.fill(p[done:done+size], n, within, held[done/sector:(done+size)/sector]); err != nil {
+		e, err := r.entry(n)
+		if err != nil {
+			return err
+		}
+		if e.compressed {
+			return fmt.Errorf("cluster %d is compressed", n)
+		}
+		size := min(r.run(e, within), int64(len(p))-done, r.bytes-off-done)
+		if err := r.fill(p[done:done+size], e, within, held[done/sector:(done+size)/sector]); err != nil {
 			return err
 		}
 		done += size
@@ -155,28 +182,37 @@ func (r *Reader) Fill(p []byte, off int64, held []bool) error {
 	return nil
 }
 
-// fill reads a part of one cluster.
-func (r *Reader) fill(p []byte, n, within int64, held []bool) error {
-	wanted := false
-	for _, h := range held {
-		wanted = wanted || !h
+// has reports what a cluster has at an offset within it.
+func (r *Reader) has(e entry, within int64) (held, zero bool) {
+	bit := uint32(1) << (within * subclusters >> r.bits)
+	return e.held&bit != 0, e.zero&bit != 0
+}
+
+// run is for how many bytes, from an offset within it, a cluster has the same.
+func (r *Reader) run(e entry, within int64) int64 {
+	held, zero := r.has(e, within)
+	if !r.extended {
+		return r.cluster() - within
 	}
-	if !wanted {
-		return nil
+	size := r.cluster() / subclusters
+	end := (within/size + 1) * size
+	for ; end < r.cluster(); end += size {
+		if h, z := r.has(e, end); h != held || z != zero {
+			break
+		}
 	}
-	e, err := r.entry(n)
-	at := int64(e & offsetMask) //nolint:gosec // masked
-	switch {
-	case err != nil:
-		return err
-	case e&compressed != 0:
-		return fmt.Errorf("cluster %d is compressed", n)
-	case e&(offsetMask|zero) == 0:
+	return end - within
+}
+
+// fill reads a part of one cluster, all of which is there, or zeroes, or not there.
+func (r *Reader) fill(p []byte, e entry, within int64, held []bool) error {
+	there, zero := r.has(e, within)
+	if !there && !zero || !slices.Contains(held, false) {
 		return nil
 	}
 	data := make([]byte, len(p))
-	if e&zero == 0 {
-		if err := r.read(data, at+within); err != nil {
+	if !zero {
+		if err := r.read(data, e.at+within); err != nil {
 			return err
 		}
 	}

@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/vauban-cloud/vauban/driver/internal/qcow2"
 )
 
-const mib = 1 << 20
+const (
+	mib     = 1 << 20
+	cluster = 128 << 10 // of the files that QEMU fills
+)
 
 // TestReadsWhatQEMUWrote: the reader finds, in every kind of file, the bytes that QEMU put
 // there, and says of each sector who holds it.
@@ -41,7 +46,7 @@ func TestReadsWhatQEMUWrote(t *testing.T) {
 				}
 			}
 			var clusters []int64
-			for at := int64(0); ; at += 64 << 10 {
+			for at := int64(0); ; at += cluster {
 				next, err := r.Next(at)
 				if err != nil {
 					t.Fatal(err)
@@ -49,9 +54,9 @@ func TestReadsWhatQEMUWrote(t *testing.T) {
 				if next == size {
 					break
 				}
-				clusters, at = append(clusters, next>>16), next
+				clusters, at = append(clusters, next/cluster), next
 			}
-			if fmt.Sprint(clusters) != fmt.Sprint([]int64{0, 1, 2, 700 * 16, 1 << 14}) {
+			if fmt.Sprint(clusters) != fmt.Sprint([]int64{0, 1, 700 * mib / cluster, 1 << 30 / cluster}) {
 				t.Errorf("clusters %v", clusters)
 			}
 			kept := []byte{9}
@@ -59,11 +64,40 @@ func TestReadsWhatQEMUWrote(t *testing.T) {
 			if err := r.Fill(sector, 0, held); err != nil || sector[0] != 9 || !held[1] {
 				t.Errorf("what a layer above holds was not left alone: %v, %v", sector[0], err)
 			}
+			// Of the first cluster the file holds the subclusters that were written, and no more.
+			start := make([]bool, cluster/512)
+			if err := r.Fill(make([]byte, cluster), 0, start); err != nil || !start[0] || !start[7] || start[8] || !start[128] || start[136] {
+				t.Errorf("subclusters held: %v, %v", start, err)
+			}
+			zeroes, mark := bytes.Repeat([]byte{9}, 64<<10), make([]bool, 128)
+			if err := r.Fill(zeroes, 128<<10, mark); err != nil || slices.Contains(mark, false) || !bytes.Equal(zeroes, make([]byte, 64<<10)) {
+				t.Errorf("zeroes are not held: %v, %v", mark, err)
+			}
 			held = make([]bool, 128)
 			if err := r.Fill(make([]byte, 64<<10), 10*mib, held); err != nil || held[0] {
 				t.Errorf("a hole is held: %v", err)
 			}
 		})
+	}
+}
+
+// TestReadsPlainClusters: volumes from before subclusters are read as ever.
+func TestReadsPlainClusters(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "disk.qcow2")
+	run(t, "qemu-img", "create", "-q", "-f", "qcow2", path, "1G")
+	run(t, "qemu-io", "-c", "write -P 5 64k 512", "-c", "write -z 128k 64k", path)
+	r := open(t, path, nil)
+	got, held := make([]byte, 256<<10), make([]bool, 512)
+	if err := r.Fill(got, 0, held); err != nil {
+		t.Fatal(err)
+	}
+	for at, want := range map[int]bool{0: false, 127: false, 128: true, 255: true, 256: true, 383: true, 384: false} {
+		if held[at] != want {
+			t.Errorf("sector %d is held: %v", at, held[at])
+		}
+	}
+	if got[64<<10] != 5 || got[64<<10+512] != 0 || got[128<<10] != 0 {
+		t.Error("other bytes than were written")
 	}
 }
 
@@ -172,6 +206,27 @@ func FuzzReader(f *testing.F) {
 				at = dice.IntN(len(damaged))
 			}
 			damaged[at] = byte(dice.Uint32())
+		}
+		f.Add(damaged)
+	}
+	sub := filepath.Join(f.TempDir(), "sub.qcow2")
+	made, err := os.Create(sub)
+	if err == nil {
+		err = errors.Join(qcow2.Create(made, qcow2.Image{Bytes: 8 * mib}), made.Close())
+	}
+	if err != nil {
+		f.Fatal(err)
+	}
+	if out, err := exec.Command("qemu-io", "-c", "write -P 1 4k 8k", sub).CombinedOutput(); err != nil { //nolint:noctx // at once
+		f.Fatalf("%v: %s", err, out)
+	}
+	if whole, err = os.ReadFile(sub); err != nil {
+		f.Fatal(err)
+	}
+	for range 64 {
+		damaged := bytes.Clone(whole[:min(len(whole), 5*cluster)])
+		for range 1 + dice.IntN(8) {
+			damaged[[]int{dice.IntN(128), 3*cluster + dice.IntN(64), dice.IntN(len(damaged))}[dice.IntN(3)]] = byte(dice.Uint32())
 		}
 		f.Add(damaged)
 	}

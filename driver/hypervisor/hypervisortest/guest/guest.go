@@ -27,9 +27,9 @@ const arguments = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr tsc=reli
 // modules that the guest loads, with what they depend on.
 var modules = []string{"virtio_pci", "virtio_blk", "virtio_net", "virtio_console", "virtio-rng", "button", "evdev"}
 
-// Build makes the guest's files in dir; packages are kept in cache. Needs
-// apt-get, dpkg-deb and the go command.
-func Build(ctx context.Context, cache, dir string) (Files, error) {
+// Build makes the guest's files in dir; packages are kept in cache. The guest has the programs,
+// which are static, in its root folder. Needs apt-get, dpkg-deb and the go command.
+func Build(ctx context.Context, cache, dir string, programs ...string) (Files, error) {
 	root, err := unpackKernel(ctx, cache)
 	if err != nil {
 		return Files{}, fmt.Errorf("fetch kernel: %w", err)
@@ -53,7 +53,7 @@ func Build(ctx context.Context, cache, dir string) (Files, error) {
 	if err := copyFile(files.Kernel, kernels[0]); err != nil {
 		return Files{}, err
 	}
-	if err := writeInitrd(files.Initrd, program, ordered); err != nil {
+	if err := writeInitrd(files.Initrd, append(programs, program), ordered); err != nil {
 		return Files{}, fmt.Errorf("write initrd: %w", err)
 	}
 	return files, nil

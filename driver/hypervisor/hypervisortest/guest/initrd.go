@@ -81,16 +81,18 @@ func dependencies(module string) ([]string, error) {
 	return nil, nil
 }
 
-// writeInitrd writes an initial file system: /init, and /modules/ in load order.
-func writeInitrd(path, init string, modules []string) error {
+// writeInitrd writes an initial file system: the programs, and /modules/ in load order.
+func writeInitrd(path string, programs, modules []string) error {
 	var a archive
-	program, err := os.ReadFile(init)
-	if err != nil {
-		return err
-	}
 	a.add("dev", 0o40755, nil)
 	a.add("modules", 0o40755, nil)
-	a.add("init", 0o100755, program)
+	for _, program := range programs {
+		content, err := os.ReadFile(program)
+		if err != nil {
+			return err
+		}
+		a.add(filepath.Base(program), 0o100755, content)
+	}
 	for i, module := range modules {
 		content, err := os.ReadFile(module)
 		if err != nil {

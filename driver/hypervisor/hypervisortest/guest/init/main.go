@@ -4,7 +4,7 @@
 // A command is a line "<number> <verb> <arguments>"; the answer is the line
 // "guest: <number> <result>". Verbs: disks (the serial numbers of the disks it
 // sees), get and put (the first bytes of a disk, by serial number), cat (a file, * stands for anything),
-// flood (so many KiB of text), load and calm (see load), off.
+// flood (so many KiB of text), load and calm (see load), run (a program, on one line), off.
 package main
 
 import (
@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -103,10 +104,22 @@ func run(command []string) (string, error) {
 		return "done", load(command[1], command[2])
 	case "calm":
 		return "done", calm()
+	case "run":
+		return execute(command[1], strings.Fields(strings.Join(command[2:], " ")))
 	case "off":
 		off()
 	}
 	return "", fmt.Errorf("verb %q is not known", command[0])
+}
+
+// execute runs a program, and returns what it prints.
+func execute(program string, args []string) (string, error) {
+	out, err := exec.Command(program, args...).CombinedOutput() //nolint:gosec,noctx // as told
+	text := strings.Join(strings.Fields(string(out)), " ")
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, text)
+	}
+	return text, nil
 }
 
 // cat returns the content of the first file that matches.
