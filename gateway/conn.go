@@ -47,16 +47,24 @@ func (c *conn) release() error {
 	return err
 }
 
-// send writes what is held back, and p. It counts the bytes of p.
+// send writes what is held back, and p. It counts the bytes of p. The kernel is not asked to
+// write nothing, which net.Conn would: every answer comes by here once it is whole.
 func (c *conn) send(p []byte) (int, error) {
 	if c.held == nil {
+		if len(p) == 0 {
+			return 0, nil
+		}
 		return c.Conn.Write(p)
 	}
 	held := c.held
 	c.held = nil
 	defer heldBuffers.Put((*[maxHeld + 8<<10]byte)(held[:cap(held)]))
-	if len(held) == 0 && len(p) == 0 {
+	switch {
+	case len(held) == 0 && len(p) == 0:
 		return 0, nil
+	case len(p) == 0:
+		_, err := c.Conn.Write(held)
+		return 0, err
 	}
 	pieces := net.Buffers{held, p}
 	n, err := pieces.WriteTo(c.Conn)
