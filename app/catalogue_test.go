@@ -101,16 +101,33 @@ func TestCatalogue(t *testing.T) {
 		if err := r.sweepImages(ctx, true); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := (catalogue{r.running}).Reconcile(ctx, tiny); err != nil {
+			t.Fatal(err)
+		}
 		if _, ok := images.Get(r.db.View(), tiny); !ok {
 			t.Fatal("an image is gone on which something stands")
 		}
 		r.put(gone)
 	}
-	if err := r.sweepImages(ctx, true); err != nil {
-		t.Fatal(err)
+	for range 2 { // the second time it is gone
+		if _, err := (catalogue{r.running}).Reconcile(ctx, tiny); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.dropImage(ctx, tiny); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if _, ok := images.Get(r.db.View(), tiny); ok {
 		t.Error("an image is still there on which nothing stands")
+	}
+	for _, c := range []store.Change{
+		{Table: cloud.Instance{}.Table(), Key: "i-1", Labels: []string{"image/" + tiny}, Deleted: true},
+		{Table: cloud.Volume{}.Table(), Key: "vol-1", Labels: []string{"image/" + tiny}, Deleted: true},
+		{Table: cloud.Image{}.Table(), Key: tiny},
+	} {
+		if key := (catalogue{}).Key(c); key != tiny {
+			t.Errorf("%+v is about %q", c, key)
+		}
 	}
 	if got := r.recorded(); !slices.Contains(got, "local|image retire|ok") {
 		t.Errorf("recorded %q", got)

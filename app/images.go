@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/vauban-cloud/vauban/cloud"
@@ -131,7 +132,11 @@ func (r *running) dropImage(ctx context.Context, id string) error {
 	if err := r.images.DeleteImage(ctx, id); err != nil {
 		return err
 	}
-	return r.db.Update(ctx, func(tx *store.Tx) error { return images.Delete(tx, id) })
+	err := r.db.Update(ctx, func(tx *store.Tx) error { return images.Delete(tx, id) })
+	if errors.Is(err, store.ErrNotFound) { // dropped by another way at the same time
+		return nil
+	}
+	return err
 }
 
 // retire withdraws an image; it goes when no volume stands on it any more.
@@ -148,30 +153,77 @@ func (r *running) retire(ctx context.Context, id string) error {
 	return r.sweepImages(ctx, false)
 }
 
-// sweepImages removes the withdrawn images that nothing stands on: no instance, volume,
-// snapshot or image of a tenant. While no import can be under way it removes what
-// interrupted ones left, too.
+// sweepImages removes the withdrawn images that nothing stands on. While no import can be
+// under way it removes what interrupted ones left, too.
 func (r *running) sweepImages(ctx context.Context, idle bool) error {
 	v := r.db.View()
-	used := map[string]bool{}
-	for i := range instances.All(v) {
-		used[i.Image] = true
-	}
-	for vol := range volumes.All(v) {
-		used[vol.Image] = true
-	}
-	for s := range snapshots.All(v) {
-		used[s.Kernel] = true
-	}
-	for i := range images.All(v) {
-		used[i.Kernel] = true
-	}
 	for i := range images.Select(v, cloud.AccountLabel(cloud.OperatorAccount)) {
-		if i.Pending && idle || i.Retired && !used[i.ID] {
+		if i.Pending && idle || withdrawn(v, i) {
 			if err := r.dropImage(ctx, i.ID); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// withdrawn reports whether an image of the catalogue is, and nothing stands on it: no
+// instance, volume, snapshot or image of a tenant.
+func withdrawn(v store.Reader, i cloud.Image) bool {
+	if !i.Retired || i.Account != cloud.OperatorAccount {
+		return false
+	}
+	for o := range instances.All(v) {
+		if o.Image == i.ID {
+			return false
+		}
+	}
+	for o := range volumes.All(v) {
+		if o.Image == i.ID {
+			return false
+		}
+	}
+	for o := range snapshots.All(v) {
+		if o.Kernel == i.ID {
+			return false
+		}
+	}
+	for o := range images.All(v) {
+		if o.Kernel == i.ID {
+			return false
+		}
+	}
+	return true
+}
+
+// catalogue is the reconciler that removes withdrawn images of the catalogue once the last
+// that stood on them is gone. It implements control.Reconciler.
+type catalogue struct{ *running }
+
+// Name is "catalogue".
+func (catalogue) Name() string { return "catalogue" }
+
+// Key is the ID of an image that changed, or that a changed instance or volume began as. What
+// needed but its kernel is noticed at the next look at all.
+func (catalogue) Key(c store.Change) string {
+	switch c.Table {
+	case (cloud.Image{}).Table():
+		return c.Key
+	case (cloud.Instance{}).Table(), (cloud.Volume{}).Table():
+		for _, l := range c.Labels {
+			if id, ok := strings.CutPrefix(l, "image/"); ok {
+				return id
+			}
+		}
+	}
+	return ""
+}
+
+// Reconcile removes the image, if it is time.
+func (c catalogue) Reconcile(ctx context.Context, id string) (time.Duration, error) {
+	v := c.db.View()
+	if i, ok := images.Get(v, id); ok && withdrawn(v, i) {
+		return 0, c.dropImage(ctx, id)
+	}
+	return 0, nil
 }

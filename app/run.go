@@ -201,6 +201,7 @@ func (r *running) wire() (err error) {
 			&snapshot.Reconciler{DB: r.db, Now: time.Now},
 			&transfer.Reconciler{DB: r.db, Place: r.cfg.Place, Now: time.Now},
 			&image.Reconciler{DB: r.db, Now: time.Now},
+			catalogue{r},
 			&snapshotpolicy.Reconciler{DB: r.db, NewID: cloud.NewID, Now: time.Now, Seal: func(id string) []byte { return r.judge.Keys.Disks.Seal(id, seal.NewKey()) }},
 			&network.Reconciler{DB: r.db, Place: r.cfg.Place, NewID: cloud.NewID, Now: time.Now},
 			&nat.Reconciler{DB: r.db, Now: time.Now},

@@ -112,7 +112,7 @@ func New(cfg Config) *Agent {
 	a.guests = a.loop(reconcile.Config{Name: "guest", Workers: 8}, a.guest)
 	a.disks = a.loop(reconcile.Config{Name: "disk", Workers: 8}, a.disk)
 	a.snapshots = a.loop(reconcile.Config{Name: "snapshot", Workers: 4, Timeout: bytesPatience}, a.snapshot)
-	a.flattenings = a.loop(reconcile.Config{Name: "flattening", Workers: 1}, a.flatten)
+	a.flattenings = a.loop(reconcile.Config{Name: "flattening", Workers: 1, Timeout: bytesPatience}, a.flatten)
 	a.transfers = a.add(reconcile.Config{Name: "transfer", Workers: transferWorkers, Timeout: transferTime, Do: a.transfer})
 	a.cards = a.loop(reconcile.Config{Name: "card", Workers: 8}, a.card)
 	a.nets = a.loop(reconcile.Config{Name: "network", Workers: 4}, a.net)

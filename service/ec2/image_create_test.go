@@ -264,3 +264,34 @@ func TestImageFilters(t *testing.T) {
 		t.Errorf("an image of an image is of an instance: %v", got)
 	}
 }
+
+// TestImageOfSnapshotsOfTwoHosts: it is registered, since its snapshots are there; a launch says
+// that no host has both, unless it leaves one out.
+func TestImageOfSnapshotsOfTwoHosts(t *testing.T) {
+	r := newGuestRig(t)
+	first, second := r.createImage(r.twoDisks()), r.createImage(r.twoDisks())
+	var ids []string
+	for n, image := range []string{first, second} {
+		mapping := r.image(image).Mappings[n]
+		ids = append(ids, mapping.Snapshot)
+		r.update(func(tx *store.Tx) error {
+			return snapshotTable.Modify(tx, mapping.Snapshot, func(s *cloud.Snapshot) error {
+				s.Seen.Ready, s.Host = true, []string{hostA, hostB}[n]
+				return nil
+			})
+		})
+	}
+	made := must(r.RegisterImage(r.ctx, &ec2.RegisterImageRequest{
+		Name: new("two hosts"), RootDeviceName: new("/dev/xvda"), VirtualizationType: new("hvm"), Architecture: new("x86_64"),
+		BlockDeviceMappings: []ec2.BlockDeviceMapping{device("/dev/xvda", ebs{SnapshotId: &ids[0]}), device("/dev/sdf", ebs{SnapshotId: &ids[1]})},
+	}))(t)
+	r.update(func(tx *store.Tx) error {
+		return imageTable.Modify(tx, *made.ImageId, func(i *cloud.Image) error { i.Pending = false; return nil })
+	})
+	_, err := r.RunInstances(r.ctx, r.request(func(in *runIn) { in.ImageId = made.ImageId }))
+	want(t, "a launch", err, "UnsupportedOperation", "The snapshots of the block device mappings are kept by different hosts, and do not move between them. Launch with those of one host.")
+	must(r.RunInstances(r.ctx, r.request(func(in *runIn) {
+		in.ImageId = made.ImageId
+		in.BlockDeviceMappings = []ec2.BlockDeviceMapping{{DeviceName: new("/dev/sdf"), NoDevice: new("")}}
+	})))(t)
+}

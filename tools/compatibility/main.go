@@ -65,14 +65,15 @@ work, tier 2 what larger set-ups call, tier 3 the rest.
 		for _, op := range e.API.Operations {
 			t := tierOf(tiers, e.API.Name, op.Name)
 			supported := e.Impl != nil && op.Bind(e.Impl) != nil
-			if t == 3 && !supported {
+			note := notes[e.API.Name+" "+op.Name]
+			if t == 3 && !supported && note == "" {
 				continue
 			}
 			word := "no"
 			if supported {
 				word = "yes"
 			}
-			fmt.Fprintf(w, "| %s | %d | %s | %s |\n", op.Name, t, word, notes[e.API.Name+" "+op.Name])
+			fmt.Fprintf(w, "| %s | %d | %s | %s |\n", op.Name, t, word, note)
 		}
 	}
 }

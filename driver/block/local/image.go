@@ -53,11 +53,11 @@ func (d *Driver) put(ctx context.Context, id string, src block.Source) (block.Me
 		return block.Meta{}, err
 	}
 	defer w.remove()
-	size, err := d.copyDisk(ctx, w, src.Disk)
+	disk, err := d.copyDisk(ctx, w, src.Disk)
 	if err != nil {
 		return block.Meta{}, fmt.Errorf("copy disk: %w", err)
 	}
-	format, err := d.check(ctx, w, size, src.Format)
+	format, err := d.check(ctx, disk, src.Format)
 	if err != nil {
 		return block.Meta{}, err
 	}
@@ -69,7 +69,7 @@ func (d *Driver) put(ctx context.Context, id string, src block.Source) (block.Me
 			return block.Meta{}, fmt.Errorf("store %s: %w", name, err)
 		}
 	}
-	meta, err := d.convert(ctx, w, format, src.Progress)
+	meta, err := d.convert(ctx, w, disk, format, src.Progress)
 	if err != nil {
 		return block.Meta{}, err
 	}
@@ -80,7 +80,7 @@ func (d *Driver) put(ctx context.Context, id string, src block.Source) (block.Me
 }
 
 // convert makes the result's disk and its meta.json.
-func (d *Driver) convert(ctx context.Context, w workplace, format string, progress func(float64)) (block.Meta, error) {
+func (d *Driver) convert(ctx context.Context, w workplace, s source, format string, progress func(float64)) (block.Meta, error) {
 	free, err := d.room(ctx)
 	if err != nil {
 		return block.Meta{}, err
@@ -88,8 +88,9 @@ func (d *Driver) convert(ctx context.Context, w workplace, format string, progre
 	if progress == nil {
 		progress = func(float64) {}
 	}
+	name, _ := s.node(format) // it takes no secret
 	_, err = d.tool(ctx, run{
-		args: []string{"convert", "-p", "-f", format, "-O", "qcow2", w.tool("source"), w.tool("disk.qcow2")},
+		args: []string{"convert", "-p", "-O", "qcow2", name, w.tool("disk.qcow2")},
 		cpu:  int(convertPatience.Seconds()), fileSize: free, patience: convertPatience, progress: progress,
 	})
 	if err != nil {

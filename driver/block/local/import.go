@@ -65,12 +65,12 @@ func (d *Driver) importSnapshot(ctx context.Context, snapshot string, in block.I
 	if progress == nil {
 		progress = func(string, float64) {}
 	}
-	format, err := d.download(ctx, w, in, &got, progress)
+	disk, format, err := d.download(ctx, w, in, &got, progress)
 	if err != nil {
 		return got, err
 	}
 	progress("validating", 0)
-	tools, err := d.check(ctx, w, got.Source, format)
+	tools, err := d.check(ctx, disk, format)
 	if err != nil {
 		return got, err
 	}
@@ -80,7 +80,7 @@ func (d *Driver) importSnapshot(ctx context.Context, snapshot string, in block.I
 			got.Format = "vhd"
 		}
 	}
-	secret, err := d.unpack(ctx, w, tools, &got, key != nil, func(percent float64) { progress("converting", percent) })
+	secret, err := d.unpack(ctx, w, disk, tools, &got, key != nil, func(percent float64) { progress("converting", percent) })
 	if err != nil {
 		return got, err
 	}
@@ -127,45 +127,45 @@ func readImported(home string) (got block.Imported, err error) {
 	return got, err
 }
 
-// download copies the disk, or that of an archive, to where the tools find it, holes as
-// holes, and returns the format that it is to have; empty: to be detected.
-func (d *Driver) download(ctx context.Context, w workplace, in block.Incoming, got *block.Imported, progress func(string, float64)) (format string, err error) {
+// download copies the disk, or that of an archive, to where the tools find it, and returns the
+// format that it is to have; empty: to be detected.
+func (d *Driver) download(ctx context.Context, w workplace, in block.Incoming, got *block.Imported, progress func(string, float64)) (s source, format string, err error) {
 	free, err := d.room(ctx)
 	if err != nil {
-		return "", err
+		return s, "", err
 	}
 	from, size, err := in.Open(ctx)
 	if err != nil {
-		return "", err
+		return s, "", err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
 	switch {
 	case size == 0:
-		return "", refuse("it is empty")
+		return s, "", refuse("it is empty")
 	case size > d.cfg.MaxBytes:
-		return "", refuse("it has %d bytes, more than %d", size, d.cfg.MaxBytes)
+		return s, "", refuse("it has %d bytes, more than %d", size, d.cfg.MaxBytes)
 	case size > free:
-		return "", fmt.Errorf("%w: %d bytes, %d are free", block.ErrNoSpace, size, free)
+		return s, "", fmt.Errorf("%w: %d bytes, %d are free", block.ErrNoSpace, size, free)
 	}
 	content := &counted{ctx: ctx, from: from, all: size, tell: func(percent float64) { progress("downloading", percent) }}
 	head := make([]byte, archiveHead)
 	n, err := io.ReadFull(content, head)
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return "", err
+		return s, "", err
 	}
 	disk, format := io.MultiReader(bytes.NewReader(head[:n]), content), in.Format
 	if in.Format == "ova" || in.Format == "" && isArchive(head[:n]) {
 		got.Format = "ova"
 		if disk, err = diskOf(disk, size); err != nil {
-			return "", err
+			return s, "", err
 		}
 		format = "vmdk"
 	}
-	got.Source, err = spool(w.tool("source"), disk)
-	if err == nil && got.Source == 0 {
+	s, err = spool(w.tool("source"), size, disk)
+	if got.Source = s.bytes; err == nil && got.Source == 0 {
 		err = refuse("it is empty")
 	}
-	return format, err
+	return s, format, err
 }
 
 // counted reads until its context ends, and tells how far it got.
@@ -189,43 +189,18 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// spool writes what it reads into a new file, zeroes as holes, and returns how many
-// bytes that was.
-func spool(path string, from io.Reader) (size int64, err error) {
-	to, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o444)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, to.Close()) }()
-	if err := to.Chmod(0o444); err != nil {
-		return 0, err
-	}
-	block, nothing := make([]byte, mib), make([]byte, mib)
-	for {
-		n, err := io.ReadFull(from, block)
-		if n > 0 && !bytes.Equal(block[:n], nothing[:n]) {
-			if _, err := to.WriteAt(block[:n], size); err != nil {
-				return size, err
-			}
-		}
-		size += int64(n)
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-			return size, to.Truncate(size)
-		}
-		if err != nil {
-			return size, err
-		}
-	}
-}
-
 // unpack has a tool write the source into a new layer where the tools work, and returns
 // the layer's secret; nil if it is not to be encrypted.
-func (d *Driver) unpack(ctx context.Context, w workplace, format string, got *block.Imported, encrypt bool, progress func(float64)) (secret []byte, err error) {
+func (d *Driver) unpack(ctx context.Context, w workplace, s source, format string, got *block.Imported, encrypt bool, progress func(float64)) (secret []byte, err error) {
 	free, err := d.room(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if got.Bytes, err = d.toolSize(ctx, w.tool("source"), format); err != nil {
+	i, err := d.info(ctx, s, format)
+	if err == nil {
+		got.Bytes, err = wholeSectors(i.Bytes), d.checkSize(i.Bytes)
+	}
+	if err != nil {
 		return nil, err
 	}
 	top := layerName(0)
@@ -239,17 +214,17 @@ func (d *Driver) unpack(ctx context.Context, w workplace, format string, got *bl
 		return nil, err
 	}
 	most := expansion*got.Source + d.cfg.Unpacked
-	r := run{
-		args:     []string{"convert", "-p", "-n", "--target-is-zero", "-f", format},
-		fileSize: min(free, most), progress: progress, patience: convertPatience,
-	}
+	name, r := s.node(format)
+	r.args = append([]string{"convert", "-p", "-n", "--target-is-zero"}, r.args...)
+	r.fileSize, r.progress, r.patience = min(free, most), progress, convertPatience
 	r.cpu = int(min(convertPatience, leastConvert+time.Duration(most/convertPace)*time.Second).Seconds())
 	target := "driver=qcow2,file.filename=" + w.tool(top)
 	if secret != nil {
-		r.secrets = [][]byte{secret}
-		r.args, target = append(r.args, "--object", secretObject(0)), target+",encrypt.key-secret="+secretName(0)
+		n := len(r.secrets)
+		r.secrets = append(r.secrets, secret)
+		r.args, target = append(r.args, "--object", secretObject(n)), target+",encrypt.key-secret="+secretName(n)
 	}
-	r.args = append(r.args, "--target-image-opts", w.tool("source"), target)
+	r.args = append(r.args, "--target-image-opts", name, target)
 	_, err = d.tool(ctx, r)
 	switch {
 	case errors.Is(err, block.ErrNoSpace) && most < free:
@@ -267,18 +242,4 @@ func (d *Driver) unpack(ctx context.Context, w workplace, format string, got *bl
 	}
 	got.Stored = st.Blocks * 512
 	return secret, nil
-}
-
-// toolSize is the virtual size of an image as the tool that will read it sees it, a
-// multiple of 512.
-func (d *Driver) toolSize(ctx context.Context, path, format string) (int64, error) {
-	out, err := d.tool(ctx, run{args: []string{"info", "--output=json", "-f", format, path}, cpu: 10})
-	if err != nil {
-		return 0, refusal(err, "it cannot be read")
-	}
-	var i info
-	if err := json.Unmarshal(out, &i); err != nil {
-		return 0, fmt.Errorf("read qemu-img's answer: %w", err)
-	}
-	return (i.Bytes + 511) / 512 * 512, d.checkSize(i.Bytes)
 }

@@ -182,6 +182,25 @@ func (r *Reader) Fill(p []byte, off int64, held []bool) error {
 	return nil
 }
 
+// ReadAt implements io.ReaderAt, for one goroutine at a time: what the file does not hold is
+// zeroes.
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 || off >= r.bytes {
+		return 0, io.EOF
+	}
+	n := min(int64(len(p)), r.bytes-off)
+	first, end := off/sector*sector, (off+n+sector-1)/sector*sector
+	whole := make([]byte, end-first)
+	if err := r.Fill(whole, first, make([]bool, len(whole)/sector)); err != nil {
+		return 0, err
+	}
+	copy(p, whole[off-first:off-first+n])
+	if n < int64(len(p)) {
+		return int(n), io.EOF
+	}
+	return int(n), nil
+}
+
 // has reports what a cluster has at an offset within it.
 func (r *Reader) has(e entry, within int64) (held, zero bool) {
 	bit := uint32(1) << (within * subclusters >> r.bits)
