@@ -13,9 +13,7 @@ import (
 	"github.com/vauban-cloud/vauban/test/e2e"
 )
 
-// TestCeph runs a guest whose disks are in a Ceph pool: it boots, keeps what it wrote under
-// load in a snapshot, finds it again in another volume, grows a volume, and goes on when the
-// cloud and the servers of its volumes are killed.
+// TestCeph runs clouds whose volumes are in a Ceph pool.
 func TestCeph(t *testing.T) {
 	ceph.Wanted(t)
 	cluster, end, err := ceph.Start(t.Logf)
@@ -23,7 +21,16 @@ func TestCeph(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(end)
-	c := e2e.Start(t, "--volumes", "ceph:"+cluster.User+"@"+cluster.Pool, "--ceph-conf", cluster.Conf, "--ceph-keyring", cluster.Keyring)
+	flags := []string{"--volumes", "ceph:" + cluster.User + "@" + cluster.Pool, "--ceph-conf", cluster.Conf, "--ceph-keyring", cluster.Keyring}
+	t.Run("Disks", func(t *testing.T) { disksInCeph(t, cluster, e2e.Start(t, flags...)) })
+	t.Run("Database", func(t *testing.T) { snapshotsOfADatabase(t, e2e.Start(t, flags...), 3) })
+}
+
+// disksInCeph runs a guest: it boots, keeps what it wrote under load in a snapshot, finds it
+// again in another volume, grows a volume, and goes on when the cloud and the servers of its
+// volumes are killed.
+func disksInCeph(t *testing.T, cluster *ceph.Cluster, c *e2e.Cloud) {
+	t.Helper()
 	if out, err := c.Try("status"); err != nil || !strings.Contains(out, "in the Ceph pool "+cluster.Pool) {
 		t.Errorf("status: %v\n%s", err, out)
 	}

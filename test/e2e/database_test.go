@@ -26,13 +26,19 @@ func TestSnapshotsOfADatabase(t *testing.T) {
 	if os.Getenv("VAUBAN_SLOW") != "" {
 		rounds = 50
 	}
+	snapshotsOfADatabase(t, e2e.Start(t), rounds)
+}
+
+// snapshotsOfADatabase does so many rounds in a cloud.
+func snapshotsOfADatabase(t *testing.T, c *e2e.Cloud, rounds int) {
+	t.Helper()
 	program := filepath.Join(t.TempDir(), "ledger")
 	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", program, "./ledger")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	l := newDiskLab(t, e2e.Start(t))
+	l := newDiskLab(t, c)
 	l.guest.Put(program, "/tmp/ledger")
 	volume := l.volume(&ec2.CreateVolumeInput{Size: new(int32(1))})
 	dev := l.attach(volume, "/dev/sdf")

@@ -59,6 +59,14 @@ func TestSnapshots(t *testing.T) {
 	if got := g.SSH("df -k /mnt | tail -1 | awk '{print $2}'; cat /mnt/f"); len(got) < 7 || !strings.HasSuffix(got, "after") {
 		t.Errorf("after it grew the volume has %q", got)
 	}
+
+	// The guest has let go of all its layers, and can have it again.
+	g.SSH("sudo -n umount /mnt")
+	c.AWS("ec2", "detach-volume", "--volume-id", v)
+	dev = plugged(c, g, v, "/dev/sdh")
+	if got := g.SSH("sudo -n mount -t ext4 /dev/" + dev + " /mnt && cat /mnt/f"); got != "after" {
+		t.Errorf("attached again the volume has %q", got)
+	}
 }
 
 // plugged attaches a volume to a running guest and returns what the guest calls it.
