@@ -17,14 +17,27 @@ type conn struct {
 	mu    sync.Mutex
 	held  []byte // guarded by mu; nil: nothing is held back
 	place place
+	ahead []byte // was read, and is to be read again; the reader's
+}
+
+// Read reads on.
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.ahead) > 0 {
+		n := copy(p, c.ahead)
+		c.ahead = c.ahead[n:]
+		return n, nil
+	}
+	return c.Conn.Read(p)
 }
 
 // The answers to hold back, by the length of their bodies in bytes: shorter ones are in
 // one piece anyhow, and of longer ones the copy costs more than the call.
 const minHeld, maxHeld = 2 << 10, 32 << 10
 
-// heldBuffers are as long as a held answer, with its head.
-var heldBuffers = sync.Pool{New: func() any { return new([maxHeld + 8<<10]byte) }}
+// heldBuffer is as long as a held answer, with its head.
+type heldBuffer [maxHeld + 8<<10]byte
+
+var heldBuffers = sync.Pool{New: func() any { return new(heldBuffer) }}
 
 // connKey finds the *conn in the context of its requests.
 type connKey struct{}
@@ -35,7 +48,7 @@ func (c *conn) hold() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.held == nil {
-		c.held = heldBuffers.Get().(*[maxHeld + 8<<10]byte)[:0]
+		c.held = heldBuffers.Get().(*heldBuffer)[:0]
 	}
 }
 
@@ -58,7 +71,7 @@ func (c *conn) send(p []byte) (int, error) {
 	}
 	held := c.held
 	c.held = nil
-	defer heldBuffers.Put((*[maxHeld + 8<<10]byte)(held[:cap(held)]))
+	defer heldBuffers.Put((*heldBuffer)(held[:cap(held)]))
 	switch {
 	case len(held) == 0 && len(p) == 0:
 		return 0, nil

@@ -30,6 +30,7 @@ func (g *Gateway) ServeVPC(ctx context.Context, vpc string, endpoint func(source
 // returns nil. Requests that take longer are cut off, which is an error.
 func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 	connections := newConnections(l, g.cfg.MaxConnections)
+	rest := newHandover(l)
 	server := &http.Server{
 		Handler:           g,
 		ReadHeaderTimeout: g.cfg.HeaderTimeout,
@@ -41,20 +42,27 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		// A request under way does not end with the server's own context.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
-	served := make(chan error, 1)
-	go func() { served <- server.Serve(connections) }()
+	first := &plain{Gateway: g, from: connections, rest: rest, ctx: context.WithoutCancel(ctx), open: map[*conn]bool{}}
+	served, accepted := make(chan error, 1), make(chan error, 1)
+	go func() { served <- server.Serve(rest) }()
+	go func() { accepted <- first.accept() }()
+	var broken error
 	select {
-	case err := <-served:
-		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+	case broken = <-accepted:
 	case <-ctx.Done():
+		l.Close() //nolint:errcheck // nobody is told
+		<-accepted
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.ShutdownTimeout)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
+	if err := errors.Join(first.end(grace), server.Shutdown(grace)); err != nil {
 		return errors.Join(fmt.Errorf("stop serving %s: requests were cut off after %s: %w", l.Addr(), g.cfg.ShutdownTimeout, err), server.Close())
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve %s: %w", l.Addr(), err)
+		broken = errors.Join(broken, err)
+	}
+	if broken != nil {
+		return fmt.Errorf("serve %s: %w", l.Addr(), broken)
 	}
 	return nil
 }

@@ -1,0 +1,4 @@
+package gateway
+
+// ReadPlain is readPlain.
+var ReadPlain = readPlain
