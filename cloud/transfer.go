@@ -83,6 +83,8 @@ type ImportedDisk struct {
 	Bytes  int64 // virtual size
 	Source int64 // bytes that were read
 	Format string
+	// Warning is why guests may not boot from it after all, in words for the tenant.
+	Warning string `json:",omitempty"`
 }
 
 // Undone reports whether the import failed or is cancelled.

@@ -142,7 +142,7 @@ func (a *Agent) importStep(ctx context.Context, t *cloud.ImportTask) error {
 	} else if err != nil {
 		return err
 	} else {
-		seen.Disks = append(seen.Disks[:len(seen.Disks):len(seen.Disks)], cloud.ImportedDisk{Bytes: got.Bytes, Source: got.Source, Format: got.Format})
+		seen.Disks = append(seen.Disks[:len(seen.Disks):len(seen.Disks)], cloud.ImportedDisk{Bytes: got.Bytes, Source: got.Source, Format: got.Format, Warning: got.Warning})
 		seen.Progress = 100 * len(seen.Disks) / len(t.Disks)
 	}
 	seen.Stage = ""

@@ -39,4 +39,6 @@ type Imported struct {
 	Stored int64  // bytes that it takes on the disk
 	Source int64  // bytes that were read
 	Format string // of those of Incoming
+	// Warning is why guests may not boot from it after all; empty: they can be expected to.
+	Warning string `json:",omitempty"`
 }

@@ -151,7 +151,7 @@ func (s *Service) imageTask(t cloud.ImportTask) ec2.ImportImageTask {
 	case cloud.TransferActive:
 		out.Progress = new(strconv.Itoa(t.Seen.Progress))
 	case cloud.TransferCompleted:
-		out.ImageId = &t.Image.ID
+		out.ImageId, out.StatusMessage = &t.Image.ID, opt(t.Seen.Disks[0].Warning)
 	}
 	for n, d := range t.Disks {
 		detail := ec2.SnapshotDetail{

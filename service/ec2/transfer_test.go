@@ -268,10 +268,10 @@ func TestImportImage(t *testing.T) {
 		t.Errorf("got %+v", out)
 	}
 	r.seeImport(*out.ImportTaskId, func(t *cloud.ImportTask) {
-		t.Seen.Disks, t.Made, t.Ended = []cloud.ImportedDisk{{Format: "vmdk"}, {Format: "raw"}}, true, r.Now()
+		t.Seen.Disks, t.Made, t.Ended = []cloud.ImportedDisk{{Format: "vmdk", Warning: "it has XFS"}, {Format: "raw"}}, true, r.Now()
 	})
 	task := must(r.DescribeImportImageTasks(r.ctx, &ec2.DescribeImportImageTasksRequest{}))(t).ImportImageTasks[0]
-	if *task.Status != "completed" || !cloud.ValidID("ami", *task.ImageId) || *task.SnapshotDetails[0].Format != "VMDK" || task.SnapshotDetails[1].SnapshotId == nil {
+	if *task.Status != "completed" || *task.StatusMessage != "it has XFS" || !cloud.ValidID("ami", *task.ImageId) || *task.SnapshotDetails[0].Format != "VMDK" || task.SnapshotDetails[1].SnapshotId == nil {
 		t.Errorf("got %+v", task)
 	}
 	type in = ec2.ImportImageRequest

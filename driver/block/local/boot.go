@@ -28,36 +28,37 @@ const (
 
 // checkBoots refuses a disk that no guest here would boot from: guests have a BIOS, and
 // find their disks by the drivers virtio_pci and virtio_blk. It looks at the layer that
-// the tools have made, of so many bytes.
+// the tools have made, of so many bytes. Of a disk that is likely to boot, and cannot be looked
+// into, it warns.
 //
 // Nothing on it is mounted or run: its partition table is read here, and its file systems
 // by debugfs, confined as the converter is.
-func (d *Driver) checkBoots(ctx context.Context, w workplace, size int64, secret []byte) error {
+func (d *Driver) checkBoots(ctx context.Context, w workplace, size int64, secret []byte) (warning string, err error) {
 	if err := d.unlayer(ctx, w, size, secret); err != nil {
-		return err
+		return "", err
 	}
 	defer os.Remove(w.tool("flat")) //nolint:errcheck // it goes with the workplace
 	disk, err := os.OpenFile(w.tool("flat"), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer disk.Close() //nolint:errcheck // only read
 	table, err := partition.Read(disk, size)
 	switch {
 	case errors.Is(err, partition.ErrNone), errors.Is(err, partition.ErrDamaged):
-		return refuse("no guest would boot from it: %v", err)
+		return "", refuse("no guest would boot from it: %v", err)
 	case err != nil:
-		return err
+		return "", err
 	case len(table.Parts) > maxPartitions:
-		return refuse("it has more than %d partitions", maxPartitions)
+		return "", refuse("it has more than %d partitions", maxPartitions)
 	}
 	if err := checkLoader(table); err != nil {
-		return err
+		return "", err
 	}
 	l := linux{d: d, w: w, builtin: map[string]bool{}}
 	for _, p := range table.Parts {
 		if err := l.look(ctx, disk, p); err != nil {
-			return err
+			return "", err
 		}
 	}
 	return l.verdict()
@@ -112,6 +113,7 @@ type linux struct {
 
 	systems int             // file systems that can be read
 	others  []string        // names of those that cannot
+	foreign bool            // one of these is not what a Linux for guests is likely to be on
 	kernels int             // files
 	builtin map[string]bool // drivers that are part of a kernel
 	initrds int
@@ -133,7 +135,9 @@ func (l *linux) look(ctx context.Context, disk io.ReaderAt, p partition.Part) er
 		return err
 	}
 	if len(head) < ext+2 || head[ext] != 0x53 || head[ext+1] != 0xef {
-		l.others = append(l.others, systemName(head)...)
+		if name, likely := systemName(head); name != "" {
+			l.others, l.foreign = append(l.others, name), l.foreign || !likely
+		}
 		return nil
 	}
 	l.systems++
@@ -150,23 +154,25 @@ func (l *linux) look(ctx context.Context, disk io.ReaderAt, p partition.Part) er
 	return nil
 }
 
-// systemName names a file system that is not looked into, if it is known.
-func systemName(head []byte) []string {
+// systemName names a file system that is not looked into, if it is known, and tells whether a
+// Linux that a BIOS starts is likely to be on it.
+func systemName(head []byte) (name string, likely bool) {
 	for _, known := range []struct {
 		at          int
 		magic, name string
+		likely      bool
 	}{
-		{0, "XFSB", "XFS"},
-		{64<<10 + 64, "_BHRfS_M", "Btrfs"},
-		{3, "NTFS    ", "NTFS, of Windows,"},
-		{512, "LABELONE", "LVM"},
-		{0, "LUKS\xba\xbe", "LUKS"},
+		{0, "XFSB", "XFS", true},
+		{64<<10 + 64, "_BHRfS_M", "Btrfs", true},
+		{512, "LABELONE", "LVM", true},
+		{3, "NTFS    ", "NTFS, of Windows,", false},
+		{0, "LUKS\xba\xbe", "LUKS", false},
 	} {
 		if len(head) >= known.at && bytes.HasPrefix(head[known.at:], []byte(known.magic)) {
-			return []string{known.name}
+			return known.name, known.likely
 		}
 	}
-	return nil
+	return "", false
 }
 
 // list returns the names of the files in a folder.
@@ -280,22 +286,24 @@ func (l *linux) readInitrd(ctx context.Context, device, path string) error {
 	return errors.Join(err, ctx.Err())
 }
 
-// verdict is nil if a guest can be expected to boot.
-func (l *linux) verdict() error {
+// verdict is no error if a guest can be expected to boot; warning says what could not be seen.
+func (l *linux) verdict() (warning string, err error) {
 	const instead = "; import it as a snapshot if you know that it boots with virtio disks"
 	switch {
 	case l.ready:
-		return nil
+		return "", nil
 	case l.unread != nil:
-		return refuse("whether it has virtio drivers cannot be told: %v%s", l.unread, instead)
+		return "", refuse("whether it has virtio drivers cannot be told: %v%s", l.unread, instead)
+	case l.kernels == 0 && len(l.others) > 0 && !l.foreign:
+		return fmt.Sprintf("It has a boot loader, but %s cannot be looked into: it boots if its Linux has the drivers virtio_pci and virtio_blk.", strings.Join(l.others, ", ")), nil
 	case l.kernels == 0 && len(l.others) > 0:
-		return refuse("no Linux kernel was found, and %s cannot be looked into%s", strings.Join(l.others, ", "), instead)
+		return "", refuse("no Linux kernel was found, and %s cannot be looked into%s", strings.Join(l.others, ", "), instead)
 	case l.systems == 0:
-		return refuse("it has no file system that a Linux could be on (ext2, ext3 or ext4)%s", instead)
+		return "", refuse("it has no file system that a Linux could be on (ext2, ext3 or ext4)%s", instead)
 	case l.kernels == 0:
-		return refuse("no Linux kernel was found in /boot or /%s", instead)
+		return "", refuse("no Linux kernel was found in /boot or /%s", instead)
 	case l.initrds == 0:
-		return refuse("its Linux has no initial RAM disk, and its kernel no virtio drivers: install virtio_pci and virtio_blk")
+		return "", refuse("its Linux has no initial RAM disk, and its kernel no virtio drivers: install virtio_pci and virtio_blk")
 	}
-	return refuse("the initial RAM disk of its Linux has no virtio drivers: add virtio_pci and virtio_blk, and make it anew")
+	return "", refuse("the initial RAM disk of its Linux has no virtio drivers: add virtio_pci and virtio_blk, and make it anew")
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,6 +78,7 @@ func TestBoots(t *testing.T) {
 	system := func(at int, magic string) func([]byte) {
 		return func(disk []byte) { clear(disk[1<<20 : 1<<20+8192]); copy(disk[1<<20+at:], magic) }
 	}
+	btrfs := func(disk []byte) { clear(disk[1<<20 : 1<<20+66<<10]); copy(disk[1<<20+64<<10+64:], "_BHRfS_M") }
 	for name, c := range map[string]struct {
 		files map[string]string
 		spoil func([]byte)
@@ -93,7 +95,11 @@ func TestBoots(t *testing.T) {
 		"packed by xz":          {with(map[string]string{"boot/vmlinuz-6.1": "k"}, "boot/initrd-6.1", "\xfd7zXZ\x00 and so on"), nil, "cannot be told"},
 		"no kernel":             {map[string]string{"etc/passwd": "root"}, nil, "no Linux kernel"},
 		"odd names":             {map[string]string{"boot/vmlinuz-6.1 a": "k", "boot/vmlinuz;b": "k"}, nil, "no Linux kernel"},
-		"XFS":                   {good, system(0, "XFSB"), "XFS cannot be looked into"},
+		"XFS":                   {good, system(0, "XFSB"), ""},
+		"LVM":                   {good, system(512, "LABELONE"), ""},
+		"Btrfs":                 {good, btrfs, ""},
+		"LUKS":                  {good, system(0, "LUKS\xba\xbe"), "LUKS cannot be looked into"},
+		"XFS, no boot loader":   {good, func(disk []byte) { system(0, "XFSB")(disk); clear(disk[:440]) }, "no boot loader"},
 		"Windows":               {good, system(3, "NTFS    "), "Windows"},
 		"nothing known":         {good, system(0, ""), "no file system"},
 		"no table":              {good, func(disk []byte) { clear(disk[:512]) }, "no partition table"},
@@ -111,8 +117,13 @@ func TestBoots(t *testing.T) {
 				return
 			}
 			d := open(t, local.Config{})
-			if _, err := d.Import(t.Context(), "snap-1", in, newKey(t)); err != nil {
-				t.Error(err)
+			got, err := d.Import(t.Context(), "snap-1", in, newKey(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			unseen := slices.Contains([]string{"XFS", "LVM", "Btrfs"}, name)
+			if unseen != strings.Contains(got.Warning, name+" cannot be looked into") || !unseen && got.Warning != "" {
+				t.Errorf("the warning is %q", got.Warning)
 			}
 		})
 	}

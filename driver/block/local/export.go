@@ -73,7 +73,12 @@ func (d *Driver) export(ctx context.Context, snapshot, format string, key *seal.
 	if err := d.write(ctx, w, b, form, size, stored, progress); err != nil {
 		return err
 	}
-	disk, err := os.OpenFile(w.tool("export"), os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	return Deliver(w.tool("export"), deliver)
+}
+
+// Deliver has deliver read a disk that a tool wrote, which may have put anything there.
+func Deliver(path string, deliver func(disk *os.File, bytes int64) error) error {
+	disk, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return err
 	}

@@ -39,34 +39,8 @@ func (d *Driver) beginFilling(ctx context.Context, f block.Filling) error {
 			return err
 		}
 	}
-	if _, err := d.room(ctx); err != nil {
-		return err
-	}
-	w, err := d.newWorkplace()
-	if err != nil {
-		return err
-	}
-	defer w.remove()
-	have, err := d.begin(ctx, w, block.Volume{Bytes: f.Bytes, Snapshot: f.Parent.ID, SnapshotKey: f.Parent.Key})
-	if err != nil {
-		return err
-	}
-	name, backing := have.next()
-	if f.Key != nil {
-		have.secrets[name] = newSecret()
-	}
-	top, err := os.OpenFile(w.result(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	err = qcow2.CreateLinear(top, qcow2.Image{Bytes: f.Bytes, Backing: backing, Secret: have.secrets[name]})
-	if err = errors.Join(err, top.Sync(), top.Close()); err != nil {
-		return err
-	}
-	if err := have.secrets.write(w.result(), f.ID, f.Key); err != nil {
-		return err
-	}
-	return w.publish(d.path("filling", f.ID))
+	v := block.Volume{ID: f.ID, Bytes: f.Bytes, Key: f.Key, Snapshot: f.Parent.ID, SnapshotKey: f.Parent.Key}
+	return d.build(ctx, d.path("filling", f.ID), v, func(file *os.File, i qcow2.Image) error { return qcow2.CreateLinear(file, i) })
 }
 
 // WriteBlock implements block.Direct.

@@ -86,7 +86,7 @@ func (d *Driver) importSnapshot(ctx context.Context, snapshot string, in block.I
 	}
 	if in.Boots {
 		progress("validating", 50)
-		if err := d.checkBoots(ctx, w, got.Bytes, secret); err != nil {
+		if got.Warning, err = d.checkBoots(ctx, w, got.Bytes, secret); err != nil {
 			return got, err
 		}
 	}

@@ -138,13 +138,20 @@ func newSecret() []byte {
 
 // newLayer makes a layer in the workplace's result, on one that is there or, with an
 // empty backing name, on nothing; secret is nil for one that is not encrypted.
-func newLayer(w workplace, name, backing string, bytes int64, secret []byte) (err error) {
-	f, err := os.OpenFile(w.result(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func newLayer(w workplace, name, backing string, bytes int64, secret []byte) error {
+	return layerOf(w, name, qcow2.Image{Bytes: bytes, Backing: backing, Secret: secret}, emptyLayer)
+}
+
+func emptyLayer(f *os.File, i qcow2.Image) error { return qcow2.Create(f, i) }
+
+// layerOf has fill write an image into a new file of the result.
+func layerOf(w workplace, name string, i qcow2.Image, fill func(*os.File, qcow2.Image) error) (err error) {
+	f, err := os.OpenFile(w.result(name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := qcow2.Create(f, qcow2.Image{Bytes: bytes, Backing: backing, Secret: secret}); err != nil {
+	if err := fill(f, i); err != nil {
 		return err
 	}
 	return errors.Join(f.Chmod(0o600), f.Sync())

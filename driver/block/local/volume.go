@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/vauban-cloud/vauban/driver/block"
+	"github.com/vauban-cloud/vauban/driver/internal/qcow2"
 	"github.com/vauban-cloud/vauban/seal"
 )
 
@@ -38,6 +39,12 @@ func (d *Driver) create(ctx context.Context, v block.Volume) error {
 	if there, err := exists(home); err != nil || there {
 		return err
 	}
+	return d.build(ctx, home, v, emptyLayer)
+}
+
+// build makes the folder of a volume, or of what is to be one, with a new layer on what it
+// starts with.
+func (d *Driver) build(ctx context.Context, home string, v block.Volume, fill func(*os.File, qcow2.Image) error) error {
 	if _, err := d.room(ctx); err != nil {
 		return err
 	}
@@ -54,7 +61,7 @@ func (d *Driver) create(ctx context.Context, v block.Volume) error {
 	if v.Key != nil {
 		have.secrets[name] = newSecret()
 	}
-	if err := newLayer(w, name, backing, v.Bytes, have.secrets[name]); err != nil {
+	if err := layerOf(w, name, qcow2.Image{Bytes: v.Bytes, Backing: backing, Secret: have.secrets[name]}, fill); err != nil {
 		return err
 	}
 	if err := have.secrets.write(w.result(), v.ID, v.Key); err != nil {

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/vauban-cloud/vauban/driver/block"
 	"github.com/vauban-cloud/vauban/driver/block/local"
 	"github.com/vauban-cloud/vauban/seal"
@@ -136,19 +134,7 @@ func (d *Driver) exportSnapshot(ctx context.Context, snapshot, format string, ke
 	if err := d.write(ctx, r, secrets, form, path, progress); err != nil {
 		return err
 	}
-	disk, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer disk.Close() //nolint:errcheck // only read
-	st, err := disk.Stat()
-	if err != nil {
-		return err
-	}
-	if !st.Mode().IsRegular() {
-		return errors.New("the tool made no file")
-	}
-	return deliver(disk, st.Size())
+	return local.Deliver(path, deliver)
 }
 
 // write has a tool write a chain as one disk on the host.
