@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -148,6 +149,28 @@ func TestCustomerKeys(t *testing.T) {
 	})), "")
 	if r.get("box", "c", "") != "hello" {
 		t.Error("the copy is another")
+	}
+	_, err := r.GetObject(ctx, &api.GetObjectRequest{Bucket: box, Key: new("c"), SSECustomerAlgorithm: a, SSECustomerKey: k, SSECustomerKeyMD5: m})
+	words(t, "a key for what has none", err, "InvalidRequest: The encryption parameters are not applicable to this object.")
+
+	part := func(upload, a, k, m *string) error {
+		return second(r.UploadPart(ctx, &api.UploadPartRequest{
+			Bucket: box, Key: key, UploadId: upload, PartNumber: new(int32(1)), Body: strings.NewReader("x"), SSECustomerAlgorithm: a, SSECustomerKey: k, SSECustomerKeyMD5: m,
+		}))
+	}
+	sealed := must(r.CreateMultipartUpload(ctx, &api.CreateMultipartUploadRequest{Bucket: box, Key: key, SSECustomerAlgorithm: a, SSECustomerKey: k, SSECustomerKeyMD5: m}))(t).UploadId
+	plain := must(r.CreateMultipartUpload(ctx, &api.CreateMultipartUploadRequest{Bucket: box, Key: key}))(t).UploadId
+	want(t, "a part with the key", part(sealed, a, k, m), "")
+	words(t, "a part without", part(sealed, nil, nil, nil), "InvalidRequest: The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+	words(t, "a part with another", part(sealed, a, k2, m2), "InvalidRequest: The provided encryption parameters did not match the ones used originally.")
+	words(t, "a part of another upload", part(plain, a, k, m), "InvalidRequest: The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.")
+}
+
+// words fails unless an error has that code and message.
+func words(t *testing.T, what string, err error, wanted string) {
+	t.Helper()
+	if e, ok := errors.AsType[*cloud.Error](err); !ok || e.Code+": "+e.Message != wanted {
+		t.Errorf("%s: got error %v, want %s", what, err, wanted)
 	}
 }
 
