@@ -26,6 +26,8 @@ type Config struct {
 	Data         string           // folder of everything that the cloud keeps
 	RootKey      string           // file of the key that seals the cloud's secrets; empty: root.key in Data
 	Listen       string           // address of the API endpoint
+	TLSCert      string           // file of the endpoint's certificates, its own first; empty: plain HTTP
+	TLSKey       string           // file of the certificate's key
 	Database     string           // postgres://… ; empty: SQLite in Data
 	Volumes      string           // where volumes are: "local" (in Data), or "ceph:[USER@]POOL"
 	ObjectsIndex string           // where the index of objects is: "local" (in Data), "database" (that of Database), or postgres://…
@@ -102,6 +104,9 @@ func (c Config) Validate() error {
 	}
 	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
 		return fmt.Errorf("listen address %q is not HOST:PORT: give --listen one such as 127.0.0.1:4566", c.Listen)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("TLS takes a certificate and its key: give both --tls-cert and --tls-key, or neither for plain HTTP")
 	}
 	for _, h := range c.IdentityProviders {
 		if h == "" || strings.ContainsAny(h, "/:@ *") && h != "*" {

@@ -55,27 +55,28 @@ import (
 // running is a cloud at work.
 type running struct {
 	engines
-	cfg        Config
-	objects    *object.Store
-	tending    tending
-	bucketKeys *s3service.Keys
-	log        *slog.Logger
-	db         *store.Store
-	engine     string // of the store, in words
-	settings   cloud.Settings
-	directory  *identity.Directory
-	judge      *identity.Judge
-	uses       *identity.Uses
-	view       *hostview.View
-	services   *services.Services
-	agent      *node.Agent
-	control    *control.Plane
-	gateway    *gateway.Gateway
-	endpoint   string
-	pid        int
-	started    time.Time
-	now        func() time.Time
-	stop       context.CancelFunc
+	cfg         Config
+	objects     *object.Store
+	tending     tending
+	bucketKeys  *s3service.Keys
+	log         *slog.Logger
+	db          *store.Store
+	engine      string // of the store, in words
+	settings    cloud.Settings
+	directory   *identity.Directory
+	judge       *identity.Judge
+	uses        *identity.Uses
+	view        *hostview.View
+	services    *services.Services
+	agent       *node.Agent
+	control     *control.Plane
+	gateway     *gateway.Gateway
+	certificate *gateway.Certificate // nil: the API is plain HTTP
+	endpoint    string
+	pid         int
+	started     time.Time
+	now         func() time.Time
+	stop        context.CancelFunc
 }
 
 // Run serves until ctx ends or the operator asks the cloud down. ready is called
@@ -256,6 +257,11 @@ func (c Config) webIdentities() *oidc.Verifier {
 
 // serve runs everything until ctx ends.
 func (r *running) serve(ctx context.Context, ready func(Status)) error {
+	var err error
+	if r.certificate, err = r.openCertificate(); err != nil {
+		return err
+	}
+	r.endpoint = r.cfg.endpointURL(r.certificate)
 	admin, err := r.cfg.listenAdmin()
 	if err != nil {
 		return err
@@ -264,7 +270,6 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("listen on %s: %w; choose another address with --listen", r.cfg.Listen, err), admin.Close())
 	}
-	r.endpoint = "http://" + r.cfg.Listen
 	if err := r.writeCredentials(); err != nil {
 		return errors.Join(err, api.Close(), admin.Close())
 	}
@@ -277,7 +282,7 @@ func (r *running) serve(ctx context.Context, ready func(Status)) error {
 	g.Go(func() error { return r.control.Run(ctx) })
 	g.Go(func() error { return r.objects.Run(ctx) })
 	g.Go(func() error { return r.tending.run(ctx) })
-	g.Go(func() error { return r.gateway.Serve(ctx, api) })
+	g.Go(func() error { return r.serveAPI(ctx, api) })
 	g.Go(func() error { return serveAdmin(ctx, admin, r.adminHandler()) })
 	r.log.Info("cloud is up", "cloud", r.settings.ID, "endpoint", r.endpoint, "version", Version())
 	ready(r.status(ctx))

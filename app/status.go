@@ -15,6 +15,7 @@ type Status struct {
 	Version  string    `json:"version"`
 	Cloud    string    `json:"cloud"`
 	Endpoint string    `json:"endpoint"`
+	Listen   string    `json:"listen"`
 	Region   string    `json:"region"`
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
@@ -42,15 +43,14 @@ type Counts struct {
 func (r *running) status(ctx context.Context) Status {
 	v := r.db.View()
 	s := Status{
-		Version: Version(), Cloud: r.settings.ID, Endpoint: r.endpoint, Region: r.cfg.Place.Region,
+		Version: Version(), Cloud: r.settings.ID, Endpoint: r.endpoint, Listen: r.cfg.Listen, Region: r.cfg.Place.Region,
 		PID: r.pid, Started: r.started,
 		Counts: Counts{
 			Instances: instances.Count(v, ""), Volumes: volumes.Count(v, ""),
 			VPCs: vpcs.Count(v, ""), Images: images.Count(v, ""),
 		},
 		Parts: []Part{
-			{"gateway", true, "answers on " + r.endpoint},
-			r.storeStatus(ctx), r.controlStatus(), r.nodeStatus(), r.hypervisorStatus(ctx), r.networkStatus(ctx), r.diskStatus(ctx), r.objectsStatus(ctx), r.notificationsStatus(ctx),
+			r.gatewayStatus(), r.storeStatus(ctx), r.controlStatus(), r.nodeStatus(), r.hypervisorStatus(ctx), r.networkStatus(ctx), r.diskStatus(ctx), r.objectsStatus(ctx), r.notificationsStatus(ctx),
 		},
 	}
 	if w := r.agent.World(); w != nil {

@@ -83,6 +83,8 @@ func (e *env) cloudFlags(c *cobra.Command) {
 		f.StringVar(p, name, or(e.getenv(variable(name)), *p), usage+" ("+variable(name)+")")
 	}
 	text(&cfg.Listen, "listen", "address of the API endpoint")
+	text(&cfg.TLSCert, "tls-cert", "PEM file of the API endpoint's certificate, with those between it and its authority's behind it; read again when it changes; empty: plain HTTP")
+	text(&cfg.TLSKey, "tls-key", "PEM file of the certificate's private key")
 	text(&cfg.RootKey, "root-key", "file of the key that seals the cloud's secrets, made at the first start; empty: root.key in the data folder")
 	text(&cfg.Database, "database", "PostgreSQL to keep the state in, postgres://…; empty: SQLite in the data folder")
 	text(&cfg.ObjectsIndex, "objects-index", "where the index of objects is: local for the data folder, database for the PostgreSQL of --database, or postgres://…")

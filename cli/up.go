@@ -64,7 +64,7 @@ func (e *env) alreadyUp(s app.Status) error {
 	if e.cfg.NewOperator {
 		return errors.New("operators are made when the cloud starts, and it runs already: stop its process first (guests go on)")
 	}
-	if !strings.HasSuffix(s.Endpoint, "//"+e.cfg.Listen) {
+	if s.Listen != e.cfg.Listen {
 		return fmt.Errorf("the cloud in %s runs already, on %s: stop it first with `vauban down --data %s`, or choose another folder with --data",
 			e.cfg.Data, s.Endpoint, e.cfg.Data)
 	}

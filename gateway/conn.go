@@ -39,7 +39,8 @@ type heldBuffer [maxHeld + 8<<10]byte
 
 var heldBuffers = sync.Pool{New: func() any { return new(heldBuffer) }}
 
-// connKey finds the *conn in the context of its requests.
+// connKey finds the *conn in the context of its requests, or the *tls.Conn over it, which
+// holds nothing back: at its end, TLS lets the time to write run out.
 type connKey struct{}
 
 // hold holds back what is written from now on, until release or Close, or until it is

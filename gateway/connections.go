@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"container/list"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -78,6 +79,9 @@ func (c *connections) remove(one *conn) {
 // track follows the states of the server's connections. An answer is whole when its
 // connection is idle.
 func (c *connections) track(on net.Conn, state http.ConnState) {
+	if sealed, ok := on.(*tls.Conn); ok {
+		on = sealed.NetConn()
+	}
 	one := on.(*conn) //nolint:forcetypeassert // Accept returns no other
 	if state == http.StateIdle {
 		one.release() //nolint:errcheck // the next read fails as well

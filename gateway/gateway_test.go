@@ -142,6 +142,12 @@ type server struct {
 // start serves until the test ends.
 func start(t testing.TB, edit ...func(*gateway.Config)) *server {
 	t.Helper()
+	return startWith(t, nil, edit...)
+}
+
+// startWith is start over TLS, unless the certificate is nil.
+func startWith(t testing.TB, with *gateway.Certificate, edit ...func(*gateway.Config)) *server {
+	t.Helper()
 	s := &server{
 		log: &buffer{}, objects: &objects{puts: map[string]string{}}, stopped: make(chan error, 1),
 		compute: compute{make(chan struct{}, 10000), make(chan struct{})},
@@ -168,8 +174,13 @@ func start(t testing.TB, edit ...func(*gateway.Config)) *server {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.address, s.url, s.stop = l.Addr().String(), "http://"+l.Addr().String(), cancel
+	serve := g.Serve
+	if with != nil {
+		s.url = "https://" + s.address
+		serve = func(ctx context.Context, l net.Listener) error { return g.ServeTLS(ctx, l, with) }
+	}
 	go func() {
-		s.stopped <- g.Serve(ctx, l)
+		s.stopped <- serve(ctx, l)
 		close(s.stopped)
 	}()
 	t.Cleanup(func() {

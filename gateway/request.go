@@ -106,6 +106,9 @@ func (q *request) serve() (err error) {
 	if handler == nil {
 		return wire.Unsupported(q.protocol, q.op)
 	}
+	if err := q.unfit(); err != nil {
+		return err
+	}
 	in, err := wire.Decode(q.protocol, q.op, q.r, body)
 	if err != nil {
 		return err

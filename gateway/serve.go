@@ -28,7 +28,16 @@ func (g *Gateway) ServeVPC(ctx context.Context, vpc string, endpoint func(source
 // Serve answers the requests of a listener until ctx ends; then it closes the
 // listener, lets requests under way finish within the shutdown timeout, and
 // returns nil. Requests that take longer are cut off, which is an error.
-func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
+func (g *Gateway) Serve(ctx context.Context, l net.Listener) error { return g.serve(ctx, l, nil) }
+
+// ServeTLS is Serve over TLS. It speaks HTTP/1.1 only, as S3 does at AWS: what bounds
+// requests counts connections.
+func (g *Gateway) ServeTLS(ctx context.Context, l net.Listener, with *Certificate) error {
+	return g.serve(ctx, l, with)
+}
+
+// serve has no certificate for plain HTTP.
+func (g *Gateway) serve(ctx context.Context, l net.Listener, with *Certificate) error {
 	connections := newConnections(l, g.cfg.MaxConnections)
 	rest := newHandover(l)
 	server := &http.Server{
@@ -38,14 +47,24 @@ func (g *Gateway) Serve(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    g.cfg.MaxHeader,
 		ConnState:         connections.track,
 		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, c) },
+		Protocols:         new(http.Protocols),
 		ErrorLog:          slog.NewLogLogger(g.cfg.Log.Handler(), slog.LevelWarn),
 		// A request under way does not end with the server's own context.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
+	server.Protocols.SetHTTP1(true)
 	first := &plain{Gateway: g, from: connections, rest: rest, ctx: context.WithoutCancel(ctx), open: map[*conn]bool{}}
 	served, accepted := make(chan error, 1), make(chan error, 1)
-	go func() { served <- server.Serve(rest) }()
-	go func() { accepted <- first.accept() }()
+	if with != nil {
+		server.TLSConfig = with.config()
+		go func() {
+			accepted <- server.ServeTLS(connections, "", "")
+			served <- http.ErrServerClosed
+		}()
+	} else {
+		go func() { served <- server.Serve(rest) }()
+		go func() { accepted <- first.accept() }()
+	}
 	var broken error
 	select {
 	case broken = <-accepted:

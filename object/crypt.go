@@ -102,9 +102,9 @@ func (s *Store) wrapper(ctx context.Context, bucket string, customer []byte) (*s
 func (s *Store) unwrap(ctx context.Context, bucket, key string, id uint64, sealed []byte, isCustomer bool, customer []byte) ([]byte, error) {
 	if isCustomer != (customer != nil) {
 		if isCustomer {
-			return nil, refuse(ErrCustomerKey, "give that key")
+			return nil, ErrCustomerKey
 		}
-		return nil, refuse(ErrCustomerKey, "this object is not: leave the key out")
+		return nil, ErrNotSealed
 	}
 	k, err := s.wrapper(ctx, bucket, customer)
 	if err != nil {

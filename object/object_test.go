@@ -390,7 +390,7 @@ func TestCustomerKeys(t *testing.T) {
 	}
 	r.put(plain, "b", []byte("b"))
 	_, _, err := r.tryGet(object.GetInput{Bucket: plain, Key: "b", CustomerKey: key})
-	r.wants(err, object.ErrCustomerKey)
+	r.wants(err, object.ErrNotSealed)
 }
 
 // TestDroppedKey holds that bytes are of no use without their bucket's key, and that

@@ -78,6 +78,7 @@ var refusals = []struct { //nolint:gochecknoglobals // never changed
 	{object.ErrLocked, http.StatusForbidden, "AccessDenied", "Access Denied because object protected by object lock."},
 	{object.ErrNoLock, http.StatusBadRequest, "InvalidRequest", "Bucket is missing Object Lock Configuration"},
 	{object.ErrCustomerKey, http.StatusBadRequest, "InvalidRequest", "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."},
+	{object.ErrNotSealed, http.StatusBadRequest, "InvalidRequest", "The encryption parameters are not applicable to this object."},
 	{object.ErrWrongKey, http.StatusForbidden, "AccessDenied", "Access Denied"},
 	{object.ErrUnreadable, http.StatusForbidden, "AccessDenied", ""},
 	{object.ErrFull, http.StatusServiceUnavailable, "SlowDown", "The object store is full: try again later, or ask the operator of this cloud for room."},
@@ -88,6 +89,19 @@ var refusals = []struct { //nolint:gochecknoglobals // never changed
 func unwritten(err error) error {
 	if errors.Is(err, object.ErrNoLock) {
 		return invalidRequest("Bucket is missing ObjectLockConfiguration")
+	}
+	return expressed(err)
+}
+
+// unfitting is expressed for a part, whose key is compared with that of the upload.
+func unfitting(err error) error {
+	switch {
+	case errors.Is(err, object.ErrCustomerKey):
+		return invalidRequest("The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+	case errors.Is(err, object.ErrNotSealed):
+		return invalidRequest("The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.")
+	case errors.Is(err, object.ErrWrongKey):
+		return invalidRequest("The provided encryption parameters did not match the ones used originally.")
 	}
 	return expressed(err)
 }

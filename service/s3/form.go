@@ -75,7 +75,10 @@ func formHeaders(h http.Header, fields map[string]string) error {
 			h.Set(name, value)
 		case "x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-signature", "x-amz-security-token":
 		default:
-			if strings.HasPrefix(name, "x-amz-") {
+			switch {
+			case strings.HasPrefix(name, "x-amz-meta-"):
+				h.Set(name, header(value)) // a field is text
+			case strings.HasPrefix(name, "x-amz-"):
 				h.Set(name, value)
 			}
 		}

@@ -62,7 +62,7 @@ func (s *Service) GetObject(ctx context.Context, in *api.GetObjectRequest) (*api
 	}
 	out := &api.GetObjectOutput{
 		Body: io.ReadCloser(r), AcceptRanges: new("bytes"), ContentLength: &f.length, ContentRange: f.contentRange(), ETag: quoted(f.info.ETag),
-		LastModified: &f.info.Modified, Metadata: f.info.User, VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
+		LastModified: &f.info.Modified, Metadata: metadataHeaders(f.info.User), VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),
@@ -89,7 +89,7 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 	}
 	out := &api.HeadObjectOutput{
 		AcceptRanges: new("bytes"), ContentLength: &f.length, ContentRange: f.contentRange(), ETag: quoted(f.info.ETag),
-		LastModified: &f.info.Modified, Metadata: f.info.User, VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
+		LastModified: &f.info.Modified, Metadata: metadataHeaders(f.info.User), VersionId: s.version(ctx, f.b, f.info.Version), TagCount: opt(int32(len(f.info.Tags))),
 		PartsCount:   f.parts,
 		CacheControl: q.header(f, cacheControl), ContentDisposition: q.header(f, contentDisposition), ContentEncoding: q.header(f, contentEncoding),
 		ContentLanguage: q.header(f, contentLanguage), ContentType: q.header(f, contentType), Expires: q.expires(f),

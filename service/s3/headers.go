@@ -69,9 +69,9 @@ type customer struct{ algorithm, key, md5 *string }
 
 // attributes are what the engine keeps of the headers.
 func (h *headers) attributes(now time.Time) (object.Attributes, error) {
-	a := object.Attributes{User: h.metadata, System: h.system()}
+	a := object.Attributes{User: metadataText(h.metadata), System: h.system()}
 	size := 0
-	for name, value := range h.metadata {
+	for name, value := range a.User {
 		size += len(name) + len(value)
 	}
 	if size > maxMetadata {

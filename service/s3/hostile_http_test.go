@@ -97,8 +97,10 @@ func TestEveryByte(t *testing.T) {
 		path := fmt.Sprintf("/box/k%%%02X", b)
 		got := r.do(r.request(now, http.MethodPut, path, strings.NewReader(path)))
 		if b >= 0x80 {
-			r.wants(path, got, "400 InvalidArgument")
-			r.wants("get "+path, r.do(r.request(now, http.MethodGet, path, nil)), "404 NoSuchKey")
+			r.wants(path, got, "400 InvalidURI")
+			r.wants("get "+path, r.do(r.request(now, http.MethodGet, path, nil)), "400 InvalidURI")
+			r.wants("delete "+path, r.do(r.request(now, http.MethodDelete, path, nil)), "400 InvalidURI")
+			r.wants("the tags of "+path, r.do(r.request(now, http.MethodGet, path+"?tagging=", nil)), "400 InvalidURI")
 			continue
 		}
 		r.wants(path, got, "200 ")
@@ -116,6 +118,7 @@ func TestEveryByte(t *testing.T) {
 		}
 	}
 	r.wants("a key of 1025 bytes", r.do(r.request(now, http.MethodPut, "/box/"+strings.Repeat("%C3%A9", 512)+"x", nil)), "400 KeyTooLongError")
+	r.wants("reading a key of 1025 bytes", r.do(r.request(now, http.MethodGet, "/box/"+strings.Repeat("%C3%A9", 512)+"x", nil)), "400 KeyTooLongError")
 	list := r.do(r.request(now, http.MethodGet, "/box?encoding-type=url&list-type=2", nil))
 	slices.Sort(keys)
 	for _, key := range keys {
@@ -161,6 +164,9 @@ func TestHostileRequests(t *testing.T) {
 		"the last of huge numbers":    {r.request(now, "GET", "/box/k", nil, "Range", "bytes=-99999999999999999999999999"), "206 0123456789"},
 		"a range backwards":           {r.request(now, "GET", "/box/k", nil, "Range", "bytes=5-2"), "200 0123456789"},
 		"the last none":               {r.request(now, "GET", "/box/k", nil, "Range", "bytes=-0"), "416 InvalidRange"},
+		"two ranges":                  {r.request(now, "GET", "/box/k", nil, "Range", "bytes=0-1,4-5"), "200 0123456789"},
+		"an encryption to read with":  {r.request(now, "GET", "/box/k", nil, "X-Amz-Server-Side-Encryption", "AES256"), "400 InvalidArgument"},
+		"an encryption to look with":  {r.request(now, "HEAD", "/box/k", nil, "X-Amz-Server-Side-Encryption", "aws:kms"), "400 "},
 		"a negative page":             {r.request(now, "GET", "/box?max-keys=-1", nil), "400 InvalidArgument"},
 		"a page of no number":         {r.request(now, "GET", "/box?max-keys=many", nil), "400 InvalidArgument"},
 		"a page of a huge number":     {r.request(now, "GET", "/box?max-keys=99999999999", nil), "400 InvalidArgument"},

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"crypto/md5"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -47,6 +49,34 @@ func TestSDKKeys(t *testing.T) {
 	}
 	_, err := c.PutObject(ctx, &sdk.PutObjectInput{Bucket: box, Key: new(strings.Repeat("k", 1025)), Body: strings.NewReader("x")})
 	wantAnswer(t, "a long key", err, "KeyTooLongError 400")
+}
+
+// TestSDKHot reads an object as often as it takes to have the kernel send it, whole and in part,
+// over connections that are used again.
+func TestSDKHot(t *testing.T) {
+	r := newRig(t)
+	r.bucket("box")
+	c, ctx, box, key := r.client(), t.Context(), new("box"), new("large")
+	body := make([]byte, 3_000_001)
+	rand.NewChaCha8([32]byte{7}).Read(body) //nolint:errcheck // it does not fail
+	must(c.PutObject(ctx, &sdk.PutObjectInput{Bucket: box, Key: key, Body: bytes.NewReader(body)}))(t)
+	for n := range 5 {
+		for span, want := range map[string][]byte{"": body, "bytes=1-": body[1:], "bytes=70000-1170000": body[70000:1170001], "bytes=-5": body[len(body)-5:]} {
+			out := must(c.GetObject(ctx, &sdk.GetObjectInput{Bucket: box, Key: key, Range: aws.String(span)}))(t)
+			if got := must(io.ReadAll(out.Body))(t); !bytes.Equal(got, want) {
+				t.Errorf("reading %d of %q: %d bytes, want %d", n, span, len(got), len(want))
+			}
+		}
+		head := must(c.HeadObject(ctx, &sdk.HeadObjectInput{Bucket: box, Key: key}))(t)
+		if *head.ContentLength != int64(len(body)) {
+			t.Errorf("it has %d bytes by its head", *head.ContentLength)
+		}
+	}
+	out := must(c.GetObject(ctx, &sdk.GetObjectInput{Bucket: box, Key: key}))(t)
+	out.Body.Close() // which closes the connection in the middle
+	must(c.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: box, Key: key}))(t)
+	_, err := c.GetObject(ctx, &sdk.GetObjectInput{Bucket: box, Key: key})
+	wantAnswer(t, "a deleted object", err, "NoSuchKey 404")
 }
 
 // TestSDKDeleteObjects deletes as many keys as one request may name, as long as they
@@ -148,6 +178,28 @@ func TestCustomerKeys(t *testing.T) {
 	})), "")
 	if r.get("box", "c", "") != "hello" {
 		t.Error("the copy is another")
+	}
+	_, err := r.GetObject(ctx, &api.GetObjectRequest{Bucket: box, Key: new("c"), SSECustomerAlgorithm: a, SSECustomerKey: k, SSECustomerKeyMD5: m})
+	words(t, "a key for what has none", err, "InvalidRequest: The encryption parameters are not applicable to this object.")
+
+	part := func(upload, a, k, m *string) error {
+		return second(r.UploadPart(ctx, &api.UploadPartRequest{
+			Bucket: box, Key: key, UploadId: upload, PartNumber: new(int32(1)), Body: strings.NewReader("x"), SSECustomerAlgorithm: a, SSECustomerKey: k, SSECustomerKeyMD5: m,
+		}))
+	}
+	sealed := must(r.CreateMultipartUpload(ctx, &api.CreateMultipartUploadRequest{Bucket: box, Key: key, SSECustomerAlgorithm: a, SSECustomerKey: k, SSECustomerKeyMD5: m}))(t).UploadId
+	plain := must(r.CreateMultipartUpload(ctx, &api.CreateMultipartUploadRequest{Bucket: box, Key: key}))(t).UploadId
+	want(t, "a part with the key", part(sealed, a, k, m), "")
+	words(t, "a part without", part(sealed, nil, nil, nil), "InvalidRequest: The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate encryption parameters.")
+	words(t, "a part with another", part(sealed, a, k2, m2), "InvalidRequest: The provided encryption parameters did not match the ones used originally.")
+	words(t, "a part of another upload", part(plain, a, k, m), "InvalidRequest: The multipart upload initiate did not request encryption. Please resend the request without sending encryption parameters.")
+}
+
+// words fails unless an error has that code and message.
+func words(t *testing.T, what string, err error, wanted string) {
+	t.Helper()
+	if e, ok := errors.AsType[*cloud.Error](err); !ok || e.Code+": "+e.Message != wanted {
+		t.Errorf("%s: got error %v, want %s", what, err, wanted)
 	}
 }
 

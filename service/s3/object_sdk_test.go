@@ -10,8 +10,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -46,10 +46,21 @@ func (r *rig) client() *sdk.Client {
 	if err != nil {
 		r.Fatal(err)
 	}
-	server := httptest.NewServer(g)
-	r.Cleanup(server.Close)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		r.Fatal(err)
+	}
+	ctx, end := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- g.Serve(ctx, l) }()
+	r.Cleanup(func() {
+		end()
+		if err := <-served; err != nil {
+			r.Error(err)
+		}
+	})
 	return sdk.New(sdk.Options{
-		Region: r.Place.Region, BaseEndpoint: &server.URL, UsePathStyle: true, RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported, Retryer: aws.NopRetryer{},
+		Region: r.Place.Region, BaseEndpoint: new("http://" + l.Addr().String()), UsePathStyle: true, RequestChecksumCalculation: aws.RequestChecksumCalculationWhenSupported, Retryer: aws.NopRetryer{},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIDALICE", "secret", ""),
 	})
 }

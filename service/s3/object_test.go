@@ -81,7 +81,7 @@ func TestPutRefuses(t *testing.T) {
 		"a hold, no lock":      {api.PutObjectRequest{ObjectLockLegalHoldStatus: new("ON")}, "InvalidRequest"},
 		"an event hold":        {api.PutObjectRequest{ObjectLockEventHold: new("ON")}, "NotImplemented"},
 		"a long key":           {api.PutObjectRequest{Key: new(strings.Repeat("k", 1025))}, "KeyTooLongError"},
-		"a key in Latin-1":     {api.PutObjectRequest{Key: new("\xe9")}, "InvalidArgument"},
+		"a key in Latin-1":     {api.PutObjectRequest{Key: new("\xe9")}, "InvalidURI"},
 		"no length":            {api.PutObjectRequest{Body: io.LimitReader(strings.NewReader("x"), 1)}, "NotImplemented"},
 		"another's bucket":     {api.PutObjectRequest{ExpectedBucketOwner: new(bob)}, "AccessDenied"},
 		"no bucket":            {api.PutObjectRequest{Bucket: new("nowhere")}, "NoSuchBucket"},

@@ -45,7 +45,7 @@ func (s *Service) UploadPart(ctx context.Context, in *api.UploadPartRequest) (*a
 	}
 	part, err := s.Objects.PutPart(ctx, put, from)
 	if err != nil {
-		return nil, expressed(err)
+		return nil, unfitting(err)
 	}
 	if own != nil {
 		part.Checksum = own.sum()

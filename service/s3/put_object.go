@@ -115,7 +115,7 @@ func checkKey(key string) error {
 		return expressed(object.ErrKeyLength)
 	}
 	if !utf8.ValidString(key) {
-		return invalid("Object keys are UTF-8.")
+		return failure(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -28,7 +29,7 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 		wrong = q.span(&get)
 	}
 	if wrong == nil {
-		wrong = checkVersion(q.version)
+		wrong = cmp.Or(checkVersion(q.version), checkKey(*q.key))
 	}
 	if wrong != nil {
 		if err := s.allowIn(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, keys(nil).set("s3:VersionId", q.version)); err != nil {

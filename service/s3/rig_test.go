@@ -32,7 +32,7 @@ func newRig(t testing.TB) *rig {
 	t.Helper()
 	c := identitytest.New(t)
 	bucketKeys := &Keys{DB: c.DB, Seal: c.Keys.Objects}
-	objects, err := object.Open(object.Config{Dir: t.TempDir(), Keys: bucketKeys, Now: c.Now, MinFree: 1})
+	objects, err := object.Open(object.Config{Dir: t.TempDir(), Keys: bucketKeys, Now: c.Now, MinFree: 1, Hot: 64 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -271,6 +271,7 @@ func TestForm(t *testing.T) {
 		"extra field":        {"closed", map[string]string{"key": "in/k", "x-amz-meta-a": "b"}, policy(""), "hello", 403, "Extra input fields: x-amz-meta-a"},
 		"ignored field":      {"closed", map[string]string{"key": "in/k", "x-ignore-a": "b"}, policy(""), "hello", 204, ""},
 		"metadata":           {"closed", map[string]string{"key": "in/meta", "x-amz-meta-a": "b", "Content-Type": "text/plain"}, policy(`,["eq","$x-amz-meta-a","b"],["starts-with","$Content-Type","text/"]`), "hello", 204, ""},
+		"metadata of text":   {"open", map[string]string{"key": "text", "x-amz-meta-a": "café"}, "", "hello", 204, ""},
 		"large":              {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range",1,4]`), "hello", 400, "EntityTooLarge"},
 		"small":              {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range","6","10"]`), "hello", 400, "EntityTooSmall"},
 		"just so":            {"closed", map[string]string{"key": "in/k"}, policy(`,["content-length-range",5,5]`), "hello", 204, ""},
@@ -312,6 +313,9 @@ func TestForm(t *testing.T) {
 	out := must(r.GetObject(r.ctx, &api.GetObjectRequest{Bucket: new("closed"), Key: new("in/meta")}))(t)
 	if got := read(t, out.Body.(io.ReadCloser)); got != "hello" || out.Metadata["a"] != "b" || *out.ContentType != "text/plain" {
 		t.Errorf("the form put %q, %v, %s", got, out.Metadata, *out.ContentType)
+	}
+	if head := must(r.HeadObject(r.ctx, &api.HeadObjectRequest{Bucket: new("open"), Key: new("text")}))(t); head.Metadata["a"] != "=?UTF-8?B?Y2Fmw6k=?=" {
+		t.Errorf("the form put the metadata %q", head.Metadata["a"])
 	}
 	body, kind := formOf(t, map[string]string{"key": "host"}, "by host")
 	if response, text := d.ask("POST", "open.s3.localhost", "/", map[string]string{"Content-Type": kind}, body); response.StatusCode != 204 || response.Header.Get("Location") != "http://open.s3.localhost/host" {
