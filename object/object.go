@@ -39,6 +39,7 @@ import (
 	"github.com/vauban-cloud/vauban/object/blob"
 	"github.com/vauban-cloud/vauban/object/index"
 	"github.com/vauban-cloud/vauban/object/index/pebble"
+	"github.com/vauban-cloud/vauban/object/lanes"
 	"github.com/vauban-cloud/vauban/seal"
 )
 
@@ -150,7 +151,7 @@ type Store struct {
 	grace   grace
 	pins    pins
 	space   space
-	lanes   lanes
+	lanes   *lanes.Pool
 	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
 	keys    [keyLocks]keyLock
@@ -173,7 +174,7 @@ func Open(c Config) (*Store, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
-	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(), aead: aesGCM}
+	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(), lanes: lanes.NewPool(), aead: aesGCM}
 	if err := s.openIndex(); err != nil {
 		return nil, err
 	}
@@ -204,7 +205,6 @@ func (s *Store) open() error {
 
 // Close closes the store. Nothing must be under way, and readers be closed.
 func (s *Store) Close() error {
-	s.lanes.close()
 	var err error
 	if c, ok := s.bytes.(io.Closer); ok {
 		err = c.Close()
