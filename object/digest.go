@@ -6,6 +6,7 @@ import (
 	"hash"
 
 	"github.com/vauban-cloud/vauban/object/checksum"
+	"github.com/vauban-cloud/vauban/object/lanes"
 )
 
 // Expected is what the caller says of a body. The zero Expected says nothing.
@@ -21,8 +22,8 @@ type Expected struct {
 // digest hashes a body once, while it is written.
 type digest struct {
 	md5  hash.Hash
-	sum  hash.Hash // nil if none was asked for
-	done func()    // nil: the MD5 is not in a lane
+	lane *lanes.Hash // the MD5 in place of md5, of a body that is shared
+	sum  hash.Hash   // nil if none was asked for
 	Expected
 }
 
@@ -33,17 +34,25 @@ func newDigest(e Expected) (*digest, error) {
 	return &digest{md5: md5.New(), sum: e.Algorithm.New(), Expected: e}, nil //nolint:gosec // as above
 }
 
-// share has the MD5 computed in a lane. Nothing was written yet; close it.
-func (d *digest) share(l *lanes) { d.md5, d.done = l.take() }
+// share has the MD5 computed along with those of other bodies. Nothing was written yet; close
+// it. What is written then must not change before await has returned.
+func (d *digest) share(with *lanes.Pool) { d.lane = with.New() }
+
+// await returns once the first n bytes of a shared body may change.
+func (d *digest) await(n int64) { d.lane.Await(n) }
 
 func (d *digest) close() {
-	if d.done != nil {
-		d.done()
+	if d.lane != nil {
+		d.lane.Close()
 	}
 }
 
 func (d *digest) write(p []byte) {
-	d.md5.Write(p)
+	if d.lane != nil {
+		d.lane.Add(p)
+	} else {
+		d.md5.Write(p)
+	}
 	if d.sum != nil {
 		d.sum.Write(p)
 	}
@@ -51,7 +60,11 @@ func (d *digest) write(p []byte) {
 
 // check compares, and returns what was computed.
 func (d *digest) check() (md5, sum []byte, err error) {
-	md5 = d.md5.Sum(nil)
+	if d.lane != nil {
+		md5 = d.lane.Sum()
+	} else {
+		md5 = d.md5.Sum(nil)
+	}
 	if d.MD5 != nil && !bytes.Equal(d.MD5, md5) {
 		return nil, nil, &DigestError{checksum.None, md5, d.MD5}
 	}

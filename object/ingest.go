@@ -21,17 +21,26 @@ var buffers = sync.Pool{New: func() any { return new([chunkBlocks * blob.BlockSi
 
 type buffer = *[chunkBlocks * blob.BlockSize]byte
 
+// batchBlocks is how many blocks of a large body are written at once: a body of 1 MiB is one batch.
+const batchBlocks = 17
+
+// batches are sealed blocks on their way to the disk.
+var batches = sync.Pool{New: func() any { return new([batchBlocks * blob.BlockSize]byte) }}
+
+type batch = *[batchBlocks * blob.BlockSize]byte
+
 // singles are blocks on their way.
 var singles = sync.Pool{New: func() any { return new([blob.BlockSize]byte) }}
 
 type block = *[blob.BlockSize]byte
 
-// intake is a body that was read, hashed and sealed. It shows nowhere yet.
+// intake is a body that was read and sealed. It shows nowhere yet.
 type intake struct {
 	s      *Store
 	size   int64 // of the body
-	md5    []byte
-	sum    []byte
+	digest *digest
+	md5    []byte      // once it is kept
+	sum    []byte      // likewise
 	small  []byte      // the sealed blob if it is to be packed
 	free   func()      // gives back its memory; nil: it has none
 	writer blob.Writer // or else of a file
@@ -47,31 +56,27 @@ func (s *Store) ingest(ctx context.Context, body io.Reader, size int64, seal cry
 	if err := s.room(size); err != nil {
 		return nil, err
 	}
-	in := &intake{s: s, seal: seal}
+	in := &intake{s: s, seal: seal, digest: d}
 	defer func() {
 		if err != nil {
 			in.drop()
 		}
 	}()
-	defer d.close()
 	r := &bodyReader{ctx, body, size, 0}
 	if size >= 0 && size < plainBlock && !alone {
-		err = in.single(r, d)
+		err = in.single(r)
 	} else {
-		err = in.many(r, size, d, alone)
+		err = in.many(r, size, alone)
 	}
 	if err != nil {
 		return nil, err
 	}
 	in.size = r.read
-	if in.md5, in.sum, err = d.check(); err != nil {
-		return nil, err
-	}
 	return in, nil
 }
 
 // single takes a body of one block, which most are: it needs little memory.
-func (in *intake) single(r *bodyReader, d *digest) error {
+func (in *intake) single(r *bodyReader) error {
 	plain, sealed := singles.Get().(block), singles.Get().(block)
 	defer singles.Put(plain)
 	in.free = func() { singles.Put(sealed) }
@@ -79,32 +84,38 @@ func (in *intake) single(r *bodyReader, d *digest) error {
 	if err != nil {
 		return err
 	}
-	d.write(plain[:n])
+	in.digest.write(plain[:n])
 	in.small = in.sealAll(sealed[:0], plain[:n], 0, true)
 	return nil
 }
 
 // many takes a body of any size.
-func (in *intake) many(r *bodyReader, size int64, d *digest, alone bool) error {
+func (in *intake) many(r *bodyReader, size int64, alone bool) error {
 	first := buffers.Get().(buffer)
-	defer buffers.Put(first)
+	in.free = func() { buffers.Put(first) }
 	n, err := r.fill(first[:chunk])
 	if err != nil {
 		return err
 	}
 	if n == chunk || alone {
-		return in.stream(r, first, n, size, d)
+		return in.stream(r, first, n, size)
 	}
 	sealed := buffers.Get().(buffer)
-	in.free = func() { buffers.Put(sealed) }
-	d.write(first[:n])
+	in.free = func() {
+		buffers.Put(first)
+		buffers.Put(sealed)
+	}
+	in.digest.write(first[:n])
 	in.small = in.sealAll(sealed[:0], first[:n], 0, true)
 	return nil
 }
 
-// stream writes a body whose first chunk was read. Hashing a chunk goes on while
-// it is sealed and written, and while the next one is read.
-func (in *intake) stream(r *bodyReader, now buffer, n int, size int64, d *digest) error {
+// window is how many chunks of a body are in memory: those that are still to be hashed, which
+// is put off until others can be hashed along.
+const window = 5
+
+// stream writes a body whose first chunk was read.
+func (in *intake) stream(r *bodyReader, first buffer, n int, size int64) error {
 	stored := int64(-1)
 	if size >= 0 {
 		stored = storedSize(size)
@@ -114,32 +125,45 @@ func (in *intake) stream(r *bodyReader, now buffer, n int, size int64, d *digest
 		return diskError(err)
 	}
 	in.writer = w
-	d.share(&in.s.lanes)
-	next, out := buffers.Get().(buffer), buffers.Get().(buffer)
-	defer buffers.Put(next)
-	defer buffers.Put(out)
-	var hashing sync.WaitGroup
-	defer hashing.Wait()
-	for block := int64(0); n > 0; block += chunkBlocks {
-		hashing.Wait()
-		plain := now[:n]
-		hashing.Go(func() { d.write(plain) })
-		m := 0
+	ring, d := [window]buffer{first}, in.digest
+	out := batches.Get().(batch)
+	defer batches.Put(out)
+	sealed := out[:0]
+	d.share(in.s.lanes)
+	in.free = func() {
+		d.close() // it reads them
+		for _, b := range ring {
+			if b != nil {
+				buffers.Put(b)
+			}
+		}
+	}
+	for k := 0; n > 0; k++ {
+		plain, m := ring[k%window][:n], 0
+		d.write(plain)
 		if n == chunk {
-			if m, err = r.fill(next[:chunk]); err != nil {
+			next := &ring[(k+1)%window]
+			if *next == nil {
+				*next = buffers.Get().(buffer)
+			}
+			d.await(int64(k+2-window) * chunk)
+			if m, err = r.fill((*next)[:chunk]); err != nil {
 				return err
 			}
 		}
-		if size < 0 && block%(256*chunkBlocks) == 0 {
+		if size < 0 && k%256 == 0 {
 			if err := in.s.room(256 * chunk); err != nil {
 				return err
 			}
 		}
-		if _, err := w.Write(in.sealAll(out[:0], plain, block, m == 0)); err != nil {
-			return diskError(err)
+		sealed = in.sealAll(sealed, plain, int64(k)*chunkBlocks, m == 0)
+		if m == 0 || int64(len(sealed))+storedSize(int64(m)) > int64(len(out)) {
+			if _, err := w.Write(sealed); err != nil {
+				return diskError(err)
+			}
+			sealed = out[:0]
 		}
-		hashing.Wait()
-		now, next, n = next, now, m
+		n = m
 	}
 	return nil
 }
@@ -155,20 +179,30 @@ func (in *intake) sealAll(dst, plain []byte, block int64, last bool) []byte {
 	return dst
 }
 
-// keep makes the bytes durable.
+// keep makes the bytes durable, if they are what was expected.
 func (in *intake) keep(ctx context.Context, owner []byte) (r blob.Ref, err error) {
-	if in.writer != nil {
-		if in.size == 0 {
-			return blob.Ref{}, nil // drop removes the file
+	if in.writer == nil || in.size == 0 {
+		if in.md5, in.sum, err = in.digest.check(); err != nil || in.size == 0 {
+			return blob.Ref{}, err // drop removes the file
 		}
-		r, err = in.writer.Commit()
-	} else {
 		r, err = in.s.bytes.Append(ctx, owner, in.small)
+		return r, in.unkept(err)
 	}
-	if err != nil {
-		return blob.Ref{}, diskError(fmt.Errorf("keep %d bytes: %w", in.size, err))
+	if r, err = in.writer.Commit(); err != nil {
+		return blob.Ref{}, in.unkept(err)
+	}
+	// Last, because others hash it meanwhile, who need something hashed before.
+	if in.md5, in.sum, err = in.digest.check(); err != nil {
+		return blob.Ref{}, errors.Join(err, in.s.forget(r))
 	}
 	return r, nil
+}
+
+func (in *intake) unkept(err error) error {
+	if err == nil {
+		return nil
+	}
+	return diskError(fmt.Errorf("keep %d bytes: %w", in.size, err))
 }
 
 // drop gives back what the intake holds, and removes a file that was not kept.

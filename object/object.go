@@ -42,6 +42,7 @@ import (
 	"github.com/vauban-cloud/vauban/object/hot"
 	"github.com/vauban-cloud/vauban/object/index"
 	"github.com/vauban-cloud/vauban/object/index/pebble"
+	"github.com/vauban-cloud/vauban/object/lanes"
 	"github.com/vauban-cloud/vauban/seal"
 )
 
@@ -154,7 +155,7 @@ type Store struct {
 	grace   grace
 	pins    pins
 	space   space
-	lanes   lanes
+	lanes   *lanes.Pool
 	hot     hot.Cache
 	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
@@ -178,7 +179,10 @@ func Open(c Config) (*Store, error) {
 	if err := c.fill(); err != nil {
 		return nil, err
 	}
-	s := &Store{Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(), aead: aesGCM, hot: hot.Cache{Size: c.Hot}}
+	s := &Store{
+		Config: c, buckets: map[string]*bucket{}, failed: make(chan struct{}), noted: make(chan struct{}, 1), seed: maphash.MakeSeed(),
+		aead: aesGCM, lanes: lanes.NewPool(), hot: hot.Cache{Size: c.Hot},
+	}
 	if err := s.openIndex(); err != nil {
 		return nil, err
 	}
@@ -209,7 +213,6 @@ func (s *Store) open() error {
 
 // Close closes the store. Nothing must be under way, and readers be closed.
 func (s *Store) Close() error {
-	s.lanes.close()
 	s.hot.Expire(time.Now().Add(time.Hour))
 	var err error
 	if c, ok := s.bytes.(io.Closer); ok {

@@ -119,12 +119,12 @@ func (s *Store) PutPart(ctx context.Context, in PartInput, body io.Reader) (Part
 		return Part{}, err
 	}
 	defer got.drop()
+	if p.ref, err = got.keep(ctx, nil); err != nil {
+		return Part{}, err
+	}
 	p.Size, p.md5, p.ETag = got.size, got.md5, etagText(got.md5, 0)
 	if u.Algorithm != checksum.None {
 		p.Checksum = checksum.Sum{Algorithm: u.Algorithm, Type: u.Type, Value: got.sum}
-	}
-	if p.ref, err = got.keep(ctx, nil); err != nil {
-		return Part{}, err
 	}
 	err = s.changeUpload(in.Bucket, in.Key, in.Upload, func(c *change, u *upload) error { return c.placePart(u, p) })
 	if err != nil {

@@ -85,14 +85,14 @@ func (s *Store) Put(ctx context.Context, in PutInput, body io.Reader) (Info, err
 		return Info{}, err
 	}
 	defer got.drop()
-	r.Size, r.md5, r.ETag = got.size, got.md5, etagText(got.md5, 0)
-	if in.Algorithm != checksum.None {
-		r.Checksum = checksum.Sum{Algorithm: in.Algorithm, Type: checksum.FullObject, Value: got.sum}
-	}
 	inside := s.grace.enter() // the segment must not go while nothing refers to it
 	defer s.grace.leave(inside)
 	if r.ref, err = got.keep(ctx, blobOwner(in.Bucket, in.Key, r.Generation)); err != nil {
 		return Info{}, err
+	}
+	r.Size, r.md5, r.ETag = got.size, got.md5, etagText(got.md5, 0)
+	if in.Algorithm != checksum.None {
+		r.Checksum = checksum.Sum{Algorithm: in.Algorithm, Type: checksum.FullObject, Value: got.sum}
 	}
 	if err := s.finish(b, r, in.Conditions, nil); err != nil {
 		return Info{}, errors.Join(err, s.forget(r.ref))

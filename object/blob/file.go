@@ -3,7 +3,10 @@ package blob
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"sync"
+	"unsafe"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"golang.org/x/sys/unix"
@@ -24,7 +27,7 @@ func (s *Store) Create(size int64) (Writer, error) {
 	}
 	w := &writer{store: s, number: n, path: path, file: f}
 	if size > 0 {
-		if err := f.Preallocate(0, size); err != nil {
+		if err := f.Preallocate(0, (size+page-1)&^(page-1)); err != nil {
 			return nil, errors.Join(fmt.Errorf("reserve %d bytes for %s: %w", size, fileName(n), err), w.Abort())
 		}
 	}
@@ -47,10 +50,45 @@ type writer struct {
 
 // Write appends to the blob.
 func (w *writer) Write(p []byte) (int, error) {
-	if w.err != nil {
+	whole := len(p) &^ (page - 1)
+	if w.size%page != 0 {
+		whole = 0
+	}
+	n, err := w.write(p[:whole], true)
+	if err == nil && whole < len(p) {
+		var m int
+		m, err = w.end(p[whole:])
+		n += m
+	}
+	return n, err
+}
+
+// end writes what is no whole page. Past the cache it is filled up with zeros, over which the
+// next write goes if it was not the end.
+func (w *writer) end(p []byte) (int, error) {
+	if w.size%page != 0 || len(p) >= page || !w.setDirect(true) {
+		return w.write(p, false)
+	}
+	last := pages.Get().(*[2 * page]byte) //nolint:forcetypeassert // nothing else is in it
+	defer pages.Put(last)
+	aligned := last[-uintptr(unsafe.Pointer(last))%page:][:page]
+	clear(aligned[copy(aligned, p):])
+	begin := w.size
+	n, err := w.write(aligned, true)
+	if n = min(n, len(p)); err == nil {
+		w.size = begin + int64(n)
+		_, err = unix.Seek(int(w.file.Fd()), w.size, io.SeekStart)
+	}
+	return n, err
+}
+
+var pages = sync.Pool{New: func() any { return new([2 * page]byte) }}
+
+func (w *writer) write(p []byte, direct bool) (int, error) {
+	if w.err != nil || len(p) == 0 {
 		return 0, w.err
 	}
-	w.setDirect(len(p)%page == 0 && w.size%page == 0)
+	w.setDirect(direct)
 	n, err := w.file.Write(p)
 	if w.direct && n == 0 && errors.Is(err, unix.EINVAL) { // not on this file system, or not from this memory
 		w.cached = true
@@ -72,12 +110,11 @@ func (w *writer) Write(p []byte) (int, error) {
 const page = 4 << 10
 
 // setDirect has the kernel write from the caller's memory, past its cache. That saves a
-// copy, which is half of the processor time of a large blob; the end, which is no whole
-// page, goes through the cache.
-func (w *writer) setDirect(direct bool) {
+// copy, which is half of the processor time of a large blob. It reports whether it is so.
+func (w *writer) setDirect(direct bool) bool {
 	fd := w.file.Fd()
 	if direct = direct && !w.cached && fd != vfs.InvalidFd; direct == w.direct {
-		return
+		return w.direct
 	}
 	flags := 0
 	if direct {
@@ -85,9 +122,10 @@ func (w *writer) setDirect(direct bool) {
 	}
 	if _, err := unix.FcntlInt(fd, unix.F_SETFL, flags); err != nil {
 		w.cached = true
-		return
+		return w.direct
 	}
 	w.direct = direct
+	return w.direct
 }
 
 // Commit makes the blob durable, bytes and name.
