@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"io"
 	"net"
 	"net/http"
 	"strconv"
@@ -94,16 +93,6 @@ func (c *conn) Write(p []byte) (int, error) {
 	}
 	c.held = append(c.held, p...)
 	return len(p), nil
-}
-
-// ReadFrom writes all that src has: the kernel does if it is a file, or the beginning of one.
-func (c *conn) ReadFrom(src io.Reader) (int64, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if _, err := c.send(nil); err != nil {
-		return 0, err
-	}
-	return io.Copy(c.Conn, src)
 }
 
 // SetWriteDeadline sends what is held back before it lifts the deadline, as net/http does

@@ -141,19 +141,6 @@ func (w *plainWriter) Write(p []byte) (int, error) {
 	return w.send(p)
 }
 
-// ReadFrom adds what src has to the body: the kernel does if it is the beginning of a file.
-func (w *plainWriter) ReadFrom(src io.Reader) (n int64, err error) {
-	of, ok := src.(*io.LimitedReader)
-	if !ok || !w.began || w.head || w.chunks != nil || of.N > w.length-w.written {
-		return io.Copy(onlyWriter{w}, src)
-	}
-	if w.send(nil); w.err == nil {
-		n, w.err = io.Copy(w.c.Conn, of)
-		w.written += n
-	}
-	return n, w.err
-}
-
 // chunk begins a body whose length nobody knows.
 func (w *plainWriter) chunk() {
 	kept := append([]byte(nil), w.buf...)

@@ -451,31 +451,3 @@ func (w *answerWriter) Write(p []byte) (int, error) {
 	}
 	return n, err
 }
-
-// ReadFrom adds what src has to the body, some of it at a time: the kernel does if it is
-// the beginning of a file.
-func (w *answerWriter) ReadFrom(src io.Reader) (n int64, err error) {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
-	limited, ok := src.(*io.LimitedReader)
-	to, can := w.ResponseWriter.(io.ReaderFrom)
-	if !ok || !can {
-		return io.Copy(onlyWriter{w}, src)
-	}
-	for err == nil && limited.N > 0 {
-		some := io.LimitedReader{R: limited.R, N: min(limited.N, every)}
-		var k int64
-		k, err = to.ReadFrom(&some)
-		n += k
-		limited.N -= k
-		if w.written += k; k == 0 {
-			break
-		}
-		w.moveDeadline()
-	}
-	return n, err
-}
-
-// onlyWriter is nothing else.
-type onlyWriter struct{ io.Writer }

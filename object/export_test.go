@@ -19,3 +19,6 @@ func (none) Seal(dst, _, plain, _ []byte) []byte {
 func (none) Open(dst, _, sealed, _ []byte) ([]byte, error) {
 	return append(dst, sealed[:len(sealed)-tagSize]...), nil
 }
+
+// HotBytes is how many plain bytes are in memory.
+func (s *Store) HotBytes() int64 { return s.hot.Taken() }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/vauban-cloud/vauban/object/blob"
 	"github.com/vauban-cloud/vauban/object/hot"
@@ -27,7 +26,7 @@ type Reader struct {
 	piece    piece
 	blob     blob.Reader
 	crypt    cryptor
-	hot      *os.File    // of the open piece, in place of blob: its plain bytes
+	hot      *hot.Blob   // of the open piece, in place of blob: its plain bytes
 	keep     *hot.Writer // nil: the piece is not to be kept
 	buf      block       // as it is stored
 	out      buffer      // blocks that were decrypted; nil: buf is the only one
@@ -52,19 +51,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 func (r *Reader) WriteTo(w io.Writer) (n int64, err error) {
 	for {
 		if len(r.plain) == 0 {
-			if err := r.ready(); errors.Is(err, io.EOF) {
+			if err := r.load(); errors.Is(err, io.EOF) {
 				return n, nil
 			} else if err != nil {
-				return n, err
-			}
-			if to, ok := w.(io.ReaderFrom); ok && r.hot != nil {
-				k, err := r.pass(to)
-				if n += k; err != nil {
-					return n, err
-				}
-				continue
-			}
-			if err := r.load(); err != nil {
 				return n, err
 			}
 		}
@@ -97,8 +86,8 @@ func (r *Reader) Close() error {
 	return err
 }
 
-// ready opens the piece that holds the next byte, and returns io.EOF at the end.
-func (r *Reader) ready() error {
+// load goes to the next chunk, and returns io.EOF at the end.
+func (r *Reader) load() error {
 	if r.err == nil && r.left == 0 {
 		r.err = io.EOF
 	}
@@ -108,12 +97,7 @@ func (r *Reader) ready() error {
 	if r.err == nil && (r.blob == nil && r.hot == nil || r.at >= r.piece.begin+r.piece.size) {
 		r.err = r.next()
 	}
-	return r.err
-}
-
-// load goes to the next chunk, and returns io.EOF at the end.
-func (r *Reader) load() error {
-	if r.ready() == nil {
+	if r.err == nil {
 		if err := r.chunk(); err != nil {
 			r.err = fmt.Errorf("read %q at byte %d: %w", r.Info.Key, r.at, err)
 			r.s.Log.Error("an object cannot be read", "key", r.Info.Key, "version", r.Info.Version, "stored", r.piece.ref.String(), "error", err)
@@ -164,7 +148,7 @@ func (r *Reader) closePiece() (err error) {
 		r.keep.Close()
 	}
 	if r.hot != nil {
-		err = r.hot.Close()
+		r.hot.Close()
 	}
 	if r.blob != nil {
 		err = r.blob.Close()
@@ -173,27 +157,15 @@ func (r *Reader) closePiece() (err error) {
 	return err
 }
 
-// pass has the kernel send what is left of a hot piece.
-func (r *Reader) pass(to io.ReaderFrom) (int64, error) {
-	off := r.at - r.piece.begin
-	if _, err := r.hot.Seek(off, io.SeekStart); err != nil {
-		return 0, err
-	}
-	wanted := min(r.left, r.piece.size-off)
-	n, err := to.ReadFrom(io.LimitReader(r.hot, wanted))
-	r.at += n
-	r.left -= n
-	if err == nil && n < wanted {
-		err = fmt.Errorf("%w: what is kept of it ends early", ErrCorrupt)
-	}
-	return n, err
-}
-
 // chunk reads blocks of the open piece and decrypts them, one after the other while they are
 // in the processor's cache.
 func (r *Reader) chunk() error {
 	off := r.at - r.piece.begin
 	wanted := min(r.left, r.piece.size-off)
+	if r.hot != nil {
+		r.take(r.hot.Bytes()[off : off+min(wanted, hotChunk)])
+		return nil
+	}
 	first, skip := off/plainBlock, off%plainBlock
 	count := min(blocks(skip+wanted), chunkBlocks)
 	if r.buf == nil {
@@ -205,9 +177,6 @@ func (r *Reader) chunk() error {
 	}
 	if r.out != nil {
 		plain = r.out[:0]
-	}
-	if r.hot != nil {
-		return r.hotChunk(plain, off, wanted)
 	}
 	last := blocks(r.piece.size) - 1
 	for n := first; n < first+count; n++ {
@@ -223,23 +192,19 @@ func (r *Reader) chunk() error {
 			return err
 		}
 	}
-	r.plain = plain[skip:min(int64(len(plain)), skip+wanted)]
-	r.at += int64(len(r.plain))
-	r.left -= int64(len(r.plain))
+	r.take(plain[skip:min(int64(len(plain)), skip+wanted)])
 	if r.keep != nil {
 		r.keep.Add(r.plain)
 	}
 	return nil
 }
 
-// hotChunk reads on in a hot piece, as many bytes as there is room for after plain.
-func (r *Reader) hotChunk(plain []byte, off, wanted int64) error {
-	n, err := r.hot.ReadAt(plain[:min(int64(cap(plain)), wanted)], off)
-	if n == 0 {
-		return err
-	}
-	r.plain = plain[:n]
-	r.at += int64(n)
-	r.left -= int64(n)
-	return nil
+// hotChunk is how much of a hot piece is read at a time, in bytes.
+const hotChunk = 1 << 20
+
+// take has plain bytes be read next.
+func (r *Reader) take(plain []byte) {
+	r.plain = plain
+	r.at += int64(len(plain))
+	r.left -= int64(len(plain))
 }

@@ -1,17 +1,15 @@
-// Package hot keeps in memory the plain bytes of large blobs that are read again and
-// again, as files that no folder names: so the kernel sends them to sockets, and they are
-// neither read from the disk, nor decrypted, nor copied through the process each time.
+// Package hot keeps in memory the plain bytes of large blobs that are read again and again,
+// so that they are neither read from the disk nor decrypted each time.
 //
-// It guarantees that a file holds what was written to it, whole, as long as somebody has
-// it open, also once it is no longer kept; that what is kept takes no more memory than it
-// was given; and that nothing is kept longer than it is used. It does not know who may
-// read what: whoever asks has proved that they may, each time.
+// It guarantees that a blob is kept whole, as it was written, and stays as it is as long as
+// somebody has it open, also once it was dropped; that what is kept takes no more memory than
+// it was given; and that nothing is kept longer than it is used. The memory is none of the
+// runtime's: it goes back to the kernel at once. It does not know who may read what: whoever
+// asks has proved that they may, each time.
 package hot
 
 import (
 	"container/list"
-	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -38,30 +36,45 @@ type Cache struct {
 	asked [asks]uint64             // guarded by mu; each blob has one place
 }
 
+// entry is a blob. Its fields but unit and bytes are guarded by Cache.mu.
 type entry struct {
-	unit uint64
-	size int64
-	file *os.File // nil while it is written
-	gone bool     // dropped while it was written
-	used time.Time
+	unit  uint64
+	bytes []byte
+	whole bool // it can be opened
+	gone  bool // it was dropped: the last who has it open frees it
+	users int
+	used  time.Time
 }
 
-// Open opens what is kept of a blob, with a position of its own; nil if nothing is.
-func (c *Cache) Open(unit uint64) *os.File {
+// Blob is a kept blob that somebody has open.
+type Blob struct {
+	c *Cache
+	e *entry
+}
+
+// Bytes are those of the blob, to be read until Close.
+func (b *Blob) Bytes() []byte { return b.e.bytes }
+
+// Close lets go of the blob.
+func (b *Blob) Close() {
+	b.c.mu.Lock()
+	defer b.c.mu.Unlock()
+	b.c.leave(b.e)
+}
+
+// Open opens what is kept of a blob; nil if nothing is.
+func (c *Cache) Open(unit uint64) *Blob {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	at, ok := c.units[unit]
-	if !ok || entryAt(at).file == nil {
+	if !ok || !entryAt(at).whole {
 		return nil
 	}
 	e := entryAt(at)
-	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", e.file.Fd()), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil // the disk has it too
-	}
 	e.used = time.Now()
+	e.users++
 	c.order.MoveToFront(at)
-	return os.NewFile(uintptr(fd), "hot")
+	return &Blob{c, e}
 }
 
 // Begin returns where to write a blob that is about to be read whole, if it is worth being
@@ -79,27 +92,29 @@ func (c *Cache) Begin(unit uint64, size int64) *Writer {
 		*place = unit
 		return nil
 	}
-	fd, err := unix.MemfdCreate("vauban object", unix.MFD_CLOEXEC)
-	if err != nil || !c.room(size) {
-		if err == nil {
-			unix.Close(fd) //nolint:errcheck // nothing is in it
-		}
+	if !c.room(size) {
 		return nil
 	}
+	b, err := unix.Mmap(-1, 0, int(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil // the disk has it too
+	}
+	unix.Madvise(b, unix.MADV_DONTDUMP) //nolint:errcheck // without it, a core dump shows them
+	unix.Madvise(b, unix.MADV_HUGEPAGE) //nolint:errcheck // they are only faster
 	if c.units == nil {
 		c.units = map[uint64]*list.Element{}
 	}
-	e := &entry{unit: unit, size: size, used: time.Now()}
+	e := &entry{unit: unit, bytes: b, users: 1, used: time.Now()}
 	c.units[unit] = c.order.PushFront(e)
 	c.taken += size
-	return &Writer{c: c, entry: e, file: os.NewFile(uintptr(fd), "hot")}
+	return &Writer{c: c, entry: e}
 }
 
-// room drops what was not used for longest, until there is room. The caller holds mu.
+// room drops what was not used for longest and nobody has open, until there is room. The caller holds mu.
 func (c *Cache) room(size int64) bool {
 	for at := c.order.Back(); at != nil && c.taken+size > c.Size; {
 		before := at.Prev()
-		if entryAt(at).file != nil {
+		if entryAt(at).users == 0 {
 			c.drop(at)
 		}
 		at = before
@@ -112,9 +127,17 @@ func (c *Cache) drop(at *list.Element) {
 	e := entryAt(at)
 	c.order.Remove(at)
 	delete(c.units, e.unit)
-	if e.gone = true; e.file != nil {
-		e.file.Close() //nolint:errcheck // it is memory
-		c.taken -= e.size
+	e.gone = true
+	e.users++
+	c.leave(e)
+}
+
+// leave counts a user out. The caller holds mu.
+func (c *Cache) leave(e *entry) {
+	if e.users--; e.users == 0 && e.gone {
+		c.taken -= int64(len(e.bytes))
+		unix.Munmap(e.bytes) //nolint:errcheck // it was mapped
+		e.bytes = nil
 	}
 }
 
@@ -125,6 +148,13 @@ func (c *Cache) Drop(unit uint64) {
 	if at, ok := c.units[unit]; ok {
 		c.drop(at)
 	}
+}
+
+// Taken is how many bytes of memory are taken.
+func (c *Cache) Taken() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.taken
 }
 
 // Expire lets go of all that was not used since.
@@ -144,17 +174,13 @@ func entryAt(at *list.Element) *entry { return at.Value.(*entry) } //nolint:forc
 type Writer struct {
 	c     *Cache
 	entry *entry
-	file  *os.File
-	done  int64
-	err   error
+	done  int
 }
 
 // Add writes the next bytes.
 func (w *Writer) Add(p []byte) {
-	if w.err == nil && w.done+int64(len(p)) <= w.entry.size {
-		_, w.err = w.file.Write(p)
-	}
-	w.done += int64(len(p))
+	copy(w.entry.bytes[min(w.done, len(w.entry.bytes)):], p)
+	w.done += len(p)
 }
 
 // Close keeps the blob, if it is whole, and drops what there is of it if not.
@@ -162,13 +188,8 @@ func (w *Writer) Close() {
 	w.c.mu.Lock()
 	defer w.c.mu.Unlock()
 	e := w.entry
-	if w.err == nil && w.done == e.size && !e.gone {
-		e.file = w.file
-		return
-	}
-	w.file.Close() //nolint:errcheck // it is memory
-	w.c.taken -= e.size
-	if !e.gone {
+	if e.whole = w.done == len(e.bytes); !e.whole && !e.gone {
 		w.c.drop(w.c.units[e.unit])
 	}
+	w.c.leave(e)
 }

@@ -2,7 +2,6 @@ package hot_test
 
 import (
 	"bytes"
-	"io"
 	"sync"
 	"testing"
 	"time"
@@ -45,8 +44,8 @@ func has(t *testing.T, c *hot.Cache, size int, want ...bool) {
 		if f == nil {
 			continue
 		}
-		if b, err := io.ReadAll(f); err != nil || !bytes.Equal(b, blob(uint64(k+1), size)) {
-			t.Errorf("blob %d has %d bytes, %v", k+1, len(b), err)
+		if b := f.Bytes(); !bytes.Equal(b, blob(uint64(k+1), size)) {
+			t.Errorf("blob %d has %d other bytes", k+1, len(b))
 		}
 		f.Close()
 	}
@@ -65,8 +64,8 @@ func TestLeastRecentlyUsedGoesFirst(t *testing.T) {
 	c.Drop(4)
 	c.Drop(4)
 	has(t, c, size, true, true, false, false, true)
-	if b, err := io.ReadAll(open); err != nil || !bytes.Equal(b, blob(4, size)) {
-		t.Errorf("a blob that was open when it was dropped has %d bytes, %v", len(b), err)
+	if b := open.Bytes(); !bytes.Equal(b, blob(4, size)) {
+		t.Errorf("a blob that was open when it was dropped has %d other bytes", len(b))
 	}
 	open.Close()
 	c.Expire(time.Now().Add(time.Second))
@@ -116,8 +115,8 @@ func TestManyAtOnce(t *testing.T) {
 			for n := range 400 {
 				unit := uint64((n*7+worker)%40 + 1)
 				if f := c.Open(unit); f != nil {
-					if b, err := io.ReadAll(f); err != nil || !bytes.Equal(b, blob(unit, hot.MinSize)) {
-						t.Errorf("blob %d has %d bytes, %v", unit, len(b), err)
+					if b := f.Bytes(); !bytes.Equal(b, blob(unit, hot.MinSize)) {
+						t.Errorf("blob %d has %d other bytes", unit, len(b))
 					}
 					f.Close()
 				} else if w := c.Begin(unit, hot.MinSize); w != nil {

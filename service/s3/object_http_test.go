@@ -51,8 +51,8 @@ func TestSDKKeys(t *testing.T) {
 	wantAnswer(t, "a long key", err, "KeyTooLongError 400")
 }
 
-// TestSDKHot reads an object as often as it takes to have the kernel send it, whole and in part,
-// over connections that are used again.
+// TestSDKHot reads an object often enough for it to stay in memory, whole and in part, over
+// connections that are used again.
 func TestSDKHot(t *testing.T) {
 	r := newRig(t)
 	r.bucket("box")
