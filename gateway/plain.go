@@ -115,14 +115,13 @@ func (p *plain) answer(c *conn, r *http.Request) (again bool) {
 	w := newPlainWriter(c, r.Method == http.MethodHead, body)
 	defer w.free()
 	defer func() {
-		switch v := recover(); {
-		case v == nil:
-		case v == http.ErrAbortHandler: //nolint:errorlint // it is what was panicked with
-			w.send(nil) //nolint:errcheck // it is the end anyhow
-			again = false
-		default:
+		v := recover()
+		if v == nil {
+			return
+		}
+		again = false
+		if v != http.ErrAbortHandler { //nolint:errorlint // it is what was panicked with
 			p.cfg.Log.Error("panic", slog.Any("error", v), slog.String("stack", string(debug.Stack())))
-			again = false
 		}
 	}()
 	p.ServeHTTP(w, r)
