@@ -204,8 +204,8 @@ func (w *plainWriter) finish() bool {
 	}
 	switch {
 	case w.chunks != nil:
-		w.chunks.Close() //nolint:errcheck // it is in w.err
-		w.send([]byte("\r\n"))
+		w.chunks.Close()       //nolint:errcheck // it is in w.err
+		w.send([]byte("\r\n")) //nolint:errcheck // likewise
 	case !w.began:
 		if !w.head || w.written > 0 {
 			w.header["Content-Length"] = []string{strconv.FormatInt(w.written, 10)}
