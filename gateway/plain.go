@@ -76,7 +76,7 @@ func (p *plain) serve(c *conn) {
 		p.from.track(c, http.StateIdle)
 	}
 	p.from.track(c, http.StateClosed)
-	c.Close()
+	c.Close() //nolint:errcheck // nothing is under way
 }
 
 // await waits for the next request, and reports whether something came.
@@ -85,7 +85,7 @@ func (p *plain) await(c *conn, in *bufio.Reader, timeout time.Duration) bool {
 	ending := p.ending
 	if !ending {
 		p.open[c] = true
-		c.Conn.SetReadDeadline(time.Now().Add(timeout)) //nolint:errcheck // the read fails as well
+		c.SetReadDeadline(time.Now().Add(timeout)) //nolint:errcheck // the read fails as well
 	}
 	p.mu.Unlock()
 	if ending {
@@ -102,10 +102,10 @@ func (p *plain) await(c *conn, in *bufio.Reader, timeout time.Duration) bool {
 func (p *plain) handOver(c *conn, in *bufio.Reader) {
 	read, _ := in.Peek(in.Buffered())
 	c.ahead = bytes.Clone(read)
-	c.Conn.SetDeadline(time.Time{}) //nolint:errcheck // net/http sets its own
+	c.SetDeadline(time.Time{}) //nolint:errcheck // net/http sets its own
 	if !p.rest.give(c) {
 		p.from.track(c, http.StateClosed)
-		c.Close()
+		c.Close() //nolint:errcheck // nothing is under way
 	}
 }
 
@@ -115,14 +115,13 @@ func (p *plain) answer(c *conn, r *http.Request) (again bool) {
 	w := newPlainWriter(c, r.Method == http.MethodHead, body)
 	defer w.free()
 	defer func() {
-		switch v := recover(); {
-		case v == nil:
-		case v == http.ErrAbortHandler: //nolint:errorlint // it is what was panicked with
-			w.send(nil) //nolint:errcheck // it is the end anyhow
-			again = false
-		default:
+		v := recover()
+		if v == nil {
+			return
+		}
+		again = false
+		if v != http.ErrAbortHandler { //nolint:errorlint // it is what was panicked with
 			p.cfg.Log.Error("panic", slog.Any("error", v), slog.String("stack", string(debug.Stack())))
-			again = false
 		}
 	}()
 	p.ServeHTTP(w, r)
@@ -147,7 +146,7 @@ func (p *plain) end(ctx context.Context) error {
 	p.ending = true
 	for c, waits := range p.open {
 		if waits {
-			c.Conn.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it is closed then
+			c.SetReadDeadline(time.Unix(1, 0)) //nolint:errcheck // it is closed then
 		}
 	}
 	p.mu.Unlock()
@@ -164,7 +163,7 @@ func (p *plain) end(ctx context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for c := range p.open {
-		c.Close()
+		c.Close() //nolint:errcheck // it is cut off
 	}
 	return fmt.Errorf("%d connections: %w", len(p.open), ctx.Err())
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -151,15 +152,45 @@ func (forms) GetObject(_ context.Context, in *s3.GetObjectRequest) (*s3.GetObjec
 		n := map[string]int{"short": 10, "medium": 20_000, "long": 3 << 20}[*in.Key]
 		out.ContentLength = new(int64(n))
 		body(n)
+	case "file", "longfile":
+		f, err := os.CreateTemp("", "vauban-gateway-")
+		if err != nil {
+			return nil, err
+		}
+		defer os.Remove(f.Name())
+		if _, err := f.WriteString(strings.Repeat("y", 2<<20)); err != nil {
+			return nil, err
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+		n := map[string]int64{"file": 1000, "longfile": 3 << 19}[*in.Key]
+		out.ContentLength = &n
+		out.Body = sentFile{&io.LimitedReader{R: f, N: n}, f}
 	case "unmeasured":
 		body(10)
 	case "endless":
 		body(3 << 20)
+	case "overlong":
+		out.ContentLength = new(int64(100))
+		body(200)
 	case "broken":
 		out.ContentLength = new(int64(100))
 		body(50)
 	}
 	return out, nil
+}
+
+// sentFile is a body that is the beginning of a file, and asks the answer to read it.
+type sentFile struct {
+	*io.LimitedReader
+	file *os.File
+}
+
+func (f sentFile) Close() error { return f.file.Close() }
+
+func (f sentFile) WriteTo(w io.Writer) (int64, error) {
+	return w.(io.ReaderFrom).ReadFrom(f.LimitedReader)
 }
 
 func (forms) HeadObject(context.Context, *s3.HeadObjectRequest) (*s3.HeadObjectOutput, error) {
@@ -179,13 +210,18 @@ func (forms) PutObject(context.Context, *s3.PutObjectRequest) (*s3.PutObjectOutp
 func TestPlainAnswers(t *testing.T) {
 	s := start(t, func(c *gateway.Config) { c.Endpoints = []gateway.Endpoint{{API: s3.API(), Impl: forms{}}} })
 	const inject = "attachment%0D%0ASet-Cookie:%20a"
-	for _, c := range []call{
-		{method: "GET", path: "/b/absent"}, {method: "GET", path: "/b/cached"}, {method: "GET", path: "/b/untyped"}, {method: "GET", path: "/b/short"},
-		{method: "GET", path: "/b/medium"}, {method: "GET", path: "/b/long"}, {method: "GET", path: "/b/unmeasured"}, {method: "GET", path: "/b/endless"},
-		{method: "GET", path: "/b/broken"}, {method: "GET", path: "/b/short?response-content-disposition=" + inject}, {method: "HEAD", path: "/b/k"},
-		{method: "DELETE", path: "/b/k"}, {method: "PUT", path: "/b/k", body: "unread"}, {method: "PUT", path: "/b/k", body: strings.Repeat("x", 300<<10)},
+	calls := []call{
+		{method: "GET", path: "/b/short?response-content-disposition=" + inject},
 		{method: "GET", path: "/b/short", key: "AKIANOBODY"},
-	} {
+		{method: "HEAD", path: "/b/k"},
+		{method: "DELETE", path: "/b/k"},
+		{method: "PUT", path: "/b/k", body: "unread"},
+		{method: "PUT", path: "/b/k", body: strings.Repeat("x", 300<<10)},
+	}
+	for _, key := range []string{"absent", "cached", "untyped", "short", "medium", "long", "file", "longfile", "unmeasured", "endless", "overlong", "broken"} {
+		calls = append(calls, call{method: "GET", path: "/b/" + key})
+	}
+	for _, c := range calls {
 		c.service = "s3"
 		head := s.head(t, c)
 		if r, _ := taken(t, head); r == nil {

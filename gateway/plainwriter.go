@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// plainWriter is the answer to a plain request, in the form that net/http would give it. It keeps
-// what is written until that is too much: a small answer leaves in one piece. One goroutine
-// has it.
+// plainWriter is the answer to a plain request, in the form that net/http would give it, but that no
+// Content-Type is guessed: all that have a body say theirs. It keeps what is written until that
+// is too much: a small answer leaves in one piece. One goroutine has it.
 type plainWriter struct {
 	c      *conn
 	head   bool       // no body is sent, whatever is written
@@ -23,7 +23,7 @@ type plainWriter struct {
 	length  int64          // of the body; -1: unknown yet
 	written int64          // of it
 	buf     []byte         // not sent yet: the head if it is written, and some body
-	room    *heldBuffer    // whose memory buf has
+	room    *heldBuffer    // whose memory buf has; nil until WriteHeader
 	chunks  io.WriteCloser // of a body of unknown length; nil until it is too long to wait for its end
 	began   bool           // the head is written
 	closing bool           // the connection is not good for another request
@@ -31,14 +31,15 @@ type plainWriter struct {
 }
 
 func newPlainWriter(c *conn, head bool, body *plainBody) *plainWriter {
-	room := heldBuffers.Get().(*heldBuffer)
-	return &plainWriter{c: c, head: head, body: body, header: make(http.Header, usualFields), length: -1, buf: room[:0], room: room}
+	return &plainWriter{c: c, head: head, body: body, header: make(http.Header, usualFields), length: -1}
 }
 
 // free gives back the memory. Nothing is written after it.
 func (w *plainWriter) free() {
-	heldBuffers.Put(w.room)
-	w.buf, w.err = nil, http.ErrHandlerTimeout
+	if w.room != nil {
+		heldBuffers.Put(w.room)
+	}
+	w.buf, w.room, w.err = nil, nil, http.ErrHandlerTimeout
 }
 
 // Header returns the headers to send.
@@ -56,6 +57,8 @@ func (w *plainWriter) WriteHeader(status int) {
 		return
 	}
 	w.status = status
+	w.room = heldBuffers.Get().(*heldBuffer) // not before: many requests wait for disks
+	w.buf = w.room[:0]
 	if text := w.header.Get("Content-Length"); text != "" {
 		if n, err := strconv.ParseInt(text, 10, 64); err == nil && n >= 0 {
 			w.length = n
@@ -88,8 +91,6 @@ func (w *plainWriter) begin() {
 		if w.status == http.StatusNotModified {
 			delete(w.header, "Content-Type")
 		}
-	} else if _, typed := w.header["Content-Type"]; !typed && len(kept) > 0 && w.header.Get("Content-Encoding") == "" {
-		w.header["Content-Type"] = []string{http.DetectContentType(kept)}
 	}
 	// A body that nobody read is skipped first, if it is short: its client may still be sending, and
 	// not read.
@@ -145,9 +146,6 @@ func (w *plainWriter) Write(p []byte) (int, error) {
 func (w *plainWriter) chunk() {
 	kept := append([]byte(nil), w.buf...)
 	w.header["Transfer-Encoding"] = []string{"chunked"}
-	if _, typed := w.header["Content-Type"]; !typed && w.header.Get("Content-Encoding") == "" {
-		w.header["Content-Type"] = []string{http.DetectContentType(kept)}
-	}
 	w.buf = w.buf[:0]
 	w.begin()
 	w.chunks = httputil.NewChunkedWriter(writerFunc(w.send))
@@ -193,8 +191,8 @@ func (w *plainWriter) finish() bool {
 	}
 	switch {
 	case w.chunks != nil:
-		w.chunks.Close() //nolint:errcheck // it is in w.err
-		w.send([]byte("\r\n"))
+		w.chunks.Close()       //nolint:errcheck // it is in w.err
+		w.send([]byte("\r\n")) //nolint:errcheck // likewise
 	case !w.began:
 		if !w.head || w.written > 0 {
 			w.header["Content-Length"] = []string{strconv.FormatInt(w.written, 10)}

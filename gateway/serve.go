@@ -69,8 +69,8 @@ func (g *Gateway) serve(ctx context.Context, l net.Listener, with *Certificate) 
 	select {
 	case broken = <-accepted:
 	case <-ctx.Done():
-		l.Close() //nolint:errcheck // nobody is told
-		<-accepted
+		l.Close()  //nolint:errcheck // nobody is told
+		<-accepted //nolint:errcheck // that it is closed
 	}
 	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.cfg.ShutdownTimeout)
 	defer cancel()
