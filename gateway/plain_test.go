@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -152,21 +151,6 @@ func (forms) GetObject(_ context.Context, in *s3.GetObjectRequest) (*s3.GetObjec
 		n := map[string]int{"short": 10, "medium": 20_000, "long": 3 << 20}[*in.Key]
 		out.ContentLength = new(int64(n))
 		body(n)
-	case "file", "longfile":
-		f, err := os.CreateTemp("", "vauban-gateway-")
-		if err != nil {
-			return nil, err
-		}
-		defer os.Remove(f.Name())
-		if _, err := f.WriteString(strings.Repeat("y", 2<<20)); err != nil {
-			return nil, err
-		}
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return nil, err
-		}
-		n := map[string]int64{"file": 1000, "longfile": 3 << 19}[*in.Key]
-		out.ContentLength = &n
-		out.Body = sentFile{&io.LimitedReader{R: f, N: n}, f}
 	case "unmeasured":
 		body(10)
 	case "endless":
@@ -179,18 +163,6 @@ func (forms) GetObject(_ context.Context, in *s3.GetObjectRequest) (*s3.GetObjec
 		body(50)
 	}
 	return out, nil
-}
-
-// sentFile is a body that is the beginning of a file, and asks the answer to read it.
-type sentFile struct {
-	*io.LimitedReader
-	file *os.File
-}
-
-func (f sentFile) Close() error { return f.file.Close() }
-
-func (f sentFile) WriteTo(w io.Writer) (int64, error) {
-	return w.(io.ReaderFrom).ReadFrom(f.LimitedReader)
 }
 
 func (forms) HeadObject(context.Context, *s3.HeadObjectRequest) (*s3.HeadObjectOutput, error) {
