@@ -148,8 +148,8 @@ func (s *Service) PutBucketOwnershipControls(ctx context.Context, in *api.PutBuc
 		return nil, malformedXML()
 	}
 	ownership := val(in.OwnershipControls.Rules[0].ObjectOwnership)
-	if err := checkOwnership(ownership); err != nil {
-		return nil, err
+	if checkOwnership(ownership) != nil {
+		return nil, malformedXML()
 	}
 	err = s.modify(ctx, b, func(b *cloud.Bucket) error {
 		for _, g := range bucketACL(*b).Grants {

@@ -167,7 +167,7 @@ func TestOwnershipAndEncryption(t *testing.T) {
 	want(t, "preferred", own("BucketOwnerPreferred"), "")
 	want(t, "writer", own("ObjectWriter"), "")
 	want(t, "enforced again", own("BucketOwnerEnforced"), "")
-	want(t, "unknown", own("Nobody"), "InvalidArgument")
+	want(t, "unknown", own("Nobody"), "MalformedXML")
 	want(t, "no rule", own(), "MalformedXML")
 	want(t, "two rules", own("BucketOwnerEnforced", "BucketOwnerEnforced"), "MalformedXML")
 	got := must(r.GetBucketOwnershipControls(r.ctx, &api.GetBucketOwnershipControlsRequest{Bucket: new("one")}))(t)

@@ -63,7 +63,7 @@ func (s *Service) CopyObject(ctx context.Context, in *api.CopyObjectRequest) (*a
 	if in.AnnotationDirective != nil {
 		return nil, notImplemented("annotations")
 	}
-	changed := directive == directiveReplace || h.class != nil || h.sse != nil || h.redirect != nil || h.customer.algorithm != nil || c.version != nil
+	changed := directive == directiveReplace || h.class != nil || h.sse != nil || h.redirect != nil || h.customer.algorithm != nil || in.CopySourceSSECustomerAlgorithm != nil || c.version != nil
 	if c.source.ID == b.ID && c.key == *in.Key && !changed {
 		return nil, invalidRequest("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -111,7 +112,10 @@ func unfitting(err error) error {
 func expressed(err error) error {
 	if e, ok := errors.AsType[*object.DigestError](err); ok {
 		if e.Algorithm == checksum.None {
-			return failure(http.StatusBadRequest, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+			return &cloud.Error{
+				Code: "BadDigest", Message: "The Content-MD5 you specified did not match what we received.", Status: http.StatusBadRequest,
+				Detail: [][2]string{{"ExpectedDigest", base64.StdEncoding.EncodeToString(e.Want)}, {"CalculatedDigest", base64.StdEncoding.EncodeToString(e.Got)}},
+			}
 		}
 		return failure(http.StatusBadRequest, "BadDigest", "The %s you specified did not match the calculated checksum.", e.Algorithm)
 	}

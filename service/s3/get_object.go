@@ -104,6 +104,15 @@ func (s *Service) HeadObject(ctx context.Context, in *api.HeadObjectRequest) (*a
 // overrides are the headers that a request wants in place of the object's.
 type overrides struct{ cache, disposition, encoding, language, kind *string }
 
+// checkOverrides refuses them from nobody: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html,
+// "Overriding response header values through the request".
+func (q *reading) checkOverrides(ctx context.Context) error {
+	if cloud.CallerFrom(ctx).Account != "" || q.answer == (overrides{}) && q.until == nil {
+		return nil
+	}
+	return invalidRequest("Request specific response headers cannot be used for anonymous GET requests.")
+}
+
 // of is the one of a name, nil if it is as the object's.
 func (o *overrides) of(name string) *string {
 	switch name {

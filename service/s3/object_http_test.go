@@ -118,7 +118,8 @@ func TestPresigned(t *testing.T) {
 	if status, body := do(strings.NewReader("hello"), "Content-MD5", base64.StdEncoding.EncodeToString(sum[:]), "Content-Type", "text/x"); status != 200 || body != "" {
 		t.Errorf("put: %d %s", status, body)
 	}
-	if status, body := do(strings.NewReader("another"), "Content-MD5", base64.StdEncoding.EncodeToString(sum[:])); status != 400 || !strings.Contains(body, "<Code>BadDigest</Code>") {
+	if status, body := do(strings.NewReader("another"), "Content-MD5", base64.StdEncoding.EncodeToString(sum[:])); status != 400 || !strings.Contains(body, "<Code>BadDigest</Code>") ||
+		!strings.Contains(body, "<ExpectedDigest>XUFAKrxLKna5cZ2REBfFkg==</ExpectedDigest><CalculatedDigest>") {
 		t.Errorf("put another: %d %s", status, body)
 	}
 	if status, body := do(io.MultiReader(strings.NewReader("of unknown length"))); status != 501 || !strings.Contains(body, "<Code>NotImplemented</Code>") || !strings.Contains(body, "<Header>Transfer-Encoding</Header>") {
@@ -179,6 +180,10 @@ func TestCustomerKeys(t *testing.T) {
 	if r.get("box", "c", "") != "hello" {
 		t.Error("the copy is another")
 	}
+	want(t, "onto itself, with no key from now on", second(r.CopyObject(ctx, &api.CopyObjectRequest{
+		Bucket: box, Key: key, CopySource: new("box/k"), CopySourceSSECustomerAlgorithm: a, CopySourceSSECustomerKey: k, CopySourceSSECustomerKeyMD5: m,
+	})), "")
+	want(t, "without a key", get(nil, nil, nil), "")
 	_, err := r.GetObject(ctx, &api.GetObjectRequest{Bucket: box, Key: new("c"), SSECustomerAlgorithm: a, SSECustomerKey: k, SSECustomerKeyMD5: m})
 	words(t, "a key for what has none", err, "InvalidRequest: The encryption parameters are not applicable to this object.")
 

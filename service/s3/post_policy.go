@@ -132,12 +132,13 @@ func bytesOf(v any) (int64, bool) {
 }
 
 // check refuses a form that is too late, or that is not as the conditions say: each
-// field needs one, but those of the signature and those that are to be ignored.
+// field needs one, and so does the bucket, but not the policy itself, its signature and what
+// is to be ignored.
 func (p *postPolicy) check(now time.Time, bucket string, fields map[string]string) error {
 	if !now.Before(p.expires) {
 		return outsidePostPolicy("Policy expired.")
 	}
-	named := map[string]bool{"policy": true, "x-amz-signature": true, "filename": true, "bucket": true}
+	named := map[string]bool{"policy": true, "x-amz-signature": true, "filename": true}
 	for _, c := range p.conditions {
 		named[c.field] = true
 		value := fields[c.field]
@@ -147,6 +148,9 @@ func (p *postPolicy) check(now time.Time, bucket string, fields map[string]strin
 		if c.prefix && !strings.HasPrefix(value, c.value) || !c.prefix && value != c.value {
 			return outsidePostPolicy("Policy Condition failed: %s", c.text)
 		}
+	}
+	if !named["bucket"] {
+		return outsidePostPolicy("Extra input fields: bucket")
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if !named[name] && !strings.HasPrefix(name, "x-ignore-") {

@@ -29,7 +29,7 @@ func (s *Service) read(ctx context.Context, q *reading, look func(object.GetInpu
 		wrong = q.span(&get)
 	}
 	if wrong == nil {
-		wrong = cmp.Or(checkVersion(q.version), checkKey(*q.key))
+		wrong = cmp.Or(checkVersion(q.version), checkKey(*q.key), q.checkOverrides(ctx))
 	}
 	if wrong != nil {
 		if err := s.allowIn(ctx, versioned("GetObject", q.version), b, q.owner, *q.key, keys(nil).set("s3:VersionId", q.version)); err != nil {

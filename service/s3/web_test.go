@@ -105,6 +105,16 @@ func TestUnsigned(t *testing.T) {
 	if got := read(t, out.Body); got != "sdk" {
 		t.Errorf("the SDK reads %q", got)
 	}
+	for query, status := range map[string]int{
+		"": 200, "?response-content-type=text/x": 400, "?response-expires=Thu,%2001%20Dec%202044%2016:00:00%20GMT": 400, "?response-cache-control=no-cache": 400,
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			response, body := d.ask(method, "", "/open/sdk"+query, nil, nil)
+			if response.StatusCode != status || status == 400 && method == "GET" && !strings.Contains(body, "<Code>InvalidRequest</Code><Message>Request specific response headers cannot be used for anonymous GET requests.</Message>") {
+				t.Errorf("%s %s: status %d, %s", method, query, response.StatusCode, body)
+			}
+		}
+	}
 }
 
 func TestCrossOrigin(t *testing.T) {
@@ -268,6 +278,7 @@ func TestForm(t *testing.T) {
 		"fails eq":           {"closed", map[string]string{"key": "in/k", "acl": "public-read"}, policy(`,{"acl":"private"}`), "hello", 403, `Invalid according to Policy: Policy Condition failed: [&quot;eq&quot;, &quot;$acl&quot;, &quot;private&quot;]`},
 		"fails prefix":       {"closed", map[string]string{"key": "out/k"}, policy(""), "hello", 403, "Policy Condition failed"},
 		"other bucket":       {"open", map[string]string{"key": "in/k"}, policy(""), "hello", 403, "Policy Condition failed"},
+		"bucket unnamed":     {"closed", map[string]string{"key": "in/k"}, strings.Replace(policy(""), `{"bucket":"closed"},`, "", 1), "hello", 403, "Extra input fields: bucket"},
 		"extra field":        {"closed", map[string]string{"key": "in/k", "x-amz-meta-a": "b"}, policy(""), "hello", 403, "Extra input fields: x-amz-meta-a"},
 		"ignored field":      {"closed", map[string]string{"key": "in/k", "x-ignore-a": "b"}, policy(""), "hello", 204, ""},
 		"metadata":           {"closed", map[string]string{"key": "in/meta", "x-amz-meta-a": "b", "Content-Type": "text/plain"}, policy(`,["eq","$x-amz-meta-a","b"],["starts-with","$Content-Type","text/"]`), "hello", 204, ""},
