@@ -6,15 +6,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 
-	"github.com/vauban-cloud/vauban/driver/block"
-	"github.com/vauban-cloud/vauban/driver/block/local"
-	"github.com/vauban-cloud/vauban/seal"
 	"github.com/vauban-cloud/vauban/test/e2e"
 )
 
@@ -46,13 +42,7 @@ var diskLoads = []diskLoad{
 
 // disks measures guests' disks against files of the host, in turns, and snapshots.
 func disks(b *bench) {
-	program := filepath.Join(b.TempDir(), "diskload")
-	build := exec.CommandContext(b.ctx, "go", "build", "-ldflags=-s -w", "-o", program, "./test/bench/diskload")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		b.Fatalf("build diskload: %v\n%s", err, out)
-	}
-	d := newDiskBench(b, program)
+	d := newDiskBench(b, b.diskload())
 	for _, load := range diskLoads {
 		var ratios, host, guest []float64
 		for range b.samples(3, 1) {
@@ -65,9 +55,17 @@ func disks(b *bench) {
 		b.add(result{Measure: load.name + ", guest / host", Value: median(ratios), Unit: "x", Goal: load.goal, Note: note})
 	}
 	d.snapshots()
-	d.guest.Terminate()
-	sealedInGuest(b, program)
-	encrypted(b)
+}
+
+// diskload builds the program that loads disks, and returns its path.
+func (b *bench) diskload() string {
+	program := filepath.Join(b.TempDir(), "diskload")
+	build := exec.CommandContext(b.ctx, "go", "build", "-ldflags=-s -w", "-o", program, "./test/bench/diskload")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		b.Fatalf("build diskload: %v\n%s", err, out)
+	}
+	return program
 }
 
 // diskBench is a guest with a large empty volume without limits that would tell.
@@ -172,61 +170,4 @@ func (d *diskBench) snapshots() {
 	d.add(result{Measure: "snapshot, slowest", Value: took.at(1).Seconds(), Unit: "s", Goal: atMost(1), Note: note})
 	note = fmt.Sprintf("longest of a guest's 4 KiB writes; without snapshots %.0f ms", calm.longest)
 	d.add(result{Measure: "pause by snapshots", Value: busy.longest, Unit: "ms", Goal: atMost(100), Note: note})
-}
-
-// encrypted measures QEMU's own reads and writes of encrypted volumes against plain ones, in
-// turns, without a guest.
-func encrypted(b *bench) {
-	d, err := local.New(local.Config{Dir: filepath.Join(b.TempDir(), "disks")})
-	b.must(err)
-	defer d.Close() //nolint:errcheck // all is thrown away
-	key, err := seal.New(seal.NewKey())
-	b.must(err)
-	volumes := map[string]*seal.Key{"vol-plain": nil, "vol-sealed": key}
-	for id, key := range volumes {
-		b.must(d.Create(b.ctx, block.Volume{ID: id, Bytes: diskMiB << 20, Key: key}))
-		b.image(d, id, key, "aio_write", 1024)
-	}
-	for _, c := range []struct {
-		name, command string
-		kib           int
-	}{{"reads of 1 MiB", "aio_read", 1024}, {"writes of 1 MiB", "aio_write", 1024}, {"reads of 4 KiB", "aio_read", 4}, {"writes of 4 KiB", "aio_write", 4}} {
-		var ratios []float64
-		for range b.samples(5, 2) {
-			plain, sealed := b.image(d, "vol-plain", nil, c.command, c.kib), b.image(d, "vol-sealed", key, c.command, c.kib)
-			ratios = append(ratios, plain.Seconds()/sealed.Seconds())
-		}
-		b.add(result{Measure: "encrypted / plain, " + c.name, Value: median(ratios), Unit: "x", Goal: atLeast(0.85), Note: "qemu-io past the cache, depth 8, no guest"})
-	}
-}
-
-// image is how long QEMU takes to read or write a volume once, or 64 MiB of it in small pieces.
-func (b *bench) image(d *local.Driver, id string, key *seal.Key, command string, kib int) time.Duration {
-	layers, err := d.Open(b.ctx, id, 0, key)
-	b.must(err)
-	mib := diskMiB
-	if kib < 64 {
-		mib = 64
-	}
-	var script strings.Builder
-	for n := range mib << 10 / kib {
-		fmt.Fprintf(&script, "%s -q %d %d\n", command, n*kib<<10, kib<<10)
-		if n%8 == 7 {
-			script.WriteString("aio_flush\n")
-		}
-	}
-	args, node := []string{"-t", "none", "--image-opts"}, "driver=qcow2,file.filename="+layers[0].Path
-	if key != nil {
-		args = append(args, "--object", "secret,id=key,data="+string(layers[0].Secret))
-		node += ",encrypt.format=luks,encrypt.key-secret=key"
-	}
-	cmd := exec.CommandContext(b.ctx, "qemu-io", append(args, node)...) //nolint:gosec // of this program's making
-	cmd.Stdin = strings.NewReader(script.String())
-	begin := time.Now()
-	out, err := cmd.CombinedOutput()
-	took := time.Since(begin)
-	if err != nil || strings.Contains(string(out), "failed") {
-		b.Fatalf("qemu-io: %v: %s", err, out)
-	}
-	return took
 }

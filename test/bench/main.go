@@ -62,6 +62,7 @@ func measures() []measure {
 		{name: "changes", needs: []string{"go"}, take: changes},
 		{name: "networks", needs: nil, take: networksAtScale},
 		{name: "disks", needs: append([]string{"go", "aws"}, guests...), take: disks},
+		{name: "encryption", needs: []string{"go", "qemu-system-x86_64", "qemu-io", "prlimit"}, take: encryption},
 		{name: "store", needs: nil, take: commits},
 		{name: "objects", needs: append([]string{"go"}, guests...), take: objectsByHTTP},
 		{name: "store-objects", needs: []string{"go"}, take: objects},
