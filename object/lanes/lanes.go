@@ -14,6 +14,7 @@ package lanes
 
 import (
 	"crypto/md5" //nolint:gosec // it is what ETags are
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -99,6 +100,11 @@ func (h *Hash) Await(n int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h.want = n &^ (md5.BlockSize - 1) // what is behind them was copied
+	if h.done < h.want && !h.taken && len(p.ready) < min(p.open, width) {
+		p.mu.Unlock()
+		runtime.Gosched() // others may add something
+		p.mu.Lock()
+	}
 	for h.done < h.want {
 		if h.taken || !p.room() {
 			h.sleep()
