@@ -125,7 +125,7 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 	}
 	defer c.Close()
 	deadline, _ := ctx.Deadline()
-	if err := c.SetDeadline(deadline); err != nil {
+	if err := c.SetReadDeadline(deadline); err != nil {
 		return netip.Addr{}, err
 	}
 	if protocol == "udp" {
@@ -183,7 +183,7 @@ func (s stack) ping(ctx context.Context, to netip.Addr) error {
 
 // echoed waits for a reply to an echo request that carried the data.
 func echoed(c *icmp.PacketConn, deadline time.Time, protocol int, reply icmp.Type, to netip.Addr, data string) error {
-	if err := c.SetDeadline(deadline); err != nil {
+	if err := c.SetReadDeadline(deadline); err != nil {
 		return err
 	}
 	buf := make([]byte, 1500)
