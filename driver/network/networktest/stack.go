@@ -125,7 +125,7 @@ func (s stack) try(protocol string, to netip.AddrPort, wait time.Duration) (seen
 	}
 	defer c.Close()
 	deadline, _ := ctx.Deadline()
-	if err := c.SetReadDeadline(deadline); err != nil {
+	if err := c.SetDeadline(deadline); err != nil {
 		return netip.Addr{}, err
 	}
 	if protocol == "udp" {
