@@ -41,12 +41,12 @@ func (c *connections) Accept() (net.Conn, error) {
 		conn := &conn{Conn: accepted}
 		victim, ok := c.admit(conn)
 		if victim != nil {
-			victim.Close()
+			victim.Close() //nolint:errcheck // it has waited longest
 		}
 		if ok {
 			return conn, nil
 		}
-		conn.Close()
+		conn.Close() //nolint:errcheck // it is refused
 	}
 }
 

@@ -190,7 +190,7 @@ func TestPlainAnswers(t *testing.T) {
 		{method: "PUT", path: "/b/k", body: "unread"},
 		{method: "PUT", path: "/b/k", body: strings.Repeat("x", 300<<10)},
 	}
-	for _, key := range []string{"absent", "cached", "untyped", "short", "medium", "long", "file", "longfile", "unmeasured", "endless", "overlong", "broken"} {
+	for _, key := range []string{"absent", "cached", "untyped", "short", "medium", "long", "unmeasured", "endless", "overlong", "broken"} {
 		calls = append(calls, call{method: "GET", path: "/b/" + key})
 	}
 	for _, c := range calls {

@@ -46,7 +46,7 @@ func (w *plainWriter) free() {
 func (w *plainWriter) Header() http.Header { return w.header }
 
 // SetReadDeadline is for http.ResponseController.
-func (w *plainWriter) SetReadDeadline(t time.Time) error { return w.c.Conn.SetReadDeadline(t) }
+func (w *plainWriter) SetReadDeadline(t time.Time) error { return w.c.SetReadDeadline(t) }
 
 // SetWriteDeadline is for http.ResponseController.
 func (w *plainWriter) SetWriteDeadline(t time.Time) error { return w.c.Conn.SetWriteDeadline(t) }
