@@ -44,7 +44,7 @@ func TestLanes(t *testing.T) {
 				for w := range bodies {
 					rng := rand.New(rand.NewPCG(uint64(w), 4))
 					all.Go(func() {
-						for range 20 {
+						for range 5 {
 							one(t, p, rng)
 						}
 					})
@@ -62,7 +62,7 @@ func TestLanes(t *testing.T) {
 func one(t *testing.T, p *Pool, rng *rand.Rand) {
 	h := p.New()
 	defer h.Close()
-	body := random(rng.Uint64(), rng.IntN(300_000))
+	body := random(rng.Uint64(), rng.IntN(200_000))
 	var buffers [3][]byte
 	var ends [3]int64
 	done := 0
