@@ -40,7 +40,7 @@ func sealedInGuest(b *bench, program string) {
 	for _, load := range sealedLoads {
 		var ratios, plain, sealed []float64
 		for range b.samples(5, 1) {
-			args := fmt.Sprintf("-mib %d %s -time %v", diskMiB, load.args, time.Duration(b.samples(4, 2))*time.Second)
+			args := fmt.Sprintf("-mib %d %s -time %v", diskMiB, load.args, time.Duration(b.samples(2, 1))*time.Second)
 			one, other := g.load("plain", args).value(load.ops), g.load("sealed", args).value(load.ops)
 			plain, sealed, ratios = append(plain, one), append(sealed, other), append(ratios, other/one)
 		}
