@@ -118,14 +118,25 @@ func (s *Service) allowOwn(ctx context.Context, action string, b cloud.Bucket, o
 // ask has the policies decide, if the bucket's owner is the expected one.
 func (s *Service) ask(ctx context.Context, action string, b cloud.Bucket, owner *string, k keys, r policy.Resource) error {
 	caller := cloud.CallerFrom(ctx)
-	if owner != nil && *owner != b.Account {
-		return denied()
+	if err := checkOwner(owner, b.Account); err != nil {
+		return err
 	}
 	err := s.Authz.Authorize(ctx, policy.Request{Caller: caller, Action: "s3:" + action, Keys: k, Resources: []policy.Resource{r}})
 	if refused, ok := errors.AsType[*cloud.Error](err); ok && caller.Account == "" && refused.Status == http.StatusForbidden {
 		return denied()
 	}
 	return err
+}
+
+// checkOwner refuses a bucket whose owner is another account than the expected one.
+func checkOwner(expected *string, account string) error {
+	if expected == nil || *expected == account {
+		return nil
+	}
+	if _, digits := number(*expected); !digits || len(*expected) != len(account) {
+		return failure(http.StatusBadRequest, "InvalidBucketOwnerAWSAccountID", "The value of the expected bucket owner parameter must be an AWS Account ID... [%s]", *expected)
+	}
+	return denied()
 }
 
 // resource is a bucket, or an object in it, as policies see it. Some actions on an
