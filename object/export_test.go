@@ -22,3 +22,6 @@ func (none) Open(dst, _, sealed, _ []byte) ([]byte, error) {
 
 // HotBytes is how many plain bytes are in memory.
 func (s *Store) HotBytes() int64 { return s.hot.Taken() }
+
+// WideBodies is how many bodies have much memory.
+func (s *Store) WideBodies() int { return int(s.wide.Load()) }

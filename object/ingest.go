@@ -111,8 +111,24 @@ func (in *intake) many(r *bodyReader, size int64, alone bool) error {
 }
 
 // window is how many chunks of a body are in memory: those that are still to be hashed, which
-// is put off until others can be hashed along.
-const window = 5
+// is put off until others can be hashed along. Only so many bodies have that much memory, 2.3 MiB,
+// whatever number of clients dribbles theirs: the others have a third of it.
+const window, narrowWindow, wideBodies = 5, 2, 16
+
+// memory returns how many chunks of one more body may be in memory, and where to put its sealed
+// blocks; free gives both back.
+func (s *Store) memory() (chunks int, out []byte, free func()) {
+	if s.wide.Add(1) > wideBodies {
+		s.wide.Add(-1)
+		b := buffers.Get().(buffer)
+		return narrowWindow, b[:], func() { buffers.Put(b) }
+	}
+	b := batches.Get().(batch)
+	return window, b[:], func() {
+		s.wide.Add(-1)
+		batches.Put(b)
+	}
+}
 
 // stream writes a body whose first chunk was read.
 func (in *intake) stream(r *bodyReader, first buffer, n int, size int64) error {
@@ -126,8 +142,8 @@ func (in *intake) stream(r *bodyReader, first buffer, n int, size int64) error {
 	}
 	in.writer = w
 	ring, d := [window]buffer{first}, in.digest
-	out := batches.Get().(batch)
-	defer batches.Put(out)
+	chunks, out, free := in.s.memory()
+	defer free()
 	sealed := out[:0]
 	d.share(in.s.lanes)
 	in.free = func() {
@@ -139,14 +155,14 @@ func (in *intake) stream(r *bodyReader, first buffer, n int, size int64) error {
 		}
 	}
 	for k := 0; n > 0; k++ {
-		plain, m := ring[k%window][:n], 0
+		plain, m := ring[k%chunks][:n], 0
 		d.write(plain)
 		if n == chunk {
-			next := &ring[(k+1)%window]
+			next := &ring[(k+1)%chunks]
 			if *next == nil {
 				*next = buffers.Get().(buffer)
 			}
-			d.await(int64(k+2-window) * chunk)
+			d.await(int64(k+2-chunks) * chunk)
 			if m, err = r.fill((*next)[:chunk]); err != nil {
 				return err
 			}

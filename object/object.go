@@ -34,6 +34,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -156,6 +157,7 @@ type Store struct {
 	pins    pins
 	space   space
 	lanes   *lanes.Pool
+	wide    atomic.Int32 // bodies that have much memory
 	hot     hot.Cache
 	aead    func(key []byte) (cipher.AEAD, error) // aesGCM, but for measuring what it costs
 	seed    maphash.Seed
