@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,31 @@ func TestFullPool(t *testing.T) {
 	size, free, err := d.Space(t.Context())
 	if size != 10<<30 || free != 0 || err != nil {
 		t.Errorf("space %d, %d, %v", size, free, err)
+	}
+}
+
+// TestCrashOfATool has a tool that only reads crash once, and then each time.
+func TestCrashOfATool(t *testing.T) {
+	f := newFaulty(t)
+	d := f.open()
+	before := f.ran("ceph df")
+	f.write("ceph-df", `[ $(grep -c 'ceph df' "${0%/*}/log") -gt `+strconv.Itoa(before+1)+` ] || kill -ABRT $$
+echo '{"pools":[{"name":"volumes","stats":{"stored":0,"max_avail":1024}}]}'`)
+	if size, free, err := d.Space(t.Context()); size != 1024 || free != 1024 || err != nil {
+		t.Errorf("space after a crash: %d, %d, %v", size, free, err)
+	}
+	if n := f.ran("ceph df") - before; n != 2 {
+		t.Errorf("it was asked %d times, want 2", n)
+	}
+	f = newFaulty(t)
+	d = f.open()
+	before = f.ran("ceph df")
+	f.write("ceph-df", "kill -ABRT $$")
+	if _, _, err := d.Space(t.Context()); err == nil || !strings.Contains(err.Error(), "aborted") {
+		t.Errorf("space of a tool that crashes each time: %v", err)
+	}
+	if n := f.ran("ceph df") - before; n != 2 {
+		t.Errorf("it was asked %d times, want 2 and no more", n)
 	}
 }
 

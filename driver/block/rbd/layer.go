@@ -128,7 +128,7 @@ func (d *Driver) removeImage(ctx context.Context, name string) error {
 
 // allImages are the RBD images of the pool that are this driver's.
 func (d *Driver) allImages(ctx context.Context) ([]string, error) {
-	out, err := d.run(ctx, call{name: "rbd", args: []string{"ls", "--format", "json", d.cfg.Pool}})
+	out, err := d.look(ctx, call{name: "rbd", args: []string{"ls", "--format", "json", d.cfg.Pool}})
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (d *Driver) weigh(ctx context.Context, layers []layer) (total int64, err er
 		if l.Frozen {
 			spec += "@" + frozen
 		}
-		out, err := d.run(ctx, call{name: "rbd", args: []string{"du", "--format", "json", spec}})
+		out, err := d.look(ctx, call{name: "rbd", args: []string{"du", "--format", "json", spec}})
 		if err != nil {
 			return 0, err
 		}

@@ -213,7 +213,7 @@ func (d *Driver) Space(ctx context.Context) (size, free int64, err error) {
 	if time.Since(s.at) < spaceHolds {
 		return s.size, s.free, nil
 	}
-	out, err := d.run(ctx, call{name: "ceph", args: []string{"df", "--format", "json"}})
+	out, err := d.look(ctx, call{name: "ceph", args: []string{"df", "--format", "json"}})
 	if err != nil {
 		return 0, 0, fmt.Errorf("measure pool %s: %w", d.cfg.Pool, err)
 	}

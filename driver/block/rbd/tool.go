@@ -116,6 +116,26 @@ func (d *Driver) run(ctx context.Context, c call) ([]byte, error) {
 	return nil, failure
 }
 
+// look runs a tool that only reads, and once more if it crashed: Ceph's clients sometimes do
+// when they end, with all their work done.
+func (d *Driver) look(ctx context.Context, c call) ([]byte, error) {
+	out, err := d.run(ctx, c)
+	if crashed(err) && ctx.Err() == nil {
+		return d.run(ctx, c)
+	}
+	return out, err
+}
+
+// crashed reports whether a tool ended itself by a signal.
+func crashed(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && (status.Signal() == syscall.SIGABRT || status.Signal() == syscall.SIGSEGV)
+}
+
 // tooLarge reports whether a tool was ended for a file larger than it may write.
 func tooLarge(err error) bool {
 	var exit *exec.ExitError
