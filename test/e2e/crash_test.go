@@ -9,13 +9,14 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"golang.org/x/sys/unix"
 
 	"github.com/vauban-cloud/vauban/test/e2e"
 )
 
-// TestKilledInTheMiddleOfLaunches kills the control plane while it launches 50
-// guests, and while some of them are being terminated, and looks at what the
-// next one makes of it.
+// TestKilledInTheMiddleOfLaunches kills the control plane while it launches 50 guests, or as
+// many as the disk has room for, and while some of them are being terminated, and looks at what
+// the next one makes of it.
 func TestKilledInTheMiddleOfLaunches(t *testing.T) {
 	c := e2e.Start(t, "--memory-overcommit", "4", "--vcpu-overcommit", "100")
 	ami, client := c.Tiny(), c.EC2()
@@ -35,7 +36,7 @@ func TestKilledInTheMiddleOfLaunches(t *testing.T) {
 	c.Eventually("the first five run", time.Minute, func() error { return states(t, client, first, "running") })
 	survivors := c.Processes("qemu-system-x86_64")
 
-	ids := append(first, run(45)...)
+	ids := append(first, run(min(45, gibFree(t, c.Data)-10))...)
 	time.Sleep(300 * time.Millisecond)
 	c.Kill()
 	for _, pid := range survivors {
@@ -44,13 +45,14 @@ func TestKilledInTheMiddleOfLaunches(t *testing.T) {
 		}
 	}
 	c.Up()
-	if _, err := client.TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: ids[10:30]}); err != nil {
+	from, to := len(ids)/5, len(ids)*3/5
+	if _, err := client.TerminateInstances(t.Context(), &ec2.TerminateInstancesInput{InstanceIds: ids[from:to]}); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(100 * time.Millisecond)
 	c.Kill()
 	c.Up()
-	keep, end := slices.Concat(ids[:10], ids[30:]), ids[10:30]
+	keep, end := slices.Concat(ids[:from], ids[to:]), ids[from:to]
 	c.Eventually("each instance is as it was asked for", 3*time.Minute, func() error {
 		if err := states(t, client, keep, "running"); err != nil {
 			return err
@@ -98,6 +100,21 @@ func TestKilledInTheMiddleOfLaunches(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// gibFree is how many GiB of the disk are free, of which the test's volumes take one each. It
+// is at least 15.
+func gibFree(t *testing.T, dir string) int32 {
+	t.Helper()
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		t.Fatal(err)
+	}
+	free := int32(min(1000, fs.Bavail*uint64(fs.Bsize)>>30)) //nolint:gosec // a small number
+	if free < 15 {
+		t.Fatalf("%d GiB of the disk are free: this test wants 15, and more for more guests", free)
+	}
+	return free
 }
 
 // states is an error unless all the instances are in that state.
