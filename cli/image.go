@@ -212,8 +212,15 @@ func (e *env) imageDescribe() *cobra.Command {
 			}
 			w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 			for _, line := range [][2]string{
-				{"ID", i.ID}, {"Name", i.Name}, {"Description", i.Description}, {"State", i.State}, {"Created", i.Created.Format(time.RFC3339)},
-				{"Size", fmt.Sprintf("%d GiB", i.SizeGiB)}, {"SHA-256", i.SHA256}, {"Root device", i.RootDevice}, {"Signs in as", i.User},
+				{"ID", i.ID},
+				{"Name", i.Name},
+				{"Description", i.Description},
+				{"State", i.State},
+				{"Created", i.Created.Format(time.RFC3339)},
+				{"Size", fmt.Sprintf("%d GiB", i.SizeGiB)},
+				{"SHA-256", i.SHA256},
+				{"Root device", i.RootDevice},
+				{"Signs in as", i.User},
 				{"Boots with", strings.TrimSpace(i.Boot + " " + i.KernelArgs)},
 				{"On it stand", fmt.Sprintf("%d instances, %d volumes, %d images of tenants", i.Instances, i.Volumes, i.Images)},
 			} {

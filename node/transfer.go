@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -142,7 +143,7 @@ func (a *Agent) importStep(ctx context.Context, t *cloud.ImportTask) error {
 	} else if err != nil {
 		return err
 	} else {
-		seen.Disks = append(seen.Disks[:len(seen.Disks):len(seen.Disks)], cloud.ImportedDisk{Bytes: got.Bytes, Source: got.Source, Format: got.Format, Warning: got.Warning})
+		seen.Disks = append(slices.Clip(seen.Disks), cloud.ImportedDisk{Bytes: got.Bytes, Source: got.Source, Format: got.Format, Warning: got.Warning})
 		seen.Progress = 100 * len(seen.Disks) / len(t.Disks)
 	}
 	seen.Stage = ""

@@ -22,7 +22,8 @@ func TestTimes(t *testing.T) {
 		"binned":  {cloud.Snapshot{Host: "host", Binned: began, Expires: began.Add(time.Hour)}, time.Hour, func(s cloud.Snapshot) bool { return s.Delete }},
 		"filling": {cloud.Snapshot{Host: "host", Fill: &cloud.SnapshotFill{Written: began, Timeout: time.Hour}}, time.Hour, func(s cloud.Snapshot) bool { return s.Fill.Expired }},
 		"locked": {
-			cloud.Snapshot{Host: "host", Seen: cloud.SnapshotSeen{Ready: true}, Lock: &cloud.SnapshotLock{Mode: "governance", Days: 2}}, 0,
+			cloud.Snapshot{Host: "host", Seen: cloud.SnapshotSeen{Ready: true}, Lock: &cloud.SnapshotLock{Mode: "governance", Days: 2}},
+			0,
 			func(s cloud.Snapshot) bool {
 				return s.Lock.Began.Equal(began) && s.Lock.Until.Equal(began.AddDate(0, 0, 2))
 			},

@@ -71,7 +71,7 @@ func (w *writer) end(p []byte) (int, error) {
 	}
 	last := pages.Get().(*[2 * page]byte) //nolint:forcetypeassert // nothing else is in it
 	defer pages.Put(last)
-	aligned := last[-uintptr(unsafe.Pointer(last))%page:][:page]
+	aligned := last[-uintptr(unsafe.Pointer(last))%page:][:page] //nolint:gosec // only to see where it lies
 	clear(aligned[copy(aligned, p):])
 	begin := w.size
 	n, err := w.write(aligned, true)

@@ -78,13 +78,13 @@ func newRig(t *testing.T) *rig {
 }
 
 func (r *rig) start(in api.StartSnapshotRequest) string {
-	r.TB.Helper()
+	r.Helper()
 	if in.VolumeSize == nil {
 		in.VolumeSize = new(int64(1))
 	}
 	out, err := r.StartSnapshot(r.ctx, &in)
 	if err != nil {
-		r.TB.Fatal(err)
+		r.Fatal(err)
 	}
 	return *out.SnapshotId
 }
@@ -103,26 +103,26 @@ func putting(id string, index int32, text string) *api.PutSnapshotBlockRequest {
 }
 
 func (r *rig) put(id string, index int32, text string) {
-	r.TB.Helper()
+	r.Helper()
 	if _, err := r.PutSnapshotBlock(r.ctx, putting(id, index, text)); err != nil {
-		r.TB.Fatal(err)
+		r.Fatal(err)
 	}
 }
 
 // complete completes a snapshot, and does what its host does then.
 func (r *rig) complete(id string, blocks int32) {
-	r.TB.Helper()
+	r.Helper()
 	if _, err := r.CompleteSnapshot(r.ctx, &api.CompleteSnapshotRequest{SnapshotId: &id, ChangedBlocksCount: &blocks}); err != nil {
-		r.TB.Fatal(err)
+		r.Fatal(err)
 	}
 	if _, err := r.engine.Finish(r.ctx, block.Keyed{ID: id}, false); err != nil {
-		r.TB.Fatal(err)
+		r.Fatal(err)
 	}
 	r.change(id, func(n *cloud.Snapshot) { n.Seen.Ready = true })
 }
 
 func (r *rig) change(id string, edit func(*cloud.Snapshot)) {
-	r.TB.Helper()
+	r.Helper()
 	r.Update(func(tx *store.Tx) error {
 		return snapshots.Modify(tx, id, func(n *cloud.Snapshot) error { edit(n); return nil })
 	})
@@ -134,19 +134,19 @@ func (r *rig) get(id string) cloud.Snapshot {
 }
 
 func (r *rig) list(id string) []api.Block {
-	r.TB.Helper()
+	r.Helper()
 	out, err := r.ListSnapshotBlocks(r.ctx, &api.ListSnapshotBlocksRequest{SnapshotId: &id})
 	if err != nil {
-		r.TB.Fatal(err)
+		r.Fatal(err)
 	}
 	return out.Blocks
 }
 
 func (r *rig) read(id string, b api.Block) string {
-	r.TB.Helper()
+	r.Helper()
 	out, err := r.GetSnapshotBlock(r.ctx, &api.GetSnapshotBlockRequest{SnapshotId: &id, BlockIndex: b.BlockIndex, BlockToken: b.BlockToken})
 	if err != nil {
-		r.TB.Fatal(err)
+		r.Fatal(err)
 	}
 	body, err := io.ReadAll(out.BlockData)
 	if err != nil || *out.Checksum != checksum(body) || int(*out.DataLength) != len(body) || len(body) != cloud.BlockBytes {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -84,9 +85,7 @@ func (s *Service) StartSnapshot(ctx context.Context, in *api.StartSnapshotReques
 // allowStart asks for the start, and for the tags.
 func (s *Service) allowStart(ctx context.Context, in *api.StartSnapshotRequest, fill *cloud.SnapshotFill, tags map[string]string) (cloud.Caller, error) {
 	r := policy.Resource{ARN: s.arn("*"), Owner: cloud.CallerFrom(ctx).Account, Keys: tagging.Keys(tags)}
-	for name, value := range s.facts(val(in.Description), fill, int(val(in.VolumeSize))) {
-		r.Keys[name] = value
-	}
+	maps.Copy(r.Keys, s.facts(val(in.Description), fill, int(val(in.VolumeSize))))
 	caller, err := s.authorize(ctx, "StartSnapshot", r)
 	if err != nil || len(tags) == 0 {
 		return caller, err

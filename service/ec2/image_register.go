@@ -3,6 +3,7 @@ package ec2
 import (
 	"cmp"
 	"context"
+	"slices"
 
 	"github.com/vauban-cloud/vauban/awsapi/ec2"
 	"github.com/vauban-cloud/vauban/cloud"
@@ -118,10 +119,8 @@ var knownElsewhere = map[string]bool{
 // oneOf refuses a value that is given and not one of the possible ones; why is why those of
 // AWS that are missing cannot be had.
 func oneOf(parameter, value string, possible []string, why string) error {
-	for _, p := range append(possible, "") {
-		if value == p {
-			return nil
-		}
+	if value == "" || slices.Contains(possible, value) {
+		return nil
 	}
 	if knownElsewhere[value] {
 		return unsupported(why + " Use " + possible[0] + ".")

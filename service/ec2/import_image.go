@@ -152,6 +152,7 @@ func (s *Service) imageTask(t cloud.ImportTask) ec2.ImportImageTask {
 		out.Progress = new(strconv.Itoa(t.Seen.Progress))
 	case cloud.TransferCompleted:
 		out.ImageId, out.StatusMessage = &t.Image.ID, opt(t.Seen.Disks[0].Warning)
+	case cloud.TransferDeleting, cloud.TransferDeleted: // the reason says it
 	}
 	for n, d := range t.Disks {
 		detail := ec2.SnapshotDetail{

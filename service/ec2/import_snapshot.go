@@ -117,6 +117,7 @@ func (s *Service) snapshotTask(t cloud.ImportTask) *ec2.SnapshotTaskDetail {
 		out.Progress = new(strconv.Itoa(t.Seen.Progress))
 	case cloud.TransferCompleted:
 		out.SnapshotId = &d.Snapshot
+	case cloud.TransferDeleting, cloud.TransferDeleted: // the reason says it
 	}
 	return out
 }

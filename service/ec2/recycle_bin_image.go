@@ -59,7 +59,7 @@ func (s *Service) RestoreImageFromRecycleBin(ctx context.Context, in *ec2.Restor
 			return notFound("ami", id)
 		}
 		for _, m := range i.Mappings {
-			if n, ok := snapshotTable.Get(tx, m.Snapshot); m.Snapshot != "" && !(ok && n.Kept()) {
+			if n, ok := snapshotTable.Get(tx, m.Snapshot); m.Snapshot != "" && (!ok || !n.Kept()) {
 				return notFound("snap", m.Snapshot)
 			}
 		}

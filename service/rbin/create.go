@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"maps"
 	"slices"
 	"unicode/utf8"
 
@@ -79,9 +80,7 @@ func (s *Service) allowCreate(ctx context.Context, in *api.CreateRuleRequest, ta
 
 func with(k keys, name, value string) keys {
 	all := keys{name: {value}}
-	for n, v := range k {
-		all[n] = v
-	}
+	maps.Copy(all, k)
 	return all
 }
 

@@ -7,6 +7,7 @@ import (
 	"compress/gzip"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -70,9 +71,7 @@ func TestBoots(t *testing.T) {
 	bare := map[string]string{"boot/vmlinuz-6.1": "kernel", "boot/initrd.img-6.1": initrd("bin/sh")}
 	with := func(files map[string]string, more ...string) map[string]string {
 		all := map[string]string{more[0]: more[1]}
-		for name, content := range files {
-			all[name] = content
-		}
+		maps.Copy(all, files)
 		return all
 	}
 	system := func(at int, magic string) func([]byte) {

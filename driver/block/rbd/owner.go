@@ -58,7 +58,8 @@ func (d *Driver) own(ctx context.Context) error {
 	if err := json.Unmarshal(out, &lock); err != nil {
 		return fmt.Errorf("read the answer of rados: %w", err)
 	}
-	for _, h := range lock.Holders {
+	if len(lock.Holders) > 0 { // one, as it is exclusive
+		h := lock.Holders[0]
 		if h.Cookie == cookie {
 			return nil
 		}
