@@ -31,6 +31,7 @@ func (still) ReportExport(context.Context, string, cloud.ExportSeen) error     {
 func (still) ReadObject(context.Context, cloud.ObjectVersion) (io.ReadCloser, error) {
 	return nil, errors.ErrUnsupported
 }
+
 func (still) WriteObject(context.Context, cloud.ExportTask, int64, io.Reader) error {
 	return errors.ErrUnsupported
 }

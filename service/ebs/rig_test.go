@@ -150,7 +150,7 @@ func (r *rig) read(id string, b api.Block) string {
 	}
 	body, err := io.ReadAll(out.BlockData)
 	if err != nil || *out.Checksum != checksum(body) || int(*out.DataLength) != len(body) || len(body) != cloud.BlockBytes {
-		r.TB.Errorf("block of %d bytes, checksum %s, %v", *out.DataLength, *out.Checksum, err)
+		r.Errorf("block of %d bytes, checksum %s, %v", *out.DataLength, *out.Checksum, err)
 	}
 	text, _, _ := bytes.Cut(body, []byte{0})
 	return string(text)

@@ -34,7 +34,8 @@ func write(disk []byte, at int, entries ...[3]uint32) {
 func guid(sectors int, entries ...struct {
 	kind        string
 	first, last uint64
-}) []byte {
+},
+) []byte {
 	disk := bios(sectors, [3]uint32{0xee, 1, uint32(sectors - 1)})
 	copy(disk[sector:], "EFI PART")
 	binary.LittleEndian.PutUint64(disk[sector+72:], 2)

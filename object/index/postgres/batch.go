@@ -48,6 +48,7 @@ func (b *batch) Delete(row []byte) { b.change(change{kind: remove, key: row}) }
 func (b *batch) DeleteRange(from, to []byte) {
 	b.change(change{kind: removeRange, key: from, value: to})
 }
+
 func (b *batch) Add(row []byte, n index.Counters) { b.change(change{kind: add, key: row, numbers: n}) }
 func (b *batch) Close()                           {}
 
