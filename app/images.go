@@ -173,15 +173,8 @@ func withdrawn(v store.Reader, i cloud.Image) bool {
 	if !i.Retired || i.Account != cloud.OperatorAccount {
 		return false
 	}
-	for o := range instances.All(v) {
-		if o.Image == i.ID {
-			return false
-		}
-	}
-	for o := range volumes.All(v) {
-		if o.Image == i.ID {
-			return false
-		}
+	if label := "image/" + i.ID; instances.Count(v, label) > 0 || volumes.Count(v, label) > 0 {
+		return false
 	}
 	for o := range snapshots.All(v) {
 		if o.Kernel == i.ID {

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // readPlain takes a request off in if all of its head has come and it is plain: nil, and
@@ -64,7 +66,7 @@ func parsePlain(head string) *http.Request {
 		line, rest, _ := strings.Cut(fields, "\r\n")
 		fields = rest
 		name, value, ok := strings.Cut(line, ":")
-		if !ok || !plainName(name) || !plainValue(value) {
+		if !ok || !httpguts.ValidHeaderFieldName(name) || !httpguts.ValidHeaderFieldValue(value) {
 			return nil
 		}
 		name, value = textproto.CanonicalMIMEHeaderKey(name), textproto.TrimString(value)
@@ -107,26 +109,6 @@ func plainTarget(s string) bool {
 	}
 	for i := range len(s) {
 		if s[i] <= ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
-
-// plainName reports whether a name is a token: RFC 9110, 5.6.2.
-func plainName(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// plainValue reports whether a value has no control characters but tabs.
-func plainValue(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
 			return false
 		}
 	}

@@ -121,7 +121,7 @@ func (r *Reader) openPiece(p piece) error {
 	if p.ref.Size != storedSize(p.size) {
 		return fmt.Errorf("%q: %w", r.Info.Key, errRow)
 	}
-	if alone := p.ref.Kind == blob.Alone && !r.record.Customer; alone {
+	if p.ref.Kind == blob.Alone && !r.record.Customer {
 		if r.hot = r.s.hot.Open(p.ref.Unit); r.hot != nil {
 			r.piece = p
 			return nil

@@ -128,22 +128,21 @@ func (d *Driver) look(ctx context.Context, c call) ([]byte, error) {
 
 // crashed reports whether a tool ended itself by a signal.
 func crashed(err error) bool {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return false
-	}
-	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && (status.Signal() == syscall.SIGABRT || status.Signal() == syscall.SIGSEGV)
+	by := endedBy(err)
+	return by == syscall.SIGABRT || by == syscall.SIGSEGV
 }
 
 // tooLarge reports whether a tool was ended for a file larger than it may write.
-func tooLarge(err error) bool {
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) {
-		return false
+func tooLarge(err error) bool { return endedBy(err) == syscall.SIGXFSZ }
+
+// endedBy is the signal that a tool ended by, 0 if it did not.
+func endedBy(err error) syscall.Signal {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			return status.Signal()
+		}
 	}
-	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGXFSZ
+	return 0
 }
 
 // number is how Ceph's tools tell the kernel's name of an error: "... (2) No such file or directory".
